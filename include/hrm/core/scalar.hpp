@@ -1,0 +1,48 @@
+#pragma once
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace hrm {
+
+/// Every extent, offset and count. Signed, so that loops may run backwards and differences are safe.
+using index_t = std::ptrdiff_t;
+
+/// The scalars the library computes in.
+template <class S>
+concept real = std::same_as<S, float> || std::same_as<S, double>;
+
+/// bfloat16 as storage: the upper half of a float. Nothing computes in it; kernels widen on load.
+struct bf16 {
+    std::uint16_t bits = 0;
+
+    bf16() = default;
+    /// Rounds to nearest, ties to even. A NaN stays a (quiet) NaN.
+    explicit bf16(float x) {
+        auto u = std::bit_cast<std::uint32_t>(x);
+        if ((u & 0x7fffffffu) > 0x7f800000u) bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);
+        else bits = static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+    }
+    operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+    friend bool operator==(bf16 x, bf16 y) { return float(x) == float(y); }
+};
+
+/// What may be stored: a computing scalar or bf16.
+template <class S>
+concept storable = real<S> || std::same_as<S, bf16>;
+
+/// The scalar sums of S are kept in.
+template <class S>
+struct accumulate {
+    using type = S;
+};
+template <>
+struct accumulate<bf16> {
+    using type = float;
+};
+template <class S>
+using accumulate_t = typename accumulate<S>::type;
+
+}  // namespace hrm

@@ -1,0 +1,29 @@
+#pragma once
+
+// hrm: state-space adapters for frozen transformers. Everything here needs Eigen and threads, nothing else.
+// Files are in <hrm/io.hpp>, the GPU in <hrm/cuda.hpp>.
+
+#include <hrm/version.hpp>
+
+#include <hrm/core/error.hpp>
+#include <hrm/core/matrix.hpp>
+#include <hrm/core/parallel.hpp>
+#include <hrm/core/parameter.hpp>
+#include <hrm/core/policy.hpp>
+#include <hrm/core/random.hpp>
+#include <hrm/core/scalar.hpp>
+#include <hrm/core/view.hpp>
+#include <hrm/core/workspace.hpp>
+
+#include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/gemm.hpp>
+#include <hrm/linalg/simd.hpp>
+
+#include <hrm/systems/continuous.hpp>
+#include <hrm/systems/discrete.hpp>
+#include <hrm/systems/structure.hpp>
+
+#include <hrm/adapter/adapter.hpp>
+#include <hrm/adapter/set.hpp>
+#include <hrm/adapter/site.hpp>
+#include <hrm/adapter/state.hpp>

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include <hrm/core/scalar.hpp>
+
+namespace hrm {
+
+/// e^x without a branch, so that loops over it vectorise. float: within 2 ulp for x in [-87, 88], 0 and inf beyond;
+/// NaN stays NaN. double: std::exp.
+///     e^x = 2^n e^r,  n = round(x / ln 2),  |r| <= ln 2 / 2,  e^r by a degree-6 Taylor/minimax polynomial
+/// Cody & Waite, Software Manual for the Elementary Functions, 1980 (the two-part ln 2).
+inline float exponential(float x) {
+    const float clipped = x < -87.3f ? -87.3f : (x > 88.7f ? 88.7f : x);
+    const float shift = 0x1.8p23f;
+    const float n = (clipped * 1.44269504088896341f + shift) - shift;
+    const float r = (clipped - n * 0.693359375f) - n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    // Two factors: 2^n alone overflows for n = 128.
+    const auto half = static_cast<std::int32_t>(n) >> 1;
+    const auto rest = static_cast<std::int32_t>(n) - half;
+    const float s1 = std::bit_cast<float>((half + 127) << 23), s2 = std::bit_cast<float>((rest + 127) << 23);
+    float y = p * s1 * s2;
+    y = x < -87.3f ? 0.0f : y;
+    y = x > 88.72283f ? __builtin_inff() : y;
+    return x != x ? x : y;
+}
+inline double exponential(double x) { return std::exp(x); }
+
+/// 1 / (1 + e^-x).
+template <real S>
+S sigmoid(S x) {
+    return S{1} / (S{1} + exponential(-x));
+}
+
+/// sum_i x_i y_i in 16 interleaved partial sums: vectorises without reordering licences, and the order depends on n
+/// alone (never on alignment), so the bits repeat.
+template <real S>
+S dot(const S* x, const S* y, index_t n) {
+    S part[16] = {};
+    index_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (int j = 0; j < 16; ++j) part[j] += x[i + j] * y[i + j];
+    S sum{0};
+    for (; i < n; ++i) sum += x[i] * y[i];
+    for (int w = 8; w > 0; w /= 2)
+        for (int j = 0; j < w; ++j) part[j] += part[j + w];
+    return part[0] + sum;
+}
+
+/// y += a x.
+template <real S>
+void axpy(S a, const S* __restrict x, S* __restrict y, index_t n) {
+    for (index_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+}  // namespace hrm

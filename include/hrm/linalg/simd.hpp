@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstring>
+
+#include <hrm/core/scalar.hpp>
+
+// The one place that knows how wide this compilation's vector registers are. GCC and Clang vector extensions: plain
+// arithmetic on packs, one readable source for AVX-512, AVX2, NEON and SSE2.
+
+namespace hrm::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int register_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int register_bytes = 32;
+#else
+inline constexpr int register_bytes = 16;
+#endif
+
+namespace detail {
+template <class S>
+struct pack_of;
+template <>
+struct pack_of<float> {
+    typedef float type __attribute__((vector_size(register_bytes)));
+};
+template <>
+struct pack_of<double> {
+    typedef double type __attribute__((vector_size(register_bytes)));
+};
+}  // namespace detail
+
+/// One register of S: +, -, *, [] work lane by lane; pack + scalar broadcasts.
+template <real S>
+using pack = typename detail::pack_of<S>::type;
+
+template <real S>
+inline constexpr int lanes = register_bytes / static_cast<int>(sizeof(S));
+
+// Loads and stores are memcpy, which every compiler turns into one unaligned move; references, because passing packs
+// by value would tie the calling convention to the -m flags.
+template <real S>
+inline void load(pack<S>& to, const S* from) {
+    std::memcpy(&to, from, sizeof(to));
+}
+template <real S>
+inline void store(S* to, const pack<S>& from) {
+    std::memcpy(to, &from, sizeof(from));
+}
+
+}  // namespace hrm::simd

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <hrm/systems/structure.hpp>
+
+namespace hrm {
+
+/// x' = A x + B u,  y = C x + D u.     a: order n;  b: n x m;  c: p x n;  d: p x m or empty (none).
+template <structure A>
+struct continuous {
+    using scalar = typename A::scalar;
+    using structure_type = A;
+    A a;
+    matrix<scalar> b, c, d;
+
+    index_t order() const { return a.order(); }
+    index_t inputs() const { return b.cols(); }
+    index_t outputs() const { return c.rows(); }
+    /// Throws shape_error when the extents disagree.
+    void check() const {
+        require_shape("hrm::continuous", "B", b.rows(), b.cols(), order(), b.cols());
+        require_shape("hrm::continuous", "C", c.rows(), c.cols(), c.rows(), order());
+        if (!d.empty()) require_shape("hrm::continuous", "D", d.rows(), d.cols(), c.rows(), b.cols());
+    }
+};
+
+}  // namespace hrm

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <concepts>
+
+#include <hrm/core/matrix.hpp>
+
+// The structure of A. States are real throughout: a conjugate pair re +- i im is two real states and the rotation
+//     [ re  -im ]
+//     [ im   re ]
+// so that B, C, states and gradients are real, planar, and vectorise.
+
+namespace hrm {
+
+/// A = diag(poles): n real poles.
+template <real S>
+struct diagonal {
+    using scalar = S;
+    buffer<S> poles;
+    index_t order() const { return static_cast<index_t>(poles.size()); }
+};
+
+/// q real poles, then k conjugate pairs, planar: the state is [x_1..x_q | Re s_1..Re s_k | Im s_1..Im s_k], order
+/// q + 2k. What a truncated system becomes when it is diagonalised again.
+template <real S>
+struct complex_pairs {
+    using scalar = S;
+    buffer<S> real;    ///< q
+    buffer<S> re, im;  ///< k each
+    index_t reals() const { return static_cast<index_t>(real.size()); }
+    index_t pairs() const { return static_cast<index_t>(re.size()); }
+    index_t order() const { return reals() + 2 * pairs(); }
+};
+
+/// Any A, n x n.
+template <real S>
+struct dense {
+    using scalar = S;
+    matrix<S> a;
+    index_t order() const { return a.rows(); }
+};
+
+template <class A>
+concept structure = requires(const A& a) {
+    typename A::scalar;
+    { a.order() } -> std::convertible_to<index_t>;
+};
+
+template <real S>
+matrix<S> to_dense(const diagonal<S>& a) {
+    matrix<S> m(a.order(), a.order());
+    for (index_t i = 0; i < a.order(); ++i) m(i, i) = a.poles[static_cast<std::size_t>(i)];
+    return m;
+}
+template <real S>
+matrix<S> to_dense(const complex_pairs<S>& a) {
+    const index_t q = a.reals(), k = a.pairs();
+    matrix<S> m(a.order(), a.order());
+    for (index_t i = 0; i < q; ++i) m(i, i) = a.real[static_cast<std::size_t>(i)];
+    for (index_t i = 0; i < k; ++i) {
+        const auto j = static_cast<std::size_t>(i);
+        m(q + i, q + i) = m(q + k + i, q + k + i) = a.re[j];
+        m(q + i, q + k + i) = -a.im[j];
+        m(q + k + i, q + i) = a.im[j];
+    }
+    return m;
+}
+template <real S>
+matrix<S> to_dense(const dense<S>& a) {
+    return a.a;
+}
+
+}  // namespace hrm
