@@ -23,6 +23,13 @@
 #include <hrm/systems/discrete.hpp>
 #include <hrm/systems/structure.hpp>
 
+#include <hrm/scan/algorithm.hpp>
+#include <hrm/scan/engine.hpp>
+#include <hrm/scan/modes.hpp>
+#include <hrm/scan/plan.hpp>
+#include <hrm/scan/sequential.hpp>
+#include <hrm/scan/step.hpp>
+
 #include <hrm/adapter/adapter.hpp>
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/site.hpp>

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <vector>
+
+#include <hrm/core/matrix.hpp>
+#include <hrm/scan/detail/sequence.hpp>
+
+// What the engines share to run over a batch.
+
+namespace hrm::scan::detail {
+
+/// The states cut into blocks for the threads: 128 real poles or 64 pairs, whatever the number of threads.
+class mode_blocks {
+public:
+    template <real S>
+    explicit mode_blocks(const modes<S>& a) {
+        constexpr index_t block = 128;
+        for (index_t i = 0; i < a.reals(); i += block) parts_.push_back({i, std::min(a.reals(), i + block), 0, 0});
+        for (index_t i = 0; i < a.pairs(); i += block / 2)
+            parts_.push_back({0, 0, i, std::min(a.pairs(), i + block / 2)});
+    }
+    index_t count() const { return static_cast<index_t>(parts_.size()); }
+    column_range operator[](index_t i) const { return parts_[static_cast<std::size_t>(i)]; }
+
+private:
+    std::vector<column_range> parts_;
+};
+
+template <class T>
+T* row_or_null(matrix_view<T> m, index_t row) {
+    return m.empty() ? nullptr : m.row(row);
+}
+
+/// The leading columns of `to` = from, or zero when from is empty.
+template <real S>
+void load_rows(matrix<S>& to, matrix_view<const S> from) {
+    for (index_t b = 0; b < to.rows(); ++b)
+        if (from.empty()) std::fill_n(to.view().row(b), to.cols(), S{0});
+        else std::copy_n(from.row(b), from.cols, to.view().row(b));
+}
+template <real S>
+void store_rows(const matrix<S>& from, matrix_view<S> to) {
+    for (index_t b = 0; b < to.rows && !to.empty(); ++b) std::copy_n(from.view().row(b), to.cols, to.row(b));
+}
+
+/// da += the partial sums, added in double in the order of the rows.
+template <real S>
+void add_partials(const matrix<double>& partial, std::span<S> da) {
+    for (index_t i = 0; i < partial.cols(); ++i) {
+        double sum = 0;
+        for (index_t b = 0; b < partial.rows(); ++b) sum += partial(b, i);
+        da[static_cast<std::size_t>(i)] += static_cast<S>(sum);
+    }
+}
+
+template <real S>
+void turn(matrix_view<const S> a, matrix_view<S> out) {
+    for (index_t i = 0; i < a.rows; ++i)
+        for (index_t j = 0; j < a.cols; ++j) out(j, i) = a(i, j);
+}
+
+}  // namespace hrm::scan::detail
