@@ -15,9 +15,12 @@
 #include <hrm/core/view.hpp>
 #include <hrm/core/workspace.hpp>
 
+#include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/gemm.hpp>
+#include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/stein.hpp>
 
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/discrete.hpp>

@@ -1,0 +1,26 @@
+"""References for tests/linalg: python make_references.py (numpy, scipy). Writes data/*.txt, one equation each:
+n m on the first line, then A (n x n), B (n x m) and the X that SciPy finds, row by row, 17 digits."""
+
+import pathlib
+
+import numpy as np
+import scipy.linalg
+
+folder = pathlib.Path(__file__).parent / "data"
+rng = np.random.default_rng(20)
+
+
+def write(name, a, b, x):
+    with open(folder / name, "w") as f:
+        f.write(f"{a.shape[0]} {b.shape[1]}\n")
+        for m in (a, b, x):
+            np.savetxt(f, m, fmt="%.17g")
+
+
+for n, m, radius in ((1, 1, 0.5), (4, 2, 0.9), (9, 1, 0.999), (12, 5, 0.7)):
+    a = rng.standard_normal((n, n))
+    a *= radius / max(abs(np.linalg.eigvals(a)))
+    b = rng.standard_normal((n, m))
+    write(f"stein_{n}.txt", a, b, scipy.linalg.solve_discrete_lyapunov(a, b @ b.T, method="direct"))
+    c = a - np.eye(n) * (max(np.linalg.eigvals(a).real) + 0.05)
+    write(f"lyapunov_{n}.txt", c, b, scipy.linalg.solve_continuous_lyapunov(c, -b @ b.T))
