@@ -10,6 +10,7 @@
 #include <hrm/core/parallel.hpp>
 #include <hrm/core/parameter.hpp>
 #include <hrm/core/policy.hpp>
+#include <hrm/core/progress.hpp>
 #include <hrm/core/random.hpp>
 #include <hrm/core/scalar.hpp>
 #include <hrm/core/view.hpp>
@@ -37,3 +38,12 @@
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/site.hpp>
 #include <hrm/adapter/state.hpp>
+
+#include <hrm/train/adamw.hpp>
+#include <hrm/train/checkpoint.hpp>
+#include <hrm/train/clip.hpp>
+#include <hrm/train/data.hpp>
+#include <hrm/train/loop.hpp>
+#include <hrm/train/loss.hpp>
+#include <hrm/train/parameter_list.hpp>
+#include <hrm/train/schedule.hpp>
