@@ -23,7 +23,8 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c, std::
 }
 
 /// A stream of random numbers: (seed, stream) names it, a counter is all its state, so that it can be saved,
-/// restored and drawn from in any order. The mapping to uniform and normal numbers is ours: the same on every host.
+/// restored and drawn from in any order. The mapping to uniform and normal numbers is ours: the same on every host (the
+/// normal ones to the last bit or two, which are those of the host's log and cos).
 class random_stream {
 public:
     explicit random_stream(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}

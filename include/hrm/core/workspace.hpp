@@ -14,7 +14,7 @@ namespace hrm {
 
 /// Scratch memory handed from caller to callee: a stack of 64-byte aligned pieces.
 ///     workspace ws;
-///     for (...) { ws.clear(); model.forward(..., ws); }      // the second round allocates nothing
+///     for (...) { model.forward(..., ws); ws.clear(); }      // the second round allocates nothing
 /// A piece stays valid until the mark before it is released. Grows by whole blocks, so pieces never move;
 /// clear() joins the blocks into one. One workspace a thread.
 class workspace {
@@ -50,7 +50,7 @@ public:
     struct mark_t {
         std::size_t block = 0, used = 0;
     };
-    mark_t mark() const { return {current_, blocks_.empty() ? 0 : blocks_[current_].used}; }
+    mark_t mark() const { return blocks_.empty() ? mark_t{} : mark_t{current_, blocks_[current_].used}; }
     void release(mark_t m) {
         if (blocks_.empty()) return;
         for (std::size_t b = m.block + 1; b <= current_; ++b) blocks_[b].used = 0;

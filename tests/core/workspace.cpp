@@ -1,0 +1,97 @@
+#include <hrm/core/workspace.hpp>
+
+#include <cstdint>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+#include "support/allocations.hpp"
+
+using namespace hrm;
+
+TEST_CASE("pieces are aligned, apart, and keep their values while the stack grows") {
+    workspace ws;
+    std::vector<std::span<double>> pieces;
+    for (index_t n = 1; n <= 1 << 16; n *= 3) {
+        pieces.push_back(ws.take<double>(n));
+        CHECK(reinterpret_cast<std::uintptr_t>(pieces.back().data()) % 64 == 0);
+        for (auto& x : pieces.back()) x = static_cast<double>(n);
+    }
+    index_t n = 1;
+    for (auto p : pieces) {
+        for (double x : p) REQUIRE(x == static_cast<double>(n));
+        n *= 3;
+    }
+}
+
+TEST_CASE("zeros are zeros, also in memory that was used before") {
+    workspace ws;
+    for (auto& x : ws.take<float>(1000)) x = 1;
+    ws.clear();
+    for (float x : ws.take_zero<float>(1000)) REQUIRE(x == 0);
+    ws.clear();
+    auto m = ws.take_zero_matrix<float>(10, 100);
+    CHECK(m.rows == 10);
+    CHECK(m.cols == 100);
+    for (float x : m.row_span(9)) REQUIRE(x == 0);
+    CHECK(ws.take<float>(0).empty());
+}
+
+TEST_CASE("release gives back exactly what was taken since the mark, across blocks") {
+    workspace ws;
+    auto kept = ws.take<int>(10);
+    for (auto& x : kept) x = 7;
+    const auto mark = ws.mark();
+    const auto* first = ws.take<int>(100).data();
+    (void)ws.take<int>(1 << 20);  // a second block
+    ws.release(mark);
+    CHECK(ws.take<int>(100).data() == first);
+    for (int x : kept) CHECK(x == 7);
+    {
+        scratch_scope scope(ws);
+        (void)ws.take<int>(50);
+    }
+    CHECK(ws.take<int>(16).data() == first + 112);  // 100 ints occupy seven lines of 16
+}
+
+TEST_CASE("after clear() has joined the blocks, the same work allocates nothing") {
+    workspace ws;
+    auto work = [&] {
+        for (index_t n : {1000, 200000, 5, 3000000}) {
+            scratch_scope scope(ws);
+            (void)ws.take<double>(n);
+            (void)ws.take_matrix<float>(n, 3);
+        }
+        (void)ws.take<double>(70000);
+    };
+    work();
+    ws.clear();
+    const auto capacity = ws.capacity();
+    const auto before = hrm_test::allocations();
+    work();
+    CHECK(hrm_test::allocations() == before);
+    CHECK(ws.capacity() == capacity);
+}
+
+TEST_CASE("a workspace that was moved from is an empty one") {
+    workspace a;
+    for (int i = 0; i < 4; ++i) (void)a.take<double>(1 << (14 + 2 * i));
+    const workspace b = std::move(a);
+    CHECK(b.capacity() > 0);
+    const auto mark = a.mark();  // NOLINT(bugprone-use-after-move): the point of the test
+    (void)a.take<double>(3);
+    a.release(mark);
+    CHECK(a.mark().block == 0);
+    CHECK(a.mark().used == 0);
+}
+
+TEST_CASE("the allocation counter counts: new, aligned new and growth") {
+    if (!hrm_test::allocations_are_counted()) return;
+    const auto before = hrm_test::allocations();
+    std::vector<int> v(100);
+    const auto plain = hrm_test::allocations();
+    CHECK(plain == before + 1);
+    buffer<double> b(100);
+    CHECK(hrm_test::allocations() == plain + 1);
+    CHECK(v.size() + b.size() == 200);
+}
