@@ -39,6 +39,19 @@
 #include <hrm/adapter/site.hpp>
 #include <hrm/adapter/state.hpp>
 
+#include <hrm/model/attention.hpp>
+#include <hrm/model/block.hpp>
+#include <hrm/model/cache.hpp>
+#include <hrm/model/config.hpp>
+#include <hrm/model/embedding.hpp>
+#include <hrm/model/initialize.hpp>
+#include <hrm/model/linear.hpp>
+#include <hrm/model/rms_norm.hpp>
+#include <hrm/model/rope.hpp>
+#include <hrm/model/sites.hpp>
+#include <hrm/model/swiglu.hpp>
+#include <hrm/model/transformer.hpp>
+
 #include <hrm/train/adamw.hpp>
 #include <hrm/train/checkpoint.hpp>
 #include <hrm/train/clip.hpp>
