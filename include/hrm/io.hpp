@@ -5,4 +5,5 @@
 #include <hrm/io/checkpoint.hpp>
 #include <hrm/io/dtype.hpp>
 #include <hrm/io/file.hpp>
+#include <hrm/io/huggingface.hpp>
 #include <hrm/io/safetensors.hpp>
