@@ -1,0 +1,4 @@
+// expect: hrm::cuda.*incomplete type
+#include <hrm/hrm.hpp>
+
+hrm::cuda where{};
