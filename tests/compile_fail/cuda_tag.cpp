@@ -1,4 +1,4 @@
 // expect: hrm::cuda.*incomplete type
-#include <hrm/hrm.hpp>
+#include <hrm/core/policy.hpp>
 
 hrm::cuda where{};
