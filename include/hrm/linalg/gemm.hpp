@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
+#include <cstring>
 
 #include <hrm/core/error.hpp>
 #include <hrm/core/view.hpp>
@@ -23,8 +25,9 @@ struct gemm_blocking {
 
 /// acc(rows x cols) = sum_k a[k][.] b[k][.]^T from packed panels. K ascending, one fused multiply-add each, whatever
 /// the shape of the whole: a row of the product does not depend on how many other rows there are.
-template <real S>
-inline void gemm_micro(index_t depth, const S* __restrict a, const S* __restrict b, S* __restrict out) {
+/// finish(r, v, acc) receives pack v of row r.
+template <real S, class F>
+inline void gemm_micro(index_t depth, const S* __restrict a, const S* __restrict b, F&& finish) {
     using block = gemm_blocking<S>;
     simd::pack<S> acc[block::rows][block::packs] = {};
     for (index_t k = 0; k < depth; ++k) {
@@ -41,7 +44,15 @@ inline void gemm_micro(index_t depth, const S* __restrict a, const S* __restrict
 #pragma GCC unroll 16
     for (int r = 0; r < block::rows; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < block::packs; ++v) simd::store<S>(out + r * block::cols + v * simd::lanes<S>, acc[r][v]);
+        for (int v = 0; v < block::packs; ++v) finish(r, v, acc[r][v]);
+}
+
+/// to[0 .. n) = from[0 .. n) of a length known here, so that it is a few vector moves and never a call or a rep movs.
+template <int n, real S, storable T>
+inline void gemm_copy(S* __restrict to, const T* __restrict from) {
+    if constexpr (std::same_as<S, T>) std::memcpy(to, from, n * sizeof(S));
+    else
+        for (int q = 0; q < n; ++q) to[q] = static_cast<S>(from[q]);
 }
 
 }  // namespace detail
@@ -75,8 +86,11 @@ void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, m
                 if (b.col_stride == 1)
                     for (index_t k = 0; k < kb; ++k, to += nr) {
                         const TB* row = from + k * b.row_stride;
-                        for (index_t q = 0; q < full; ++q) to[q] = static_cast<S>(row[q]);
-                        for (index_t q = full; q < nr; ++q) to[q] = S{0};
+                        if (full == nr) {
+                            detail::gemm_copy<nr>(to, row);
+                            continue;
+                        }
+                        for (index_t q = 0; q < nr; ++q) to[q] = q < full ? static_cast<S>(row[q]) : S{0};
                     }
                 else {
                     for (index_t q = 0; q < full; ++q) {
@@ -94,32 +108,43 @@ void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, m
                     S* to = pa + i * kb;
                     const index_t full = std::min<index_t>(mr, mb - i);
                     const TA* from = &a(i0 + i, k0);
-                    if (a.row_stride == 1)
-                        for (index_t k = 0; k < kb; ++k) {
-                            for (index_t q = 0; q < full; ++q) to[k * mr + q] = static_cast<S>(from[k * a.col_stride + q]);
-                            for (index_t q = full; q < mr; ++q) to[k * mr + q] = S{0};
-                        }
-                    else {
-                        for (index_t q = 0; q < full; ++q)
+                    if (full == mr && a.row_stride == 1)
+                        for (index_t k = 0; k < kb; ++k) detail::gemm_copy<mr>(to + k * mr, from + k * a.col_stride);
+                    else
+                        for (index_t q = 0; q < mr; ++q)
                             for (index_t k = 0; k < kb; ++k)
-                                to[k * mr + q] = static_cast<S>(from[q * a.row_stride + k * a.col_stride]);
-                        for (index_t q = full; q < mr; ++q)
-                            for (index_t k = 0; k < kb; ++k) to[k * mr + q] = S{0};
-                    }
+                                to[k * mr + q] =
+                                    q < full ? static_cast<S>(from[q * a.row_stride + k * a.col_stride]) : S{0};
                 }
                 for (index_t j = 0; j < nb; j += nr)
                     for (index_t i = 0; i < mb; i += mr) {
-                        detail::gemm_micro<S>(kb, pa + i * kb, pb + j * kb, tile);
                         const index_t rows = std::min<index_t>(mr, mb - i), cols = std::min<index_t>(nr, nb - j);
+                        S* const out = c.row(i0 + i) + j0 + j;
+                        if (rows == mr && cols == nr) {
+                            detail::gemm_micro<S>(kb, pa + i * kb, pb + j * kb, [&](int r, int v, const simd::pack<S>& sum) {
+                                S* to = out + r * c.stride + v * simd::lanes<S>;
+                                simd::pack<S> old, next;
+                                if (keep == S{0}) next = alpha * sum;
+                                else {
+                                    simd::load<S>(old, to);
+                                    next = keep == S{1} ? old + alpha * sum : keep * old + alpha * sum;
+                                }
+                                simd::store<S>(to, next);
+                            });
+                            continue;
+                        }
+                        detail::gemm_micro<S>(kb, pa + i * kb, pb + j * kb, [&](int r, int v, const simd::pack<S>& sum) {
+                            simd::store<S>(tile + r * nr + v * simd::lanes<S>, sum);
+                        });
                         for (index_t r = 0; r < rows; ++r) {
-                            S* out = c.row(i0 + i + r) + j0 + j;
+                            S* to = out + r * c.stride;
                             const S* t = tile + r * nr;
                             if (keep == S{0})
-                                for (index_t q = 0; q < cols; ++q) out[q] = alpha * t[q];
+                                for (index_t q = 0; q < cols; ++q) to[q] = alpha * t[q];
                             else if (keep == S{1})
-                                for (index_t q = 0; q < cols; ++q) out[q] += alpha * t[q];
+                                for (index_t q = 0; q < cols; ++q) to[q] += alpha * t[q];
                             else
-                                for (index_t q = 0; q < cols; ++q) out[q] = keep * out[q] + alpha * t[q];
+                                for (index_t q = 0; q < cols; ++q) to[q] = keep * to[q] + alpha * t[q];
                         }
                     }
             }
