@@ -35,9 +35,18 @@
 #include <hrm/scan/step.hpp>
 
 #include <hrm/adapter/adapter.hpp>
+#include <hrm/adapter/factory.hpp>
+#include <hrm/adapter/gate.hpp>
+#include <hrm/adapter/lora.hpp>
+#include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/options.hpp>
+#include <hrm/adapter/poles.hpp>
+#include <hrm/adapter/recurrent.hpp>
+#include <hrm/adapter/segments.hpp>
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/site.hpp>
 #include <hrm/adapter/state.hpp>
+#include <hrm/adapter/text.hpp>
 
 #include <hrm/model/attention.hpp>
 #include <hrm/model/block.hpp>

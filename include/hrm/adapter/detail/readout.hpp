@@ -1,0 +1,103 @@
+#pragma once
+
+#include <algorithm>
+
+#include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/gemm.hpp>
+#include <hrm/core/workspace.hpp>
+
+// What stands between the states and the output:  out_ti += k g_t h_i (C s_t + D (.) u_t)_i  with k = factor * constant,
+// g per token and h per channel, either of them null (1). y itself is never formed: the gate's gradient comes from
+// <dout, C s> = <C^T dout, s>, and a constant gate's from <dout^T s, C>.
+
+namespace hrm::detail {
+
+/// Where the gradients go: c outputs x n; d outputs or null; gate one number, one a channel, or null.
+template <real S>
+struct readout_gradient {
+    matrix_view<S> c;
+    S* d = nullptr;
+    S* gate = nullptr;
+};
+
+template <real S>
+struct readout {
+    matrix_view<const S> c;      ///< outputs x n
+    const S* d = nullptr;        ///< outputs, or null
+    S factor = 1, constant = 1;
+    const S* channels = nullptr;
+    const S* tokens = nullptr;
+
+    S of_channel(index_t i) const { return channels ? channels[i] : S{1}; }
+    S of_token(index_t t) const { return tokens ? tokens[t] : S{1}; }
+
+    /// out += ...;  s: L x n, u: L x inputs, out: L x outputs.
+    void forward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<S> out, workspace& ws) const {
+        scratch_scope scope(ws);
+        const S k = factor * constant;
+        if (s.rows == 1)
+            for (index_t i = 0; i < c.rows; ++i)
+                out(0, i) += k * of_token(0) * of_channel(i) * dot(c.row(i), s.row(0), c.cols);
+        else
+            multiply(by_token(s, ws), transposed(by_channel(ws)), out, into::add, k);
+        if (!d) return;
+        for (index_t t = 0; t < u.rows; ++t)
+            for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
+    }
+
+    /// ds = dL/ds (L x n, overwritten), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
+    void backward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> ds,
+                  matrix_view<S> du, S* dtokens, readout_gradient<S> to, workspace& ws) const {
+        scratch_scope scope(ws);
+        const S k = factor * constant;
+        const auto spread = by_channel(ws);
+        const auto weighted = by_token(s, ws);
+
+        // m = sum_t g_t dout_t s_t^T:  dC_i = k h_i m_i,  dh_i = factor <m_i, C_i>.
+        const auto m = ws.take_matrix<S>(c.rows, c.cols);
+        multiply(transposed(dout), weighted, m);
+        for (index_t i = 0; i < c.rows; ++i) {
+            axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
+            if (to.gate) to.gate[channels ? i : 0] += factor * dot<S>(m.row(i), c.row(i), c.cols);
+        }
+        multiply(dout, spread, ds);  // C^T (h (.) dout_t), still without k g_t
+        if (tokens)
+            for (index_t t = 0; t < s.rows; ++t) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
+        for (index_t t = 0; t < s.rows; ++t) {
+            const S g = k * of_token(t);
+            for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= g;
+        }
+        if (d) direct_backward(u, dout, du, dtokens, to);
+    }
+
+private:
+    matrix_view<const S> by_channel(workspace& ws) const {
+        if (!channels) return c;
+        const auto scaled = ws.take_matrix<S>(c.rows, c.cols);
+        for (index_t i = 0; i < c.rows; ++i)
+            for (index_t j = 0; j < c.cols; ++j) scaled(i, j) = channels[i] * c(i, j);
+        return scaled;
+    }
+    matrix_view<const S> by_token(matrix_view<const S> s, workspace& ws) const {
+        if (!tokens) return s;
+        const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
+        for (index_t t = 0; t < s.rows; ++t)
+            for (index_t j = 0; j < s.cols; ++j) scaled(t, j) = tokens[t] * s(t, j);
+        return scaled;
+    }
+    /// With w = dout_ti u_ti:  dD_i += k g_t h_i w,  dh_i += factor g_t D_i w,  dg_t += k h_i D_i w,  du_ti += k g_t h_i D_i dout_ti.
+    void direct_backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, S* dtokens,
+                         readout_gradient<S> to) const {
+        const S k = factor * constant;
+        for (index_t t = 0; t < u.rows; ++t)
+            for (index_t i = 0; i < c.rows; ++i) {
+                const S g = of_token(t), h = of_channel(i), w = dout(t, i) * u(t, i);
+                to.d[i] += k * g * h * w;
+                if (to.gate) to.gate[channels ? i : 0] += factor * g * d[i] * w;
+                if (tokens) dtokens[t] += k * h * d[i] * w;
+                if (!du.empty()) du(t, i) += k * g * h * d[i] * dout(t, i);
+            }
+    }
+};
+
+}  // namespace hrm::detail

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include <hrm/adapter/lora.hpp>
+#include <hrm/adapter/memory.hpp>
+
+namespace hrm {
+
+/// The adapter an adapter file describes, its tensors still to be read: make_adapter<float>("lora", 64, 64, options).
+/// Options not listed keep their defaults. Throws error for an unknown kind.
+template <real S>
+std::unique_ptr<adapter<S>> make_adapter(std::string_view kind, index_t inputs, index_t outputs, const option_list& options) {
+    random_stream r(0);
+    if (kind == "lora") return std::make_unique<lora<S>>(inputs, outputs, lora<S>::options_from(options), r);
+    if (kind == "hrm") return std::make_unique<hrm_adapter<S>>(inputs, outputs, hrm_options::from(options), r);
+    throw error("hrm::make_adapter: kind is \"" + std::string(kind) + "\", expected lora or hrm");
+}
+
+}  // namespace hrm

@@ -1,0 +1,287 @@
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <hrm/adapter/gate.hpp>
+#include <hrm/adapter/detail/readout.hpp>
+#include <hrm/adapter/segments.hpp>
+#include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/gemm.hpp>
+#include <hrm/scan/sequential.hpp>
+#include <hrm/systems/discrete.hpp>
+
+namespace hrm {
+
+/// Extents of a recurrent adapter. The states are [static | real poles | Re of pairs | Im of pairs], or [static | dense].
+struct recurrent_shape {
+    index_t inputs = 0, outputs = 0;
+    index_t fixed = 0;          ///< static states, Abar = 0: never carried
+    index_t reals = 0, pairs = 0;
+    index_t full = 0;           ///< states of a dense A; then reals = pairs = 0
+    index_t dynamic() const { return reals + 2 * pairs + full; }
+    index_t states() const { return fixed + dynamic(); }
+    /// Numbers in A, as the scan lays out its gradient: [real | re | im], or full x full.
+    index_t coefficients() const { return full ? full * full : dynamic(); }
+};
+
+/// Everything recurrent adapters share, whatever A's parametrisation:
+///     z_t = scale (.) B u_t,   s_t = Abar s_{t-1} + z_t,   out_t += gate * factor * (C s_t + D (.) u_t).
+/// A kind says what Abar and scale are (in double) and takes their gradients. Forward 2 L n (inputs + outputs) flop
+/// beside the scan; backward twice that, plus one n x inputs and one outputs x n scratch.
+template <real S>
+class recurrent_adapter : public adapter<S> {
+public:
+    index_t inputs() const final { return shape_.inputs; }
+    index_t outputs() const final { return shape_.outputs; }
+    index_t state_size() const final { return shape_.dynamic(); }
+    index_t states() const { return shape_.states(); }
+    const recurrent_shape& shape() const { return shape_; }
+    index_t reset_every() const { return reset_every_; }
+    double factor() const { return factor_; }
+    const gate_part<S>& gating() const { return gate_; }
+    /// The gate as one number: its value, the root mean square over channels, or a token gate at u = 0.
+    double gate_value() const { return gate_.size(this->parameters_, outputs()); }
+
+    void forward(matrix_view<const S> u, matrix_view<S> out, const call<S>& how, kept<S>& keep,
+                 workspace& ws) const final {
+        check("out", u, out);
+        const bool training = how.mode == pass::training;
+        const bool silent = gate_.shut(this->parameters_) || factor_ == 0;
+        if (silent && !training && !how.carried) return;
+        const auto before = ws.mark();
+        const auto s = ws.template take_matrix<S>(u.rows, states());
+        const auto initial = ws.template take_zero_matrix<S>(1, state_size());
+        const auto fresh = ws.template take_zero_matrix<S>(u.rows, 1);
+        const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
+        const auto scratch = ws.mark();
+        const auto state = ws.template take<S>(state_size());
+        const auto position = run(u, how, s, state, initial.data, fresh.data, ws);
+        if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
+        if (!silent) readout(tokens.data).forward(s, u, out, ws);
+        if (how.carried) {
+            how.carried->value.assign(state.begin(), state.end());
+            how.carried->position = position;
+        }
+        if (training) keep.m = {s, initial, fresh, tokens};
+        ws.release(training ? scratch : before);
+    }
+
+    void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
+                  const call<S>&, const kept<S>& keep, workspace& ws) const final {
+        check("dout", u, dout);
+        if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
+        scratch_scope scope(ws);
+        const auto& [s, initial, fresh, tokens, unused5, unused6] = keep.m;
+        const auto& p = this->parameters_;
+
+        // Read-out: lambda starts as dL/ds_t.
+        const auto lambda = ws.template take_matrix<S>(u.rows, states());
+        const auto dtokens = ws.template take<S>(tokens.rows);
+        readout(tokens.data).backward(s, u, dout, lambda, du, dtokens.data(), readout_gradient(gradient), ws);
+        if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
+
+        // Recurrence, stretch by stretch from the end: lambda becomes dL/dz_t.
+        const auto [a, flat, scale] = current(ws);
+        const auto da = ws.template take_zero<S>(shape_.coefficients());
+        recurrence_backward(a, s, initial.row_span(0), fresh, lambda, da, gradient, ws);
+
+        // Input: dB = scale (.) lambda^T u, d scale = <rows of lambda^T u, rows of B>, du = (scale (.) lambda) B.
+        const auto b = p[b_];
+        const auto db = p.in(gradient, b_);
+        const auto raw = ws.template take_matrix<S>(states(), inputs());
+        multiply(transposed(matrix_view<const S>(lambda)), u, raw);
+        const auto dscale = ws.template take<double>(states());
+        for (index_t i = 0; i < states(); ++i) {
+            const auto j = static_cast<std::size_t>(i);
+            dscale[j] = static_cast<double>(dot<S>(raw.row(i), b.row(i), inputs()));
+            axpy<S>(static_cast<S>(scale[j]), raw.row(i), db.row(i), inputs());
+        }
+        for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(da[i]);
+        transition_backward(flat, dscale, gradient);
+        if (du.empty()) return;
+        scale_columns(lambda, scale);
+        multiply(lambda, b, du, into::add);
+    }
+
+    /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
+    void fill_states(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, workspace& ws) const {
+        require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
+        require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
+        scratch_scope scope(ws);
+        run(u, how, s, ws.template take<S>(state_size()), nullptr, nullptr, ws);
+    }
+
+    /// The exact system u -> out in double, gate and factor inside C and D. A token gate enters with its value at
+    /// u = 0. Throws error where A is dense: dense_system() is for that.
+    discrete<complex_pairs<double>> system() const {
+        if (shape_.full) throw error("hrm::adapter: A is dense, expected poles; dense_system() holds for both");
+        std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients()));
+        discrete<complex_pairs<double>> out;
+        in_and_out(out, flat);
+        const auto q = flat.begin() + shape_.reals, k = q + shape_.pairs;
+        out.a.real.assign(static_cast<std::size_t>(shape_.fixed), 0.0);
+        out.a.real.insert(out.a.real.end(), flat.begin(), q);
+        out.a.re.assign(q, k);
+        out.a.im.assign(k, flat.end());
+        return out;
+    }
+    /// The same with A as a matrix, whatever its structure.
+    discrete<dense<double>> dense_system() const {
+        if (!shape_.full) {
+            auto planar = system();
+            return {{to_dense(planar.a)}, std::move(planar.b), std::move(planar.c), std::move(planar.d)};
+        }
+        std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients()));
+        discrete<dense<double>> out;
+        in_and_out(out, flat);
+        out.a.a = matrix<double>(states(), states());
+        for (index_t i = 0; i < shape_.full; ++i)
+            for (index_t j = 0; j < shape_.full; ++j)
+                out.a.a(shape_.fixed + i, shape_.fixed + j) = flat[static_cast<std::size_t>(i * shape_.full + j)];
+        return out;
+    }
+    /// The initial state of every document, all n states; zero where none is learned.
+    std::vector<double> initial_state() const {
+        std::vector<double> s(static_cast<std::size_t>(states()), 0.0);
+        if (s0_ >= 0)
+            for (index_t i = 0; i < state_size(); ++i)
+                s[static_cast<std::size_t>(shape_.fixed + i)] = static_cast<double>(this->parameters_[s0_](i, 0));
+        return s;
+    }
+
+protected:
+    recurrent_adapter(recurrent_shape shape, gate kind, double gate_start, double factor, index_t reset_every)
+        : shape_(shape), gate_(this->parameters_, kind, gate_start, shape.inputs, shape.outputs), factor_(factor),
+          reset_every_(reset_every) {}
+    /// B, C and the optional D and s_0, after the kind's own tensors.
+    void add_projections(bool feedthrough, bool initial) {
+        auto& p = this->parameters_;
+        b_ = p.add("B", states(), inputs(), decay::yes);
+        c_ = p.add("C", outputs(), states(), decay::yes);
+        if (feedthrough) d_ = p.add("D", outputs(), 1, decay::yes);
+        if (initial && state_size() > 0) s0_ = p.add("s0", state_size(), 1, decay::no);
+    }
+
+    /// A's numbers (shape_.coefficients()) and the factor of every row of B (n), from the parameters.
+    virtual void transition(std::span<double> flat, std::span<double> scale) const = 0;
+    /// gradient += what dflat and dscale say of the kind's own tensors.
+    virtual void transition_backward(std::span<const double> dflat, std::span<const double> dscale,
+                                     std::span<S> gradient) const = 0;
+
+    recurrent_shape shape_;
+    gate_part<S> gate_;
+    index_t b_ = -1, c_ = -1, d_ = -1, s0_ = -1;
+
+private:
+    void check(const char* what, matrix_view<const S> u, matrix_view<const S> out) const {
+        require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
+        require_shape("hrm::adapter", what, out.rows, out.cols, u.rows, outputs());
+    }
+    /// Abar rounded to S, in double, and the factor of every row of B, in scratch.
+    struct coefficients {
+        std::span<S> a;
+        std::span<double> flat, scale;
+    };
+    coefficients current(workspace& ws) const {
+        const index_t m = shape_.coefficients();
+        coefficients now{ws.template take<S>(m), ws.template take<double>(m), ws.template take<double>(states())};
+        transition(now.flat, now.scale);
+        for (std::size_t i = 0; i < now.flat.size(); ++i) now.a[i] = static_cast<S>(now.flat[i]);
+        return now;
+    }
+    scan::modes<S> modes(std::span<const S> a) const {
+        const auto q = static_cast<std::size_t>(shape_.reals), k = static_cast<std::size_t>(shape_.pairs);
+        return {a.first(q), a.subspan(q, k), a.subspan(q + k, k)};
+    }
+    matrix_view<const S> square(std::span<const S> a) const { return {a.data(), shape_.full, shape_.full}; }
+    void scale_columns(matrix_view<S> z, std::span<const double> scale) const {
+        for (index_t t = 0; t < z.rows; ++t)
+            for (index_t i = 0; i < z.cols; ++i) z(t, i) *= static_cast<S>(scale[static_cast<std::size_t>(i)]);
+    }
+    void begin(std::span<S> state) const {
+        if (s0_ < 0) std::fill(state.begin(), state.end(), S{0});
+        else std::copy_n(this->parameters_[s0_].data, state.size(), state.begin());
+    }
+
+    /// All states of one call. state: out, the last. initial (n) and fresh (L), when given: the state before row 0, and
+    /// 1 at the rows before which it was reset. Returns the position in the document after the last row.
+    index_t run(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, std::span<S> state, S* initial, S* fresh,
+                workspace& ws) const {
+        scratch_scope scope(ws);
+        const auto b = this->parameters_[b_];
+        const auto now = current(ws);
+        if (u.rows == 1)  // one token: packing panels would cost more than the product
+            for (index_t i = 0; i < states(); ++i) s(0, i) = dot(b.row(i), u.row(0), inputs());
+        else
+            multiply(u, transposed(b), s);
+        scale_columns(s, now.scale);
+
+        begin(state);
+        if (how.carried && !how.carried->value.empty()) {
+            require_size("hrm::adapter", "the carried state", static_cast<index_t>(how.carried->value.size()), state_size());
+            std::copy(how.carried->value.begin(), how.carried->value.end(), state.begin());
+        }
+        return for_segments(u.rows, how, reset_every_, [&](index_t first, index_t rows, bool anew) {
+            if (anew) begin(state);
+            if (initial && first == 0) std::copy(state.begin(), state.end(), initial);
+            if (fresh && anew) fresh[first] = S{1};
+            if (state.empty()) return;
+            const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
+            if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);
+            else scan::sequential_states<S>(modes(now.a), part, part, state);
+        });
+    }
+
+    void recurrence_backward(std::span<const S> a, matrix_view<const S> s, std::span<const S> initial,
+                             matrix_view<const S> fresh, matrix_view<S> lambda, std::span<S> da,
+                             std::span<S> gradient, workspace& ws) const {
+        if (state_size() == 0) return;
+        const auto begun = ws.template take<S>(state_size()), dbegun = ws.template take<S>(state_size());
+        begin(begun);
+        for (index_t end = s.rows, first = end; end > 0; end = first) {
+            for (first = end - 1; first > 0 && fresh(first, 0) == S{0};) --first;
+            const bool anew = fresh(first, 0) != S{0};
+            const auto states = s.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size());
+            const auto adjoint = lambda.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size());
+            const std::span<const S> before = anew ? std::span<const S>(begun) : initial;
+            if (shape_.full) scan::sequential_states_backward<S>(square(a), states, before, adjoint, da, dbegun, {}, ws);
+            else scan::sequential_states_backward<S>(modes(a), states, before, adjoint, da, dbegun, {}, ws);
+            if (anew && s0_ >= 0) axpy<S>(S{1}, dbegun.data(), this->parameters_.in(gradient, s0_).data, state_size());
+        }
+    }
+
+    detail::readout<S> readout(const S* tokens) const {
+        const auto& p = this->parameters_;
+        return {p[c_], d_ < 0 ? nullptr : p[d_].data, static_cast<S>(factor_), gate_.constant(p), gate_.channels(p),
+                gate_.per_token() ? tokens : nullptr};
+    }
+    detail::readout_gradient<S> readout_gradient(std::span<S> all) const {
+        const auto& p = this->parameters_;
+        return {p.in(all, c_), d_ < 0 ? nullptr : p.in(all, d_).data, gate_.gradient(p, all)};
+    }
+
+    template <class A>
+    void in_and_out(discrete<A>& out, std::span<double> flat) const {
+        const auto& p = this->parameters_;
+        std::vector<double> scale(static_cast<std::size_t>(states()));
+        transition(flat, scale);
+        out.b = matrix<double>(states(), inputs());
+        for (index_t i = 0; i < states(); ++i)
+            for (index_t j = 0; j < inputs(); ++j)
+                out.b(i, j) = scale[static_cast<std::size_t>(i)] * static_cast<double>(p[b_](i, j));
+        out.c = matrix<double>(outputs(), states());
+        if (d_ >= 0) out.d = matrix<double>(outputs(), inputs());
+        for (index_t i = 0; i < outputs(); ++i) {
+            const double g = factor_ * gate_.at(p, i);
+            for (index_t j = 0; j < states(); ++j) out.c(i, j) = g * static_cast<double>(p[c_](i, j));
+            if (d_ >= 0) out.d(i, i) = g * static_cast<double>(p[d_](i, 0));
+        }
+    }
+
+    double factor_;
+    index_t reset_every_;
+};
+
+}  // namespace hrm

@@ -1,0 +1,58 @@
+#include "support/allocations.hpp"
+
+#include <hrm/adapter/lora.hpp>
+#include <hrm/adapter/memory.hpp>
+
+#include "adapter/check.hpp"
+
+using namespace hrm;
+using namespace hrm::test;
+
+namespace {
+
+/// Heap allocations of the second forward, backward and streamed token.
+template <real S>
+long allocations_of(const adapter<S>& a) {
+    random_stream r(1);
+    const auto u = random_matrix<S>(40, a.inputs(), r), w = random_matrix<S>(40, a.outputs(), r);
+    matrix<S> out(40, a.outputs()), du(40, a.inputs());
+    buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
+    const std::array<index_t, 2> starts = {3, 17};
+    workspace ws;
+    kept<S> keep;
+    adapter_state<S> state;
+    const call<S> training{.mode = pass::training, .starts = starts, .draw = 4};
+    const call<S> streaming{.carried = &state};
+    long before = 0;
+    for (int round = 0; round < 3; ++round) {
+        if (round == 2) before = hrm_test::allocations();
+        ws.clear();
+        a.forward(u, out, training, keep, ws);
+        a.backward(u, w, du, gradient, training, keep, ws);
+        a.forward(u, out, streaming, keep, ws);
+        a.forward(u.view().slice_rows(0, 1), out.view().slice_rows(0, 1), streaming, keep, ws);
+    }
+    return hrm_test::allocations() - before;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("no adapter touches the heap in its second forward and backward", S, float, double) {
+    random_stream r(2);
+    CHECK(allocations_of<S>(lora<S>(24, 16, {.rank = 4, .dropout = 0.1}, r)) == 0);
+    for (const poles kind : {poles::real_positive, poles::real_signed, poles::complex_pairs})
+        for (const gate g : {gate::scalar, gate::per_channel, gate::token, gate::none}) {
+            hrm_options o;
+            o.states = 8;
+            o.static_states = 2;
+            o.poles = kind;
+            o.gate = g;
+            o.gate_start = 0.5;
+            o.feedthrough = feedthrough::diagonal;
+            o.learn_initial_state = true;
+            o.reset_every = 7;
+            CHECK(allocations_of<S>(hrm_adapter<S>(24, 24, o, r)) == 0);
+        }
+    std::vector<int> seen(100);
+    if (hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() > 0);
+}

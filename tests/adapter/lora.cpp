@@ -1,0 +1,86 @@
+#include <hrm/adapter/lora.hpp>
+
+#include <algorithm>
+
+#include "adapter/check.hpp"
+
+using namespace hrm;
+using namespace hrm::test;
+
+TEST_CASE("LoRA's gradients, with and without dropout") {
+    random_stream r(1);
+    for (const double dropout : {0.0, 0.4}) {
+        lora<double> a(7, 5, {.rank = 3, .alpha = 4, .dropout = dropout}, r);
+        shake<double>(a, r);
+        check_gradients(a, 11, {.draw = 9}, r, "dropout " + number_text(dropout));
+    }
+}
+
+TEST_CASE("LoRA starts as a no-op, with A Kaiming-uniform") {
+    random_stream r(2);
+    lora<double> a(400, 3, {.rank = 50}, r);
+    const auto u = random_matrix<double>(4, 400, r);
+    CHECK(output_of<double>(a, u) == matrix<double>(4, 3));
+    const auto m = a.parameters()[0];
+    double largest = 0, square = 0;
+    for (index_t i = 0; i < m.size(); ++i) {
+        largest = std::max(largest, std::abs(m.data[i]));
+        square += m.data[i] * m.data[i];
+    }
+    CHECK(largest < 0.05);  // 1 / sqrt(400)
+    CHECK(largest > 0.0499);
+    CHECK(std::sqrt(square / 20000) == doctest::Approx(0.05 / std::sqrt(3.0)).epsilon(0.02));
+}
+
+TEST_CASE_TEMPLATE("LoRA is (alpha / r) B A u, a token at a time as well", S, float, double) {
+    random_stream r(3);
+    lora<S> a(33, 21, {.rank = 6, .alpha = 9}, r);
+    shake<S>(a, r);
+    const auto u = random_matrix<S>(10, 33, r);
+    const auto got = output_of<S>(a, u);
+    matrix<S> want(10, 21);
+    const auto A = a.parameters()[0], B = a.parameters()[1];
+    for (index_t t = 0; t < 10; ++t)
+        for (index_t i = 0; i < 21; ++i) {
+            double sum = 0;
+            for (index_t k = 0; k < 6; ++k)
+                for (index_t j = 0; j < 33; ++j)
+                    sum += 1.5 * static_cast<double>(B(i, k)) * static_cast<double>(A(k, j)) * static_cast<double>(u(t, j));
+            want(t, i) = static_cast<S>(sum);
+        }
+    const double tolerance = 40 * static_cast<double>(std::numeric_limits<S>::epsilon());  // sums of 33 and 6 terms
+    CHECK(distance(got, want) <= tolerance);
+    CHECK(streaming_error<S>(a, u, std::array<index_t, 1>{1}) <= tolerance);
+}
+
+TEST_CASE("dropout: the mask is named by the draw, drops its share, and is off in inference") {
+    random_stream r(4);
+    lora<float> a(50, 1, {.rank = 1, .alpha = 1, .dropout = 0.3}, r);
+    a.parameters()[1](0, 0) = 1;
+    std::fill_n(a.parameters()[0].data, 50, 1.0f);
+    const matrix<float> u(200, 50, 1.0f);
+    const auto with = [&](pass mode, std::uint64_t draw) { return output_of<float>(a, u, {.mode = mode, .draw = draw}); };
+    CHECK(with(pass::training, 5) == with(pass::training, 5));
+    CHECK(!(with(pass::training, 5) == with(pass::training, 6)));
+    CHECK(with(pass::inference, 5) == matrix<float>(200, 1, 50.0f));
+    const auto out = with(pass::training, 7);
+    double sum = 0;
+    for (const float x : out.flat()) sum += static_cast<double>(x) / 10000;
+    CHECK(sum == doctest::Approx(1).epsilon(0.03));  // 10^4 elements: sqrt(0.3 / 0.7) / 100 = 0.7 % of noise
+    lora<float> other(50, 1, {.rank = 1, .alpha = 1, .dropout = 0.3}, r);
+    std::copy(a.parameters().flat().begin(), a.parameters().flat().end(), other.parameters().flat().begin());
+    CHECK(!(output_of<float>(other, u, {.mode = pass::training, .draw = 7}) == out));
+}
+
+TEST_CASE("LoRA's options read back, and nonsense is named") {
+    random_stream r(5);
+    const auto make = [&](lora_options o) { lora<float>(4, 4, o, r); };
+    CHECK_THROWS_WITH_AS(make({.rank = 0}), "hrm::lora: rank is 0, expected at least 1", error);
+    CHECK_THROWS_WITH_AS(make({.dropout = 1}), "hrm::lora: dropout is 1, expected in [0, 1)", error);
+    CHECK_THROWS_WITH_AS(make({.dropout = -0.5}), "hrm::lora: dropout is -0.5, expected in [0, 1)", error);
+    CHECK_THROWS_AS((lora<float>(0, 4, {}, r)), shape_error);
+    lora<float> a(4, 6, {.rank = 3, .alpha = 1.0 / 3, .dropout = 0.1}, r);
+    const lora<float> b(4, 6, lora<float>::options_from(a.options()), r);
+    CHECK(b.options() == a.options());
+    CHECK_THROWS_WITH_AS(output_of<float>(a, matrix<float>(2, 5)), "hrm::lora: u is 2x5, expected 2x4", shape_error);
+}
