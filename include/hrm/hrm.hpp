@@ -18,6 +18,7 @@
 
 #include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/factor.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/simd.hpp>

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <sstream>
+#include <string>
+
+#include <hrm/linalg/detail/schur.hpp>
+#include <hrm/linalg/factor.hpp>
+
+// What the two Gramian equations (stein.hpp, lyapunov.hpp) share: the checks, the way into Schur coordinates
+// x = D Q x', triangular solves with a shifted T, and the way back.
+
+namespace hrm::detail {
+
+template <class T>
+void require_finite(std::string_view where, std::string_view what, const matrix<T>& m) {
+    for (index_t i = 0; i < m.rows(); ++i)
+        for (index_t j = 0; j < m.cols(); ++j)
+            if (!std::isfinite(m(i, j)))
+                throw numerical_error(std::string(where) + ": " + std::string(what) + "(" + std::to_string(i) + ", " +
+                                      std::to_string(j) + ") is not finite");
+}
+
+/// A: n x n and finite, other: n x columns and finite.
+template <real S>
+void check_equation(const std::string& where, const matrix<S>& a, std::string_view what, const matrix<S>& other, index_t columns) {
+    require_shape(where, "A", a.rows(), a.cols(), a.rows(), a.rows());
+    require_shape(where, what, other.rows(), other.cols(), a.rows(), columns);
+    require_finite(where, "A", a);
+    require_finite(where, what, other);
+}
+
+template <real S>
+matrix<double> to_double(const matrix<S>& a) {
+    matrix<double> d(a.rows(), a.cols());
+    std::copy(a.flat().begin(), a.flat().end(), d.flat().begin());
+    return d;
+}
+
+/// "hrm::stein: A is unstable: spectral radius 1.25, must be below 1".
+[[noreturn]] inline void throw_unstable(std::string_view where, std::string_view what, double value, int limit) {
+    std::ostringstream s;
+    s.precision(17);
+    s << where << ": A is unstable: " << what << ' ' << value << ", must be below " << limit;
+    throw numerical_error(s.str());
+}
+
+/// The Schur form of an A whose spectral radius must be below one.
+inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
+    auto form = schur(where, std::move(a));
+    double radius = 0;
+    for (index_t i = 0; i < form.t.rows(); ++i) radius = std::max(radius, std::abs(form.t(i, i)));
+    if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
+    return form;
+}
+/// The Schur form of an A whose eigenvalues must lie left of the imaginary axis.
+inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
+    auto form = schur(where, std::move(a));
+    double abscissa = -std::numeric_limits<double>::infinity();
+    for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i).real());
+    if (!(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
+    return form;
+}
+
+/// a b;  a: n x k, b: k x m.
+inline complex_matrix product(const complex_matrix& a, const complex_matrix& b) {
+    complex_matrix c(a.rows(), b.cols());
+    for (index_t i = 0; i < a.rows(); ++i)
+        for (index_t k = 0; k < a.cols(); ++k) {
+            const complex x = a(i, k);
+            for (index_t j = 0; j < b.cols(); ++j) c(i, j) += times(x, b(k, j));
+        }
+    return c;
+}
+inline complex_matrix adjoint(const complex_matrix& a) {
+    complex_matrix c(a.cols(), a.rows());
+    for (index_t i = 0; i < a.rows(); ++i)
+        for (index_t j = 0; j < a.cols(); ++j) c(j, i) = std::conj(a(i, j));
+    return c;
+}
+
+/// Q^H D^-1 b: a right-hand side in Schur coordinates.  b: n x m.
+template <real S>
+complex_matrix into_schur(const schur_form& form, const matrix<S>& b) {
+    complex_matrix scaled(b.rows(), b.cols());
+    for (index_t i = 0; i < b.rows(); ++i)
+        for (index_t j = 0; j < b.cols(); ++j) scaled(i, j) = static_cast<double>(b(i, j)) / form.d[static_cast<std::size_t>(i)];
+    return product(adjoint(form.q), scaled);
+}
+/// Q^H D^-1 q D^-1 Q.  q: n x n.
+template <real S>
+complex_matrix into_schur_twice(const schur_form& form, const matrix<S>& q) {
+    matrix<double> scaled = to_double(q);
+    for (index_t i = 0; i < q.rows(); ++i)
+        for (index_t j = 0; j < q.cols(); ++j) scaled(i, j) /= form.d[static_cast<std::size_t>(j)];
+    return product(into_schur(form, scaled), form.q);
+}
+/// D Q x Q^H D, which is real; made exactly symmetric where asked.
+inline matrix<double> out_of_schur_twice(const schur_form& form, const complex_matrix& x, bool symmetric) {
+    const auto full = product(product(form.q, x), adjoint(form.q));
+    matrix<double> result(x.rows(), x.cols());
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (index_t j = 0; j < x.cols(); ++j) {
+            const double value = symmetric ? (full(i, j).real() + full(j, i).real()) / 2 : full(i, j).real();
+            result(i, j) = value * form.d[static_cast<std::size_t>(i)] * form.d[static_cast<std::size_t>(j)];
+        }
+    return result;
+}
+/// The real lower triangular L with L L^T = M M^H, M = D Q factor, which is real:
+///     M M^H = Re M Re M^T + Im M Im M^T = [Re M  Im M][Re M  Im M]^T
+/// Orthogonal all the way: what is small in the factor stays accurate.
+inline matrix<double> out_of_schur(const schur_form& form, const complex_matrix& factor) {
+    const index_t n = factor.rows();
+    const auto m = product(form.q, factor);
+    matrix<double> parts(n, 2 * n);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) {
+            parts(i, j) = form.d[static_cast<std::size_t>(i)] * m(i, j).real();
+            parts(i, n + j) = form.d[static_cast<std::size_t>(i)] * m(i, j).imag();
+        }
+    return lower_factor(std::move(parts));
+}
+
+template <real S>
+bool is_symmetric(const matrix<S>& q) {
+    for (index_t i = 0; i < q.rows(); ++i)
+        for (index_t j = 0; j < i; ++j)
+            if (q(i, j) != q(j, i)) return false;
+    return true;
+}
+
+/// x <- (shift I + scale T_k)^-1 x, T_k the leading k x k block.  O(k^2), by rows of T.
+inline void solve_shifted(complex shift, complex scale, const complex_matrix& t, index_t k, complex* x) {
+    for (index_t i = k - 1; i >= 0; --i) {
+        complex sum = 0;
+        for (index_t j = i + 1; j < k; ++j) sum += times(t(i, j), x[j]);
+        x[i] = (x[i] - times(scale, sum)) / (shift + times(scale, t(i, i)));
+    }
+}
+
+}  // namespace hrm::detail

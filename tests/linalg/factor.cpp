@@ -1,0 +1,34 @@
+#include <hrm/linalg/factor.hpp>
+
+#include <hrm/core/random.hpp>
+
+#include "reference.hpp"
+
+using namespace hrm;
+
+TEST_CASE("lower_factor squares to what it was given, whatever the shape or rank") {
+    random_stream r(5);
+    for (auto [n, k] : {std::array<index_t, 2>{1, 1}, {4, 9}, {9, 4}, {30, 30}}) {
+        matrix<double> w(n, k);
+        r.fill_normal(w.flat());
+        if (n > 2)
+            for (index_t j = 0; j < k; ++j) w(2, j) = 3 * w(0, j) - w(1, j);  // a dependent row
+        const auto l = lower_factor(w);
+        CHECK(relative_error(square(l), square(w)) < 1e-14);  // n eps, n <= 30
+        for (index_t i = 0; i < n; ++i) {
+            CHECK(l(i, i) >= 0);
+            for (index_t j = i + 1; j < n; ++j) CHECK(l(i, j) == 0);
+        }
+    }
+    CHECK(lower_factor(matrix<double>(3, 2)) == matrix<double>(3, 3));
+    CHECK(lower_factor(matrix<double>{}).empty());
+}
+
+TEST_CASE("lower_factor keeps what squaring would lose") {
+    // Rows (1, 0), (1, 1e-12): the second pivot is 1e-12, of whose square 1 + 1e-24 keeps nothing.
+    const auto l = lower_factor(matrix<double>{{1, 0}, {1, 1e-12}});
+    CHECK(l(1, 1) == doctest::Approx(1e-12).epsilon(1e-3));
+    // Neither overflow nor underflow in the squares.
+    CHECK(lower_factor(matrix<double>{{3e200, 4e200}})(0, 0) == doctest::Approx(5e200).epsilon(1e-15));
+    CHECK(lower_factor(matrix<double>{{3e-200, 4e-200}})(0, 0) == doctest::Approx(5e-200).epsilon(1e-15));
+}

@@ -1,0 +1,57 @@
+#include <hrm/linalg/lyapunov.hpp>
+
+#include <cmath>
+
+#include <hrm/core/random.hpp>
+
+#include "reference.hpp"
+
+using namespace hrm;
+
+TEST_CASE("lyapunov and its factor agree with SciPy") {
+    for (const char* name : {"lyapunov_1", "lyapunov_4", "lyapunov_9", "lyapunov_12"}) {
+        CAPTURE(name);
+        const reference r(name);
+        // Conditioning is |A| / (2 * 0.05) or so, below 200 here; both sides carry n eps of it.
+        CHECK(relative_error(lyapunov(r.a, square(r.b)), r.x) < 1e-11);
+        CHECK(relative_error(square(lyapunov_factor(r.a, r.b)), r.x) < 1e-11);
+    }
+}
+
+TEST_CASE("lyapunov solves its equation, symmetric right-hand side or not") {
+    random_stream r(9);
+    for (index_t n : {2, 7, 33}) {
+        matrix<double> a(n, n), q(n, n);
+        r.fill_normal(a.flat(), 0.45 / std::sqrt(static_cast<double>(n)));
+        r.fill_normal(q.flat());
+        for (index_t i = 0; i < n; ++i) a(i, i) -= 1;
+        const auto ea = as_eigen(a);
+        const auto x = lyapunov(a, q);
+        const auto ex = as_eigen(x);
+        CHECK((ea.lazyProduct(ex) + ex.lazyProduct(ea.transpose()) + as_eigen(q)).norm() / ex.norm() < 1e-13);  // n eps |A|
+        const auto s = lyapunov(a, square(q));
+        CHECK(as_eigen(s) == as_eigen(s).transpose());
+        CHECK(relative_error(square(lyapunov_factor(a, q)), s) < 1e-13);
+    }
+}
+
+TEST_CASE("lyapunov survives poles eight decades apart and bad scaling") {
+    // Two real poles behind one input: X_ij = b_i b_j / -(a_i + a_j), here with states in units 1e9 apart.
+    const double fast = -1e4, slow = -1e-4, unit = 1e9;
+    const matrix<double> a{{fast, 0}, {0, slow}}, b{{1}, {unit}};
+    for (const auto& x : {lyapunov(a, square(b)), square(lyapunov_factor(a, b))}) {
+        CHECK(x(0, 0) == doctest::Approx(1 / (-2 * fast)).epsilon(1e-14));
+        CHECK(x(0, 1) == doctest::Approx(unit / -(fast + slow)).epsilon(1e-14));
+        CHECK(x(1, 1) == doctest::Approx(unit * unit / (-2 * slow)).epsilon(1e-14));
+    }
+}
+
+TEST_CASE("lyapunov says what is wrong, and a zero B is no error") {
+    const matrix<double> q{{1}};
+    CHECK_THROWS_WITH_AS(lyapunov(matrix<double>{{0.5}}, q), "hrm::lyapunov: A is unstable: spectral abscissa 0.5, must be below 0", numerical_error);
+    CHECK_THROWS_AS(lyapunov_factor(matrix<double>{{0}}, q), numerical_error);
+    CHECK_THROWS_WITH_AS(lyapunov(matrix<double>{{-1}}, matrix<double>{{std::nan("")}}), "hrm::lyapunov: Q(0, 0) is not finite", numerical_error);
+    CHECK_THROWS_AS(lyapunov(matrix<double>{{-1}}, matrix<double>(2, 1)), shape_error);
+    CHECK(lyapunov_factor(matrix<double>{{-1}}, matrix<double>{{0}})(0, 0) == 0);
+    CHECK(lyapunov(matrix<double>{}, matrix<double>{}).empty());
+}

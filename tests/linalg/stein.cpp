@@ -1,0 +1,87 @@
+#include <hrm/linalg/stein.hpp>
+
+#include <cmath>
+#include <limits>
+
+#include <hrm/core/random.hpp>
+
+#include "reference.hpp"
+
+using namespace hrm;
+
+namespace {
+
+// |A X A^T + Q - X| / |X|.
+double residual(const matrix<double>& a, const matrix<double>& x, const matrix<double>& q) {
+    const auto ea = as_eigen(a), ex = as_eigen(x);
+    return (ea.lazyProduct(ex.lazyProduct(ea.transpose()).eval()) + as_eigen(q) - ex).norm() / ex.norm();
+}
+
+}  // namespace
+
+TEST_CASE("stein and its factor agree with SciPy") {
+    for (const char* name : {"stein_1", "stein_4", "stein_9", "stein_12"}) {
+        CAPTURE(name);
+        const reference r(name);
+        // Conditioning is 1 / (1 - rho^2) or so: 500 at most here; both sides carry n eps of it.
+        CHECK(relative_error(stein(r.a, square(r.b)), r.x) < 1e-11);
+        const auto l = stein_factor(r.a, r.b);
+        CHECK(relative_error(square(l), r.x) < 1e-11);
+        for (index_t i = 0; i < l.rows(); ++i)
+            for (index_t j = i + 1; j < l.rows(); ++j) CHECK(l(i, j) == 0);
+    }
+}
+
+TEST_CASE("stein solves its equation, symmetric right-hand side or not") {
+    random_stream r(9);
+    for (index_t n : {2, 7, 33}) {
+        matrix<double> a(n, n), q(n, n), b(n, 2);
+        r.fill_normal(a.flat(), 0.45 / std::sqrt(static_cast<double>(n)));
+        r.fill_normal(q.flat());
+        r.fill_normal(b.flat());
+        CHECK(residual(a, stein(a, q), q) < 1e-13);  // n eps
+        const auto x = stein(a, square(b));
+        CHECK(residual(a, x, square(b)) < 1e-13);
+        CHECK(as_eigen(x) == as_eigen(x).transpose());
+        CHECK(relative_error(square(stein_factor(a, b)), x) < 1e-13);
+    }
+}
+
+TEST_CASE("stein up to a spectral radius of 1 - 1e-8") {
+    // A is triangular, so 1 - rho^2 is known and X has a closed form: x22 = 1/(1 - l2^2), x12 = l2 x22/(1 - l1 l2), ...
+    const double l1 = 1 - 1e-8, l2 = 0.5;
+    const matrix<double> a{{l1, 1}, {0, l2}}, b{{0}, {1}};
+    const double x22 = 1 / (1 - l2 * l2), x12 = l2 * x22 / (1 - l1 * l2), x11 = (2 * l1 * x12 + x22) / ((1 - l1) * (1 + l1));
+    // One rounding of A moves x11 by eps / (1 - rho) = 2e-8 of itself: no algorithm on A can promise more.
+    for (const auto& x : {stein(a, square(b)), square(stein_factor(a, b))}) {
+        CHECK(x(0, 0) == doctest::Approx(x11).epsilon(2e-8));
+        CHECK(x(0, 1) == doctest::Approx(x12).epsilon(1e-13));
+        CHECK(x(1, 1) == doctest::Approx(x22).epsilon(1e-13));
+    }
+}
+
+TEST_CASE("stein_factor: small directions keep their digits, singular ones are exactly zero") {
+    // A chain with weak couplings: x_k is reached through eps^(k-1) only, X = diag(1, eps^2, eps^4, ...) when A is nilpotent.
+    const double eps = 1e-6;
+    matrix<double> a(4, 4), b(4, 1);
+    b(0, 0) = 1;
+    for (index_t i = 1; i < 4; ++i) a(i, i - 1) = eps;
+    const auto l = stein_factor(a, b);
+    for (index_t i = 0; i < 4; ++i) CHECK(l(i, i) == doctest::Approx(std::pow(eps, i)).epsilon(1e-12));
+    CHECK(stein_factor(a, matrix<double>(4, 1)) == matrix<double>(4, 4));
+    CHECK(stein_factor(a, matrix<double>(4, 0)) == matrix<double>(4, 4));
+    const auto unreached = stein_factor(matrix<double>{{0.5, 0}, {0, 0.3}}, matrix<double>{{1}, {0}});
+    CHECK(unreached(1, 0) == 0);
+    CHECK(unreached(1, 1) == 0);
+}
+
+TEST_CASE("stein says what is wrong") {
+    const matrix<double> q{{1}};
+    CHECK_THROWS_WITH_AS(stein(matrix<double>{{1.25}}, q), "hrm::stein: A is unstable: spectral radius 1.25, must be below 1", numerical_error);
+    CHECK_THROWS_AS(stein_factor(matrix<double>{{-1}}, q), numerical_error);
+    CHECK_THROWS_WITH_AS(stein(matrix<double>{{std::nan("")}}, q), "hrm::stein: A(0, 0) is not finite", numerical_error);
+    CHECK_THROWS_WITH_AS(stein_factor(matrix<double>(2, 2), matrix<double>(3, 1)), "hrm::stein_factor: B is 3x1, expected 2x1", shape_error);
+    CHECK_THROWS_AS(stein(matrix<double>(2, 3), q), shape_error);
+    CHECK(stein(matrix<double>{}, matrix<double>{}).empty());
+    CHECK(stein(matrix<float>{{0.5f}}, matrix<float>{{0.75f}})(0, 0) == 1.0);
+}
