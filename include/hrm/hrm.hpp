@@ -35,6 +35,16 @@
 #include <hrm/scan/sequential.hpp>
 #include <hrm/scan/step.hpp>
 
+#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/cauchy.hpp>
+#include <hrm/reduction/dual.hpp>
+#include <hrm/reduction/empirical.hpp>
+#include <hrm/reduction/factor.hpp>
+#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/hankel.hpp>
+#include <hrm/reduction/jacobi.hpp>
+#include <hrm/reduction/rank.hpp>
+
 #include <hrm/adapter/adapter.hpp>
 #include <hrm/adapter/factory.hpp>
 #include <hrm/adapter/gate.hpp>

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <type_traits>
+
+#include <hrm/systems/continuous.hpp>
+#include <hrm/systems/discrete.hpp>
+
+namespace hrm {
+
+/// continuous<A> or discrete<A>, whatever A.
+template <class T>
+concept linear_system = std::same_as<T, continuous<typename T::structure_type>> ||
+                        std::same_as<T, discrete<typename T::structure_type>>;
+
+/// True for discrete<A>.
+template <linear_system T>
+inline constexpr bool in_discrete_time = std::same_as<T, discrete<typename T::structure_type>>;
+
+namespace detail {
+
+inline buffer<double> widen(const buffer<float>& x) { return {x.begin(), x.end()}; }
+inline const buffer<double>& widen(const buffer<double>& x) { return x; }
+inline const matrix<double>& widen(const matrix<double>& x) { return x; }
+inline matrix<double> widen(const matrix<float>& x) {
+    matrix<double> y(x.rows(), x.cols());
+    std::copy(x.flat().begin(), x.flat().end(), y.flat().begin());
+    return y;
+}
+template <real S>
+diagonal<double> widen(const diagonal<S>& a) {
+    return {widen(a.poles)};
+}
+template <real S>
+complex_pairs<double> widen(const complex_pairs<S>& a) {
+    return {widen(a.real), widen(a.re), widen(a.im)};
+}
+template <real S>
+dense<double> widen(const dense<S>& a) {
+    return {widen(a.a)};
+}
+
+template <class T>
+matrix<T> transpose(const matrix<T>& x) {
+    matrix<T> y(x.cols(), x.rows());
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
+    return y;
+}
+template <real S>
+diagonal<S> transpose(const diagonal<S>& a) {
+    return a;
+}
+// The rotation by -angle.
+template <real S>
+complex_pairs<S> transpose(complex_pairs<S> a) {
+    for (auto& x : a.im) x = -x;
+    return a;
+}
+template <real S>
+dense<S> transpose(const dense<S>& a) {
+    return {transpose(a.a)};
+}
+
+}  // namespace detail
+
+/// The same system in double: offline work is done in double whatever the storage type.
+template <linear_system T>
+auto in_double(const T& system) {
+    using A = decltype(detail::widen(system.a));
+    using wide = std::conditional_t<in_discrete_time<T>, discrete<std::remove_cvref_t<A>>,
+                                    continuous<std::remove_cvref_t<A>>>;
+    return wide{detail::widen(system.a), detail::widen(system.b), detail::widen(system.c), detail::widen(system.d)};
+}
+
+/// (A, B, C, D) -> (A^T, C^T, B^T, D^T): the observability Gramian of a system is the controllability Gramian of its
+/// dual, and both have the same Hankel singular values.
+template <linear_system T>
+T dual(const T& system) {
+    return {detail::transpose(system.a), detail::transpose(system.c), detail::transpose(system.b),
+            detail::transpose(system.d)};
+}
+
+}  // namespace hrm

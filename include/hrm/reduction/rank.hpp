@@ -1,0 +1,96 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include <hrm/core/error.hpp>
+
+// How many states to keep, from the Hankel singular values sigma, descending. Every rule gives 0 .. sigma.size().
+
+namespace hrm {
+
+namespace detail {
+/// Values that agree to this, relatively, count as equal: a tie is never cut by rounding.
+inline constexpr double tie = 64 * std::numeric_limits<double>::epsilon();
+}  // namespace detail
+
+/// 2 (sigma_{r+1} + sigma_{r+2} + ...), each distinct value once: the H-infinity error bound of balanced truncation.
+/// Enns 1984, Glover 1984; discrete time: Al-Saggaf & Franklin 1987, Hinrichsen & Pritchard 1990.
+inline double tail_bound(std::span<const double> sigma, index_t rank) {
+    double sum = 0;
+    for (auto i = static_cast<std::size_t>(rank); i < sigma.size(); ++i)
+        if (i == static_cast<std::size_t>(rank) || sigma[i] < sigma[i - 1] * (1 - detail::tie)) sum += sigma[i];
+    return 2 * sum;
+}
+
+/// The number of sigma_i >= tolerance sigma_1 (and > 0).
+inline index_t rank_by_tolerance(std::span<const double> sigma, double tolerance) {
+    if (sigma.empty()) return 0;
+    const double floor = tolerance * sigma[0] * (1 - detail::tie);
+    return std::count_if(sigma.begin(), sigma.end(), [&](double s) { return s > 0 && s >= floor; });
+}
+
+/// The smallest r with sum_{i <= r} sigma_i^2 >= fraction * sum_i sigma_i^2.
+inline index_t rank_by_energy(std::span<const double> sigma, double fraction) {
+    // From the small end, so that a tail of tiny values is summed exactly enough to matter.
+    double total = 0;
+    for (auto i = sigma.size(); i-- > 0;) total += sigma[i] * sigma[i];
+    double tail = 0;
+    auto r = sigma.size();
+    while (r > 0) {
+        tail += sigma[r - 1] * sigma[r - 1];
+        if (tail > (1 - fraction) * total * (1 + detail::tie) || (fraction >= 1 && tail > 0)) break;
+        --r;
+    }
+    return static_cast<index_t>(r);
+}
+
+/// The smallest r with |gain| * tail_bound(sigma, r) <= budget: gain is the adapter's alpha.
+inline index_t rank_by_hinf_budget(std::span<const double> sigma, double budget, double gain = 1) {
+    auto r = static_cast<index_t>(sigma.size());
+    while (r > 0 && std::abs(gain) * tail_bound(sigma, r - 1) <= budget) --r;
+    return r;
+}
+
+/// The r in 1 .. n - 1 with the largest ratio sigma_r / sigma_{r+1}; values below eps sigma_1 are rounding and have no
+/// gaps among them. n for fewer than two values above that.
+inline index_t rank_by_gap(std::span<const double> sigma) {
+    const index_t n = rank_by_tolerance(sigma, std::numeric_limits<double>::epsilon());
+    index_t best = n;
+    double widest = 1;
+    for (index_t r = 1; r < static_cast<index_t>(sigma.size()) && r <= n; ++r) {
+        const double floor = std::numeric_limits<double>::epsilon() * sigma[0];
+        const double ratio = sigma[static_cast<std::size_t>(r - 1)] / std::max(sigma[static_cast<std::size_t>(r)], floor);
+        if (ratio > widest * (1 + detail::tie)) widest = ratio, best = r;
+    }
+    return best;
+}
+
+/// One budget of states shared by many systems: keeps the `states` largest gain_l sigma_{l,i} of all, so that the
+/// largest dropped value, which bounds every system's error from below, is as small as it can be. Ties go to the earlier
+/// system. gains: one a system, or empty for 1.
+inline std::vector<index_t> share_ranks(std::span<const std::vector<double>> sigma, index_t states,
+                                        std::span<const double> gains = {}) {
+    if (!gains.empty())
+        require_size("hrm::share_ranks", "gains", static_cast<index_t>(gains.size()), static_cast<index_t>(sigma.size()));
+    std::vector<index_t> rank(sigma.size(), 0);
+    for (index_t kept = 0; kept < states; ++kept) {
+        auto best = sigma.size();
+        double largest = 0;
+        for (std::size_t l = 0; l < sigma.size(); ++l) {
+            const auto next = static_cast<std::size_t>(rank[l]);
+            if (next == sigma[l].size()) continue;
+            const double value = sigma[l][next] * (gains.empty() ? 1 : std::abs(gains[l]));
+            if (value > largest) largest = value, best = l;
+        }
+        if (best == sigma.size()) break;
+        ++rank[best];
+    }
+    return rank;
+}
+
+}  // namespace hrm

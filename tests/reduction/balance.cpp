@@ -1,0 +1,102 @@
+#include <hrm/reduction/balance.hpp>
+
+#include <complex>
+
+#include <doctest/doctest.h>
+
+#include <hrm/reduction/hankel.hpp>
+
+#include "random_systems.hpp"
+
+using namespace hrm;
+using namespace hrm::testing;
+
+namespace {
+
+template <class T>
+void full_order_is_exact(const T& s) {
+    const auto r = balance(s);
+    CHECK(r.order() == r.numerical_rank);
+    CHECK(r.stable);
+    // What is dropped is below n eps sigma_1; what is kept goes through factors of relative accuracy eps * condition.
+    CHECK(relative_distance(markov(s, 60), markov(r.system, 60)) <= 1e-10);
+    auto identity = product(turned(r.w), r.t);
+    for (index_t i = 0; i < identity.rows(); ++i) identity(i, i) -= 1;
+    CHECK(largest(identity) <= 1e-9);
+}
+
+}  // namespace
+
+TEST_CASE("a reduction to full order reproduces the impulse response") {
+    random_stream r(1);
+    for (int trial = 0; trial < 20; ++trial) {
+        const index_t n = 1 + r.below(16), m = 1 + r.below(5), p = 1 + r.below(5);
+        full_order_is_exact(random_diagonal(r, n, m, p));
+        full_order_is_exact(random_pairs(r, n / 2, (n + 1) / 2, m, p));
+        full_order_is_exact(random_dense(r, n, m, p));
+        auto d = random_dense(r, n, m, p);
+        d.d = matrix<double>(p, m, 0.5);
+        full_order_is_exact(d);
+    }
+}
+
+TEST_CASE("the reduced system is balanced: both its Gramians are diag(sigma)") {
+    random_stream r(2);
+    const auto s = random_pairs(r, 4, 6, 3, 3, 0.95);
+    const auto b = balance(s);
+    const auto wc = controllability(b.system), wo = observability(b.system);
+    for (index_t i = 0; i < b.order(); ++i)
+        for (index_t j = 0; j < b.order(); ++j) {
+            const double want = i == j ? b.sigma[static_cast<std::size_t>(i)] : 0;
+            CHECK(std::abs(wc(i, j) - want) <= 1e-9 * b.sigma[0]);
+            CHECK(std::abs(wo(i, j) - want) <= 1e-9 * b.sigma[0]);
+        }
+}
+
+TEST_CASE("degenerate systems give a result") {
+    for (index_t n : {0, 1, 4})
+        for (index_t m : {0, 2})
+            for (index_t p : {0, 3}) {
+                discrete<diagonal<double>> s{{buffer<double>(static_cast<std::size_t>(n), 0.5)}, matrix<double>(n, m, 1.0),
+                                             matrix<double>(p, n, 1.0), matrix<double>(p, m, 2.0)};
+                for (const auto& r : {balance(s), balance(as_dense(s))}) {
+                    CHECK(r.order() == (n > 0 && m > 0 && p > 0 ? 1 : 0));  // equal poles: one state does it all
+                    CHECK(static_cast<index_t>(r.sigma.size()) == n);
+                    CHECK(r.system.d == s.d);
+                    CHECK(r.certified);
+                    CHECK(r.system.b.cols() == m);
+                    CHECK(r.system.c.rows() == p);
+                }
+            }
+    random_stream g(3);
+    auto s = random_diagonal(g, 5, 2, 2);
+    const auto all = balance(s, {.rank = 0});
+    CHECK(all.order() == 0);
+    CHECK(all.bound == tail_bound(all.sigma, 0));
+    for (auto& x : s.c.flat()) x = 0;
+    CHECK(balance(s).order() == 0);
+    CHECK(balance(s).bound == 0);
+}
+
+TEST_CASE("unstable input is refused with its spectral radius") {
+    const discrete<diagonal<double>> s{{{0.5, 1.5}}, {{1}, {1}}, {{1, 1}}, {}};
+    CHECK_THROWS_WITH_AS(balance(s), doctest::Contains("spectral radius 1.5"), numerical_error);
+}
+
+TEST_CASE("given Gramians: the exact ones give the same reduction, and no certificate") {
+    random_stream r(4);
+    const auto s = random_diagonal(r, 8, 2, 3, 0.9);
+    const auto exact = balance(s, {.rank = 3}), given = balance(s, controllability(s), observability(s), {.rank = 3});
+    CHECK(exact.certified);
+    CHECK_FALSE(given.certified);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(given.sigma[i] == doctest::Approx(exact.sigma[i]).epsilon(1e-10));
+    CHECK(relative_distance(markov(exact.system, 40), markov(given.system, 40)) <= 1e-9);
+    // Singular ones are no exception.
+    matrix<double> rank_one(8, 8, 1.0);
+    CHECK(balance(s, rank_one, observability(s)).order() == 1);
+    CHECK(balance(s, matrix<double>(8, 8), observability(s)).order() == 0);
+    matrix<double> indefinite(8, 8);
+    for (index_t i = 0; i < 8; ++i) indefinite(i, i) = i ? 1 : -1;
+    CHECK_THROWS_AS(balance(s, indefinite, observability(s)), numerical_error);
+    CHECK_THROWS_AS(balance(s, matrix<double>(7, 7), observability(s)), shape_error);
+}
