@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <new>
 #include <span>
 #include <vector>
@@ -71,6 +72,8 @@ public:
 private:
     static std::size_t checked(index_t rows, index_t cols) {
         if (rows < 0 || cols < 0) throw shape_error("hrm::matrix: negative extents " + extents(rows, cols));
+        if (rows > 0 && cols > std::numeric_limits<index_t>::max() / rows)
+            throw shape_error("hrm::matrix: " + extents(rows, cols) + " elements cannot be counted");
         return static_cast<std::size_t>(rows * cols);
     }
     index_t rows_ = 0, cols_ = 0;

@@ -23,18 +23,16 @@ namespace hrm {
 class team {
 public:
     explicit team(cpu where = {}) {
-        for (int i = 1; i < where.threads; ++i) threads_.emplace_back([this, i] { work(i); });
+        try {
+            for (int i = 1; i < where.threads; ++i) threads_.emplace_back([this, i] { work(i); });
+        } catch (...) {  // the system has no more threads: those that started must not outlive this object
+            join();
+            throw;
+        }
     }
     team(const team&) = delete;
     team& operator=(const team&) = delete;
-    ~team() {
-        {
-            std::lock_guard lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_all();
-        for (auto& t : threads_) t.join();
-    }
+    ~team() { join(); }
     int size() const { return static_cast<int>(threads_.size()) + 1; }
 
     template <class F>
@@ -61,6 +59,14 @@ public:
     }
 
 private:
+    void join() {
+        {
+            std::lock_guard lock(mutex_);
+            stop_ = true;
+        }
+        wake_.notify_all();
+        for (auto& t : threads_) t.join();
+    }
     void drain(int worker) {
         for (index_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < items_;) try {
                 call_(context_, i, worker);

@@ -17,6 +17,7 @@ struct diagonal {
     using scalar = S;
     buffer<S> poles;
     index_t order() const { return static_cast<index_t>(poles.size()); }
+    void check() const {}
 };
 
 /// q real poles, then k conjugate pairs, planar: the state is [x_1..x_q | Re s_1..Re s_k | Im s_1..Im s_k], order
@@ -29,6 +30,8 @@ struct complex_pairs {
     index_t reals() const { return static_cast<index_t>(real.size()); }
     index_t pairs() const { return static_cast<index_t>(re.size()); }
     index_t order() const { return reals() + 2 * pairs(); }
+    /// Throws shape_error when a real part lacks its imaginary part or the other way round.
+    void check() const { require_size("hrm::complex_pairs", "number of imaginary parts", static_cast<index_t>(im.size()), pairs()); }
 };
 
 /// Any A, n x n.
@@ -37,12 +40,15 @@ struct dense {
     using scalar = S;
     matrix<S> a;
     index_t order() const { return a.rows(); }
+    /// Throws shape_error unless A is square.
+    void check() const { require_shape("hrm::dense", "A", a.rows(), a.cols(), a.rows(), a.rows()); }
 };
 
 template <class A>
 concept structure = requires(const A& a) {
     typename A::scalar;
     { a.order() } -> std::convertible_to<index_t>;
+    a.check();
 };
 
 template <real S>

@@ -1,0 +1,56 @@
+#include <hrm/core/parallel.hpp>
+
+#include <stdexcept>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "support/allocations.hpp"
+
+using namespace hrm;
+
+TEST_CASE("every item runs once, by a worker of the team, for any number of threads and items") {
+    for (int threads : {0, 1, 2, 5}) {
+        team t(cpu{.threads = threads});
+        CHECK(t.size() == (threads > 1 ? threads : 1));
+        for (index_t items : {0, 1, 2, 7, 1000}) {
+            std::vector<int> runs(static_cast<std::size_t>(items)), worker(runs.size());
+            t.run(items, [&](index_t i, int w) {
+                ++runs[static_cast<std::size_t>(i)];
+                worker[static_cast<std::size_t>(i)] = w;
+            });
+            for (int r : runs) REQUIRE(r == 1);
+            for (int w : worker) REQUIRE((w >= 0 && w < t.size()));
+        }
+    }
+}
+
+TEST_CASE("a worker's scratch is never shared: sums a worker are exact over many short loops") {
+    team t(cpu{.threads = 3});
+    std::vector<long> sum(3);
+    for (int round = 0; round < 2000; ++round)
+        t.run(10, [&](index_t i, int w) { sum[static_cast<std::size_t>(w)] += i; });
+    CHECK(sum[0] + sum[1] + sum[2] == 2000 * 45);
+}
+
+TEST_CASE("an exception of an item is rethrown, and the team goes on") {
+    team t(cpu{.threads = 2});
+    for (int round = 0; round < 50; ++round) {
+        CHECK_THROWS_WITH_AS(t.run(20, [](index_t i, int) { if (i == 11) throw std::runtime_error("item 11"); }),
+                             "item 11", std::runtime_error);
+        std::atomic<int> done{0};
+        t.run(20, [&](index_t, int) { ++done; });
+        CHECK(done == 20);
+    }
+}
+
+TEST_CASE("run allocates nothing") {
+    team t(cpu{.threads = 2});
+    std::atomic<index_t> sum{0};
+    auto work = [&](index_t i, int) { sum += i; };
+    t.run(100, work);
+    const auto before = hrm_test::allocations();
+    for (int round = 0; round < 10; ++round) t.run(100, work);
+    CHECK(hrm_test::allocations() == before);
+    CHECK(sum == 11 * 4950);
+}
