@@ -13,7 +13,11 @@ namespace hrm {
 ///     e^x = 2^n e^r,  n = round(x / ln 2),  |r| <= ln 2 / 2,  e^r by a degree-6 Taylor/minimax polynomial
 /// Cody & Waite, Software Manual for the Elementary Functions, 1980 (the two-part ln 2).
 inline float exponential(float x) {
-    const float clipped = x < -87.3f ? -87.3f : (x > 88.7f ? 88.7f : x);
+    // The ends are told apart in integers: g++ does not vectorise a loop with a comparison of floats, which may trap.
+    const auto bits = std::bit_cast<std::int32_t>(x), magnitude = bits & 0x7fffffff, sign = bits >> 31;
+    const auto beyond = [&](float end) { return -static_cast<std::int32_t>(magnitude > std::bit_cast<std::int32_t>(end)); };
+    const auto limit = std::bit_cast<std::int32_t>(88.72283f);
+    const float clipped = std::bit_cast<float>((bits & ~0x7fffffff) | (magnitude < limit ? magnitude : limit));
     const float shift = 0x1.8p23f;
     const float n = (clipped * 1.44269504088896341f + shift) - shift;
     const float r = (clipped - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -28,10 +32,9 @@ inline float exponential(float x) {
     const auto half = static_cast<std::int32_t>(n) >> 1;
     const auto rest = static_cast<std::int32_t>(n) - half;
     const float s1 = std::bit_cast<float>((half + 127) << 23), s2 = std::bit_cast<float>((rest + 127) << 23);
-    float y = p * s1 * s2;
-    y = x < -87.3f ? 0.0f : y;
-    y = x > 88.72283f ? __builtin_inff() : y;
-    return x != x ? x : y;
+    const auto under = sign & beyond(87.3f), over = ~sign & beyond(88.72283f), none = beyond(__builtin_inff());
+    const auto y = std::bit_cast<std::int32_t>(p * s1 * s2) & ~(under | over | none);
+    return std::bit_cast<float>(y | (over & 0x7f800000) | (none & 0x7fc00000));
 }
 inline double exponential(double x) { return std::exp(x); }
 
