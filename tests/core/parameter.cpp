@@ -51,3 +51,11 @@ TEST_CASE("bf16 weights: 32 to a border") {
     const auto h = p.add("B", 1, 1, decay::yes);
     CHECK(p.entries()[static_cast<std::size_t>(h)].offset == 32);
 }
+
+TEST_CASE("extents whose product would wrap are refused, not made small") {
+    parameter_set<float> p;
+    CHECK_THROWS_WITH_AS((void)p.add("A", index_t{1} << 61, 8, decay::yes),
+                         "hrm::parameter_set: A is 2305843009213693952x8, expected 0 to 2^48 elements", shape_error);
+    CHECK_THROWS_AS((void)p.add("A", -1, 8, decay::yes), shape_error);
+    CHECK(p.entries().empty());
+}

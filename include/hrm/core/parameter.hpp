@@ -30,7 +30,11 @@ public:
     };
     using handle = index_t;
 
+    /// Throws shape_error for extents that are negative or multiply to more than 2^48: they may come from a file.
     handle add(std::string name, index_t rows, index_t cols, hrm::decay d) {
+        constexpr index_t most = index_t{1} << 48;
+        if (rows < 0 || cols < 0 || (cols > 0 && rows > most / cols))
+            throw shape_error("hrm::parameter_set: " + name + " is " + extents(rows, cols) + ", expected 0 to 2^48 elements");
         constexpr index_t border = 64 / static_cast<index_t>(sizeof(S));
         entries_.push_back({std::move(name), rows, cols, size(), d});
         auto padded = (rows * cols + border - 1) / border * border;
