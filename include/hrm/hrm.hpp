@@ -18,14 +18,21 @@
 
 #include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/expm.hpp>
 #include <hrm/linalg/factor.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/solve.hpp>
 #include <hrm/linalg/stein.hpp>
 
 #include <hrm/systems/continuous.hpp>
+#include <hrm/systems/convert.hpp>
 #include <hrm/systems/discrete.hpp>
+#include <hrm/systems/discretize.hpp>
+#include <hrm/systems/norms.hpp>
+#include <hrm/systems/response.hpp>
+#include <hrm/systems/stability.hpp>
 #include <hrm/systems/structure.hpp>
 
 #include <hrm/scan/algorithm.hpp>

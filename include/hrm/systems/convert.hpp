@@ -1,0 +1,142 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include <hrm/linalg/solve.hpp>
+#include <hrm/systems/continuous.hpp>
+#include <hrm/systems/discrete.hpp>
+
+namespace hrm {
+
+namespace detail {
+
+template <class T, class From>
+matrix<T> cast_elements(const matrix<From>& m) {
+    matrix<T> to(m.rows(), m.cols());
+    std::transform(m.flat().begin(), m.flat().end(), to.flat().begin(), [](From x) { return static_cast<T>(x); });
+    return to;
+}
+template <class T, class From>
+buffer<T> cast_elements(const buffer<From>& v) {
+    buffer<T> to(v.size());
+    std::transform(v.begin(), v.end(), to.begin(), [](From x) { return static_cast<T>(x); });
+    return to;
+}
+
+}  // namespace detail
+
+/// The same structure, or system, in another scalar: cast<double>(system).
+template <real T, real S>
+diagonal<T> cast(const diagonal<S>& a) {
+    return {detail::cast_elements<T>(a.poles)};
+}
+template <real T, real S>
+complex_pairs<T> cast(const complex_pairs<S>& a) {
+    return {detail::cast_elements<T>(a.real), detail::cast_elements<T>(a.re), detail::cast_elements<T>(a.im)};
+}
+template <real T, real S>
+dense<T> cast(const dense<S>& a) {
+    return {detail::cast_elements<T>(a.a)};
+}
+template <real T, structure A>
+auto cast(const continuous<A>& s) {
+    return continuous<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<T>(s.b), detail::cast_elements<T>(s.c),
+                                              detail::cast_elements<T>(s.d)};
+}
+template <real T, structure A>
+auto cast(const discrete<A>& s) {
+    return discrete<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<T>(s.b), detail::cast_elements<T>(s.c),
+                                            detail::cast_elements<T>(s.d)};
+}
+
+/// The same system with A written out.
+template <structure A>
+continuous<dense<typename A::scalar>> to_dense(const continuous<A>& s) {
+    return {{to_dense(s.a)}, s.b, s.c, s.d};
+}
+template <structure A>
+discrete<dense<typename A::scalar>> to_dense(const discrete<A>& s) {
+    return {{to_dense(s.a)}, s.b, s.c, s.d};
+}
+
+namespace detail {
+
+template <template <class> class System, class A1, class A2>
+System<dense<double>> difference(const System<A1>& g, const System<A2>& h) {
+    g.check();
+    h.check();
+    require_size("hrm::difference", "inputs of H", h.inputs(), g.inputs());
+    require_size("hrm::difference", "outputs of H", h.outputs(), g.outputs());
+    const auto x = to_dense(cast<double>(g)), y = to_dense(cast<double>(h));
+    const index_t n = x.order(), r = y.order(), m = x.inputs(), p = x.outputs();
+    System<dense<double>> e{{matrix<double>(n + r, n + r)}, matrix<double>(n + r, m), matrix<double>(p, n + r), {}};
+    const auto paste = [](matrix<double>& to, const matrix<double>& from, index_t row, index_t col, double sign) {
+        for (index_t i = 0; i < from.rows(); ++i)
+            for (index_t j = 0; j < from.cols(); ++j) to(row + i, col + j) += sign * from(i, j);
+    };
+    paste(e.a.a, x.a.a, 0, 0, 1);
+    paste(e.a.a, y.a.a, n, n, 1);
+    paste(e.b, x.b, 0, 0, 1);
+    paste(e.b, y.b, n, 0, 1);
+    paste(e.c, x.c, 0, 0, 1);
+    paste(e.c, y.c, 0, n, -1);
+    if (!x.d.empty() || !y.d.empty()) {
+        e.d = matrix<double>(p, m);
+        paste(e.d, x.d, 0, 0, 1);
+        paste(e.d, y.d, 0, 0, -1);
+    }
+    return e;
+}
+
+}  // namespace detail
+
+/// G - H, of order n + r: what an approximation H of G leaves out. In double.
+template <structure A1, structure A2>
+continuous<dense<double>> difference(const continuous<A1>& g, const continuous<A2>& h) {
+    return detail::difference(g, h);
+}
+template <structure A1, structure A2>
+discrete<dense<double>> difference(const discrete<A1>& g, const discrete<A2>& h) {
+    return detail::difference(g, h);
+}
+
+/// The continuous system with G(s) = G_discrete((1 + s)/(1 - s)): the same Gramians, Hankel singular values and
+/// H-infinity norm. D of the result holds what the current input does at once.
+///     A = (Ad + I)^-1 (Ad - I),  B = sqrt2 (Ad + I)^-1 Ad Bd,  C = sqrt2 Cd (Ad + I)^-1,  D = Dd + Cd (Ad + I)^-1 Bd
+/// O(n^3).  Throws numerical_error if Ad has the eigenvalue -1.
+template <structure S>
+continuous<dense<double>> to_continuous(const discrete<S>& system) {
+    system.check();
+    const auto g = to_dense(cast<double>(system));
+    const index_t n = g.order(), m = g.inputs(), p = g.outputs();
+    // One elimination for everything to the right of (Ad + I)^-1: [Ad - I | Bd].
+    matrix<double> plus = g.a.a, right(n, n + m), turned(n, n);
+    for (index_t i = 0; i < n; ++i) {
+        plus(i, i) += 1;
+        for (index_t j = 0; j < n; ++j) right(i, j) = g.a.a(i, j) - (i == j ? 1 : 0);
+        for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
+    }
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) turned(i, j) = plus(j, i);
+    matrix<double> ct(n, p);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < p; ++j) ct(i, j) = g.c(j, i);
+    const auto left = solve(turned, ct), x = solve(plus, right);
+    continuous<dense<double>> r{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), matrix<double>(p, m)};
+    for (index_t i = 0; i < n; ++i) {
+        for (index_t j = 0; j < n; ++j) r.a.a(i, j) = x(i, j);
+        for (index_t j = 0; j < m; ++j) r.b(i, j) = std::sqrt(2.0) * (g.b(i, j) - x(i, n + j));  // Ad (Ad + I)^-1 = I - (Ad + I)^-1
+    }
+    for (index_t i = 0; i < p; ++i) {
+        for (index_t j = 0; j < n; ++j) r.c(i, j) = std::sqrt(2.0) * left(j, i);
+        for (index_t j = 0; j < m; ++j) {
+            double sum = g.d.empty() ? 0 : g.d(i, j);
+            for (index_t k = 0; k < n; ++k) sum += g.c(i, k) * x(k, n + j);
+            r.d(i, j) = sum;
+        }
+    }
+    return r;
+}
+
+}  // namespace hrm

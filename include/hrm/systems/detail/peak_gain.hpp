@@ -1,0 +1,248 @@
+#pragma once
+
+#include <algorithm>
+#include <numbers>
+
+#include <hrm/linalg/detail/gramian_equation.hpp>
+#include <hrm/linalg/factor.hpp>
+#include <hrm/linalg/solve.hpp>
+
+// The level-set iteration behind hinf_norm. G(x) = C (x I - A)^-1 B + D on a contour: the imaginary axis or the unit circle.
+
+namespace hrm::detail {
+
+/// The largest singular value of g, by the power method on the smaller of g^H g, g g^H: a lower bound at every step, and
+/// exact to rounding where the iteration settles.
+inline double largest_singular_value(const complex_matrix& g) {
+    const bool wide = g.cols() > g.rows();
+    const index_t k = wide ? g.rows() : g.cols(), l = wide ? g.cols() : g.rows();
+    if (k == 0) return 0;
+    const auto at = [&](index_t i, index_t j) { return wide ? std::conj(g(j, i)) : g(i, j); };  // l x k
+    complex_matrix square(k, k);
+    double scale = 0;
+    for (const auto& x : g.flat()) scale = std::max(scale, modulus1(x));
+    if (!(scale > 0)) return 0;
+    for (index_t i = 0; i < l; ++i)
+        for (index_t a = 0; a < k; ++a) {
+            const complex x = std::conj(at(i, a)) / scale;
+            for (index_t b = a; b < k; ++b) square(a, b) += times(x, at(i, b) / scale);
+        }
+    index_t start = 0;
+    for (index_t a = 0; a < k; ++a) {
+        for (index_t b = 0; b < a; ++b) square(a, b) = std::conj(square(b, a));
+        if (square(a, a).real() > square(start, start).real()) start = a;
+    }
+    if (k == 1) return scale * std::sqrt(square(0, 0).real());
+    // The longest column's image, with a little of every direction mixed in.
+    buffer<complex> v(static_cast<std::size_t>(k)), w(v.size());
+    for (index_t a = 0; a < k; ++a)
+        v[static_cast<std::size_t>(a)] = square(a, start) + square(start, start) * (0.01 / static_cast<double>(1 + (a * 7) % 5));
+    double value = 0;
+    for (int step = 0; step < 500; ++step) {
+        double length = 0;
+        for (const auto& x : v) length += std::norm(x);
+        length = std::sqrt(length);
+        for (auto& x : v) x /= length;
+        double quotient = 0;
+        for (index_t a = 0; a < k; ++a) {
+            complex sum = 0;
+            for (index_t b = 0; b < k; ++b) sum += times(square(a, b), v[static_cast<std::size_t>(b)]);
+            w[static_cast<std::size_t>(a)] = sum;
+            quotient += conj_times(v[static_cast<std::size_t>(a)], sum).real();
+        }
+        std::swap(v, w);
+        const double change = quotient - value;
+        value = std::max(value, quotient);
+        if (change <= 1e-14 * value) break;
+    }
+    return scale * std::sqrt(value);
+}
+
+struct peak {
+    double value = 0, omega = 0;
+};
+
+/// A system in Schur coordinates, t upper triangular, and its contour.
+struct gain_curve {
+    complex_matrix t, b, c, d;  ///< n x n, n x m, p x n, p x m
+    bool circle = false;
+
+    gain_curve(std::string_view where, const matrix<double>& a, matrix<double> b0, matrix<double> c0, matrix<double> d0, bool circle_)
+        : circle(circle_) {
+        // Transposing G changes no singular value; solve for the fewer columns.
+        bool turned = c0.rows() < b0.cols();
+        matrix<double> a0 = turned ? transpose(a) : a;
+        if (turned) {
+            auto bt = transpose(c0);
+            c0 = transpose(b0);
+            b0 = std::move(bt);
+            d0 = transpose(d0);
+        }
+        // Without D, only B B^T and C^T C matter: never more than n columns and rows.
+        if (d0.empty() && b0.cols() > a.rows()) b0 = lower_factor(std::move(b0));
+        if (d0.empty() && c0.rows() > a.rows()) c0 = transpose(lower_factor(transpose(c0)));
+        const auto form = circle ? contractive_schur(where, std::move(a0)) : hurwitz_schur(where, std::move(a0));
+        t = form.t;
+        b = into_schur(form, b0);
+        for (index_t i = 0; i < c0.rows(); ++i)
+            for (index_t j = 0; j < c0.cols(); ++j) c0(i, j) *= form.d[static_cast<std::size_t>(j)];
+        c = product(to_complex(c0), form.q);
+        d = d0.empty() ? complex_matrix(c.rows(), b.cols()) : to_complex(d0);
+    }
+
+    complex point(double omega) const { return circle ? std::polar(1.0, omega) : complex{0, omega}; }
+
+    /// The largest singular value of G at omega.  O(n^2 m + n p m).
+    double operator()(double omega) const {
+        const index_t n = t.rows(), m = b.cols();
+        const complex z = point(omega);
+        complex_matrix x = b;
+        for (index_t i = n - 1; i >= 0; --i) {
+            for (index_t k = i + 1; k < n; ++k) {
+                const complex f = t(i, k);
+                for (index_t j = 0; j < m; ++j) x(i, j) += times(f, x(k, j));
+            }
+            const complex scale = 1.0 / (z - t(i, i));
+            for (index_t j = 0; j < m; ++j) x(i, j) = times(scale, x(i, j));
+        }
+        auto g = product(c, x);
+        for (index_t i = 0; i < g.rows(); ++i)
+            for (index_t j = 0; j < m; ++j) g(i, j) += d(i, j);
+        return largest_singular_value(g);
+    }
+
+    static matrix<double> transpose(const matrix<double>& m) {
+        matrix<double> r(m.cols(), m.rows());
+        for (index_t i = 0; i < m.rows(); ++i)
+            for (index_t j = 0; j < m.cols(); ++j) r(j, i) = m(i, j);
+        return r;
+    }
+};
+
+/// The curve on the imaginary axis: itself, or for the circle, through z = e^{i angle} (1 + s)/(1 - s),
+///     A = (T - I)(T + I)^-1,  B = sqrt2 (T + I)^-1 B,  C = sqrt2 e^{-i angle} C (T + I)^-1,
+///     D = D - e^{-i angle} C (T + I)^-1 B                                       with T = e^{-i angle} A.
+/// The angle is the one whose antipode, which goes to infinity, is farthest from the poles.
+struct axis_curve {
+    complex_matrix a, b, c, d;
+    double angle = 0;
+
+    explicit axis_curve(const gain_curve& g) : a(g.t), b(g.b), c(g.c), d(g.d) {
+        if (!g.circle) return;
+        const index_t n = a.rows(), m = b.cols(), p = c.rows();
+        double farthest = -1;
+        for (int i = 0; i < 64; ++i) {
+            const double candidate = 2 * std::numbers::pi * (i + 0.5) / 64;
+            double nearest = std::numeric_limits<double>::infinity();
+            for (index_t k = 0; k < n; ++k) nearest = std::min(nearest, std::abs(g.t(k, k) + std::polar(1.0, candidate)));
+            if (nearest > farthest) {
+                farthest = nearest;
+                angle = candidate;
+            }
+        }
+        const complex turn = std::polar(1.0, -angle);
+        complex_matrix plus(n, n), right(n, n + m);
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = i; j < n; ++j) plus(i, j) = turn * g.t(i, j) + (i == j ? 1.0 : 0.0);
+            for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
+            right(i, i) = 1;
+        }
+        const auto x = solve(std::move(plus), std::move(right));  // [(T + I)^-1 | (T + I)^-1 B]
+        complex_matrix inverse(n, n);
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < n; ++j) {
+                inverse(i, j) = x(i, j);
+                a(i, j) = (i == j ? 1.0 : 0.0) - 2.0 * x(i, j);
+            }
+            for (index_t j = 0; j < m; ++j) b(i, j) = x(i, n + j);
+        }
+        const auto through = product(g.c, b);
+        c = product(g.c, inverse);
+        for (auto& value : c.flat()) value *= std::numbers::sqrt2 * turn;
+        for (index_t i = 0; i < p; ++i)
+            for (index_t j = 0; j < m; ++j) d(i, j) -= turn * through(i, j);
+        for (auto& value : b.flat()) value *= std::numbers::sqrt2;
+    }
+
+    /// Frequencies of the original contour where some singular value of G may equal level: where the Hamiltonian
+    ///     H = [ A + B R^-1 D^H C       level B R^-1 B^H         ]     R = level^2 I - D^H D
+    ///         [ -level C^H S^-1 C      -(A + B R^-1 D^H C)^H    ]     S = level^2 I - D D^H
+    /// has an eigenvalue on, or within a generous margin of, the imaginary axis.
+    buffer<double> crossings(std::string_view where, double level, bool circle) const {
+        const index_t n = a.rows(), m = b.cols(), p = c.rows();
+        const auto dh = adjoint(d), bh = adjoint(b), ch = adjoint(c);
+        auto r = product(dh, d), s = product(d, dh);
+        for (auto& value : r.flat()) value = -value;
+        for (auto& value : s.flat()) value = -value;
+        for (index_t i = 0; i < m; ++i) r(i, i) += level * level;
+        for (index_t i = 0; i < p; ++i) s(i, i) += level * level;
+        // [R^-1 D^H C | R^-1 B^H] and S^-1 C.
+        complex_matrix right(m, 2 * n);
+        const auto dhc = product(dh, c);
+        for (index_t i = 0; i < m; ++i)
+            for (index_t j = 0; j < n; ++j) {
+                right(i, j) = dhc(i, j);
+                right(i, n + j) = bh(i, j);
+            }
+        const auto upper = product(b, solve(std::move(r), std::move(right)));
+        const auto lower = product(ch, solve(std::move(s), c));
+        complex_matrix h(2 * n, 2 * n);
+        double norm = 0;
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j) {
+                h(i, j) = a(i, j) + upper(i, j);
+                h(i, n + j) = level * upper(i, n + j);
+                h(n + i, j) = -level * lower(i, j);
+                h(n + j, n + i) = -std::conj(h(i, j));
+            }
+        const auto values = eigenvalues(where, std::move(h));
+        for (const auto& x : values) norm = std::max(norm, std::abs(x));
+        buffer<double> omega;
+        for (const auto& x : values)
+            if (std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm) omega.push_back(circle ? angle + 2 * std::atan(x.imag()) : x.imag());
+        std::sort(omega.begin(), omega.end());
+        return omega;
+    }
+};
+
+/// max over the contour of the gain, to a relative tolerance.  Boyd & Balakrishnan 1990; Bruinsma & Steinbuch 1990:
+/// a lower bound from samples, raised until the level set {omega : gain > (1 + 2 tolerance) bound} is empty. Its border
+/// points are among the crossings; a false crossing costs one evaluation and no more.
+inline peak largest_gain(std::string_view where, const gain_curve& gain, double tolerance) {
+    peak best;
+    const auto sample = [&](double omega) {
+        const double value = gain(omega);
+        if (value > best.value) best = {value, omega};
+    };
+    const double at_infinity = gain.circle ? 0 : largest_singular_value(gain.d);
+    if (at_infinity > 0) best = {at_infinity, std::numeric_limits<double>::infinity()};
+    if (gain.t.empty()) return gain.circle ? peak{largest_singular_value(gain.d), 0} : best;
+    sample(0);
+    for (index_t i = 0; i < gain.t.rows(); ++i) {
+        const complex pole = gain.t(i, i);
+        if (pole.imag() < 0) continue;
+        sample(gain.circle ? std::arg(pole) : pole.imag());
+        if (!gain.circle) sample(std::abs(pole));
+    }
+    if (gain.circle)
+        for (int i = 1; i <= 8; ++i) sample(std::numbers::pi * i / 8);
+    if (best.value == 0) return best;
+
+    const axis_curve axis(gain);
+    for (int round = 0; round < 50; ++round) {
+        const double level = best.value * (1 + 2 * tolerance);
+        const auto omega = axis.crossings(where, level, gain.circle);
+        for (std::size_t i = 0; i < omega.size(); ++i) {
+            sample(omega[i]);
+            if (i + 1 < omega.size()) sample((omega[i] + omega[i + 1]) / 2);
+            else if (gain.circle) sample((omega[i] + omega[0]) / 2 + std::numbers::pi);
+        }
+        if (best.value <= level) break;
+    }
+    // A real system's gain is even in omega.
+    if (gain.circle) best.omega = std::abs(std::remainder(best.omega, 2 * std::numbers::pi));
+    best.omega = std::abs(best.omega);
+    return best;
+}
+
+}  // namespace hrm::detail

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cmath>
+#include <complex>
+#include <limits>
+
+#include <hrm/linalg/detail/gramian_equation.hpp>
+#include <hrm/systems/continuous.hpp>
+#include <hrm/systems/discrete.hpp>
+
+namespace hrm {
+
+/// The eigenvalues of A, in the structure's order (a pair gives re + i im, then its conjugate); in no order for dense A.
+/// O(n), dense O(20 n^3).  Throws numerical_error if A is not finite.
+template <real S>
+buffer<std::complex<double>> eigenvalues(const diagonal<S>& a) {
+    buffer<std::complex<double>> values(a.poles.begin(), a.poles.end());
+    for (const auto& x : values)
+        if (!std::isfinite(x.real())) throw numerical_error("hrm::eigenvalues: a pole is not finite");
+    return values;
+}
+template <real S>
+buffer<std::complex<double>> eigenvalues(const complex_pairs<S>& a) {
+    buffer<std::complex<double>> values(a.real.begin(), a.real.end());
+    for (std::size_t i = 0; i < a.re.size(); ++i) {
+        values.emplace_back(a.re[i], a.im[i]);
+        values.emplace_back(a.re[i], -a.im[i]);
+    }
+    for (const auto& x : values)
+        if (!std::isfinite(x.real()) || !std::isfinite(x.imag())) throw numerical_error("hrm::eigenvalues: a pole is not finite");
+    return values;
+}
+template <real S>
+buffer<std::complex<double>> eigenvalues(const dense<S>& a) {
+    require_shape("hrm::eigenvalues", "A", a.a.rows(), a.a.cols(), a.a.rows(), a.a.rows());
+    detail::require_finite("hrm::eigenvalues", "A", a.a);
+    return detail::eigenvalues("hrm::eigenvalues", detail::to_double(a.a));
+}
+
+/// max |lambda|: 0 for order 0.
+template <structure A>
+double spectral_radius(const A& a) {
+    double r = 0;
+    for (const auto& x : eigenvalues(a)) r = std::max(r, std::abs(x));
+    return r;
+}
+/// max Re lambda: -infinity for order 0.
+template <structure A>
+double spectral_abscissa(const A& a) {
+    double r = -std::numeric_limits<double>::infinity();
+    for (const auto& x : eigenvalues(a)) r = std::max(r, x.real());
+    return r;
+}
+
+/// Every eigenvalue inside the unit circle.
+template <structure A>
+bool is_stable(const discrete<A>& system) {
+    return spectral_radius(system.a) < 1;
+}
+/// Every eigenvalue left of the imaginary axis.
+template <structure A>
+bool is_stable(const continuous<A>& system) {
+    return spectral_abscissa(system.a) < 0;
+}
+
+}  // namespace hrm
