@@ -168,8 +168,7 @@ int pretrain(const settings& s) {
     }
     if (!folder.damage().empty()) std::fprintf(stderr, "passed over: %s\n", folder.damage().c_str());
     const auto save = [&] {
-        snapshot shot;
-        t.save(shot);
+        auto shot = t.save();
         shot.metadata["settings"] = s.fingerprint();
         folder.save(shot);
     };
@@ -182,7 +181,7 @@ int pretrain(const settings& s) {
     using clock = std::chrono::steady_clock;
     auto saved_at = clock::now();
     double seconds = 0;
-    index_t tokens = 0;
+    index_t tokens = 0, taken = 0;
     while (t.steps() < s.steps) {
         const index_t step = t.steps();
         const auto r = t.step([&](index_t item, int worker, std::span<float> gradient) {
@@ -199,6 +198,7 @@ int pretrain(const settings& s) {
         });
         seconds += r.seconds;
         tokens += r.loss.tokens;
+        ++taken;
         log << json_line(r) << std::endl;
         char note[64];
         std::snprintf(note, sizeof note, "%.3f bits per byte", r.loss.bits());
@@ -219,8 +219,8 @@ int pretrain(const settings& s) {
     bar.finish();
 
     const auto result = validate(model, held_out, t);
-    if (tokens > 0)
-        std::printf("%td steps in this sitting, %.0f s, %.0f bytes/s\n", s.steps, seconds, static_cast<double>(tokens) / seconds);
+    if (taken > 0)
+        std::printf("%td steps in this sitting, %.0f s, %.0f bytes/s\n", taken, seconds, static_cast<double>(tokens) / seconds);
     std::printf("held out: %.4f bits per byte over %td bytes\n", result.bits(), result.tokens);
     write_model(model, s.out, s.fingerprint());
     std::printf("wrote %s\n", s.out.c_str());

@@ -13,7 +13,7 @@ inline volatile std::sig_atomic_t signal_seen = 0;
 inline void catch_interrupts() {
     struct sigaction action = {};
     action.sa_handler = [](int number) { detail::signal_seen = number; };
-    action.sa_flags = SA_RESETHAND | SA_RESTART;
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
 }

@@ -109,6 +109,11 @@ public:
             to.put("parameter/" + t.name, matrix_view<const S>(t.values()));
         adamw_.save(what_, to);
     }
+    snapshot save() const {
+        snapshot s;
+        save(s);
+        return s;
+    }
     void restore(const snapshot& from) {
         for (const auto& t : what_.tensors()) {
             const auto values = t.values();

@@ -48,13 +48,9 @@ int main(int argc, char** argv) try {
             model.backward(tokens, logits, none, {}, gradient, keep, how, ws);
             return score{nats, rows};
         });
-        snapshot s;
-        run.save(s);
-        checkpoints.save(s);
+        checkpoints.save(run.save());
     }
-    snapshot last;
-    run.save(last);
-    save_checkpoint(folder + "/final.safetensors", last);
+    save_checkpoint(folder + "/final.safetensors", run.save());
 } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
