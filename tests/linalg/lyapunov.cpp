@@ -28,7 +28,7 @@ TEST_CASE("lyapunov solves its equation, symmetric right-hand side or not") {
         const auto ea = as_eigen(a);
         const auto x = lyapunov(a, q);
         const auto ex = as_eigen(x);
-        CHECK((ea.lazyProduct(ex) + ex.lazyProduct(ea.transpose()) + as_eigen(q)).norm() / ex.norm() < 1e-13);  // n eps |A|
+        CHECK((ea.lazyProduct(ex).eval() + ex.lazyProduct(ea.transpose()).eval() + as_eigen(q)).norm() / ex.norm() < 1e-13);  // n eps |A|
         const auto s = lyapunov(a, square(q));
         CHECK(as_eigen(s) == as_eigen(s).transpose());
         CHECK(relative_error(square(lyapunov_factor(a, q)), s) < 1e-13);

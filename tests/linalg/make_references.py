@@ -1,5 +1,6 @@
 """References for tests/linalg: python make_references.py (numpy, scipy). Writes data/*.txt, one equation each:
-n m on the first line, then A (n x n), B (n x m) and the X that SciPy finds, row by row, 17 digits."""
+n m on the first line, then A (n x n), B (n x m) and the X that SciPy finds, row by row, 17 digits;
+expm.txt: n, A and scipy.linalg.expm(A), four times."""
 
 import pathlib
 
@@ -24,3 +25,10 @@ for n, m, radius in ((1, 1, 0.5), (4, 2, 0.9), (9, 1, 0.999), (12, 5, 0.7)):
     write(f"stein_{n}.txt", a, b, scipy.linalg.solve_discrete_lyapunov(a, b @ b.T, method="direct"))
     c = a - np.eye(n) * (max(np.linalg.eigvals(a).real) + 0.05)
     write(f"lyapunov_{n}.txt", c, b, scipy.linalg.solve_continuous_lyapunov(c, -b @ b.T))
+
+with open(folder / "expm.txt", "w") as f:
+    for n, scale in ((1, 3.0), (4, 0.01), (6, 1.0), (8, 20.0)):
+        a = rng.standard_normal((n, n)) * scale
+        f.write(f"{n}\n")
+        for m in (a, scipy.linalg.expm(a)):
+            np.savetxt(f, m, fmt="%.17g")

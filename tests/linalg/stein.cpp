@@ -14,7 +14,7 @@ namespace {
 // |A X A^T + Q - X| / |X|.
 double residual(const matrix<double>& a, const matrix<double>& x, const matrix<double>& q) {
     const auto ea = as_eigen(a), ex = as_eigen(x);
-    return (ea.lazyProduct(ex.lazyProduct(ea.transpose()).eval()) + as_eigen(q) - ex).norm() / ex.norm();
+    return (ea.lazyProduct(ex.lazyProduct(ea.transpose()).eval()).eval() + as_eigen(q) - ex).norm() / ex.norm();
 }
 
 }  // namespace

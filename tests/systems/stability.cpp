@@ -1,0 +1,67 @@
+#include <hrm/systems/stability.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <numbers>
+
+#include <hrm/linalg/eigen.hpp>
+
+#include "support.hpp"
+
+using namespace hrm;
+
+TEST_CASE("eigenvalues of matrices that are hard for the QR iteration") {
+    // A cyclic permutation: all n-th roots of unity, where the plain shift stands still.
+    for (index_t n : {2, 3, 4, 17}) {
+        dense<double> a{matrix<double>(n, n)};
+        for (index_t i = 0; i < n; ++i) a.a(i, (i + 1) % n) = 1;
+        auto values = eigenvalues(a);
+        for (index_t k = 0; k < n; ++k) {
+            const auto want = std::polar(1.0, 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n));
+            const auto near = std::min_element(values.begin(), values.end(), [&](auto x, auto y) { return std::abs(x - want) < std::abs(y - want); });
+            CHECK(std::abs(*near - want) < 1e-14 * static_cast<double>(n));
+        }
+        CHECK(spectral_radius(a) == doctest::Approx(1).epsilon(1e-14));
+    }
+    CHECK(spectral_radius(dense<double>{matrix<double>(5, 5)}) == 0);
+    CHECK(spectral_radius(dense<double>{{{0, 1}, {0, 0}}}) == 0);
+    CHECK(spectral_radius(dense<double>{{{0, 1e150}, {1e-150, 0}}}) == doctest::Approx(1).epsilon(1e-14));
+}
+
+TEST_CASE("eigenvalues agree with Eigen's on random matrices") {
+    for (index_t n : {1, 2, 3, 10, 60}) {
+        random_stream r(static_cast<std::uint64_t>(n));
+        dense<double> a{matrix<double>(n, n)};
+        r.fill_normal(a.a.flat());
+        const auto want = Eigen::EigenSolver<Eigen::MatrixXd>(as_eigen(a.a), false).eigenvalues().eval();
+        const auto values = eigenvalues(a);
+        for (const auto& x : values) CHECK((want.array() - x).abs().minCoeff() < 1e-11);  // eps |A| times a conditioning of some hundreds
+        for (index_t k = 0; k < n; ++k) {
+            double nearest = std::numeric_limits<double>::infinity();
+            for (const auto& x : values) nearest = std::min(nearest, std::abs(x - want(k)));
+            CHECK(nearest < 1e-11);
+        }
+    }
+}
+
+TEST_CASE("radius, abscissa and stability of every structure") {
+    const diagonal<double> d{{0.5, -0.9}};
+    CHECK(spectral_radius(d) == 0.9);
+    CHECK(spectral_abscissa(d) == 0.5);
+    const complex_pairs<float> p{{0.25f}, {0.6f}, {0.8f}};
+    CHECK(spectral_radius(p) == doctest::Approx(1).epsilon(1e-7));
+    CHECK(spectral_abscissa(p) == doctest::Approx(0.6).epsilon(1e-7));
+    CHECK(is_stable(discrete<diagonal<double>>{d, matrix<double>(2, 1), matrix<double>(1, 2), {}}));
+    CHECK_FALSE(is_stable(continuous<diagonal<double>>{d, matrix<double>(2, 1), matrix<double>(1, 2), {}}));
+    CHECK_FALSE(is_stable(discrete<diagonal<double>>{{{1.0}}, matrix<double>(1, 1), matrix<double>(1, 1), {}}));
+    CHECK(is_stable(some_pairs()));
+    CHECK(is_stable(discrete<dense<double>>{}));
+    CHECK(spectral_abscissa(dense<double>{}) == -std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("what is not finite has no eigenvalues") {
+    CHECK_THROWS_AS(spectral_radius(diagonal<double>{{std::nan("")}}), numerical_error);
+    CHECK_THROWS_AS(spectral_radius(complex_pairs<double>{{}, {0}, {std::numeric_limits<double>::infinity()}}), numerical_error);
+    CHECK_THROWS_WITH_AS(spectral_radius(dense<double>{{{std::nan("")}}}), "hrm::eigenvalues: A(0, 0) is not finite", numerical_error);
+    CHECK_THROWS_AS(spectral_radius(dense<double>{matrix<double>(2, 3)}), shape_error);
+}
