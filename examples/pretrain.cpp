@@ -1,14 +1,13 @@
 // Pretrains the small base model that ships with the library, from a plain text.
 //
 //     bible -f gen1:1-rev22:21 > kjv.txt          # Debian and Ubuntu: packages bible-kjv and bible-kjv-text
-//     pretrain --text kjv.txt --run build/pretrain --out kjv-base.safetensors
+//     build/examples/pretrain --text kjv.txt --out kjv-base
 //
 // The last part of the text is held out for validation. Ctrl-C or a kill leaves a checkpoint in the run's folder, from
 // which the same command goes on, to the same bits.
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -18,7 +17,7 @@
 #include <hrm/hrm.hpp>
 #include <hrm/io/checkpoint_folder.hpp>
 #include <hrm/io/file.hpp>
-#include <hrm/io/safetensors.hpp>
+#include <hrm/io/huggingface.hpp>
 
 #include "support/interrupt.hpp"
 
@@ -39,10 +38,10 @@ struct settings {
                              .rms_eps = 1e-5,
                              .rope_theta = 10000,
                              .tied = false};
-    index_t steps = 1000, batch = 16, length = 512, validate_every = 250;
+    index_t steps = 2200, batch = 8, length = 512, validate_every = 250;
     int threads = 2;
     std::uint64_t seed = 1;
-    double rate = 3e-3, weight_decay = 0.1, holdout = 0.05;
+    double rate = 4e-3, weight_decay = 0.1, holdout = 0.05;
 
     /// What must be the same for a checkpoint to go on: everything but threads and paths.
     std::string fingerprint() const {
@@ -60,7 +59,7 @@ settings read_command_line(int argc, char** argv) {
     CLI::App app("Pretrains a byte-level decoder on a plain text.");
     app.add_option("--text", s.text, "the text")->required();
     app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->capture_default_str();
-    app.add_option("--out", s.out, "the weights, as safetensors; a .json with the shape is written beside")->required();
+    app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->required();
     app.add_option("--steps", s.steps)->capture_default_str();
     app.add_option("--batch", s.batch, "sequences a step")->capture_default_str();
     app.add_option("--length", s.length, "bytes a sequence")->capture_default_str();
@@ -96,40 +95,6 @@ score validate(const transformer<float>& model, const corpus& text, trainer<floa
         model.forward(tokens, none, logits, keep, {}, ws);
         return cross_entropy<float>(logits, targets);
     });
-}
-
-/// The weights under Hugging Face's names, and the shape as its config.json has it.
-void write_model(const transformer<float>& model, const std::string& path, const std::string& recipe) {
-    const auto& c = model.config();
-    const nlohmann::ordered_json config = {{"architectures", {"MistralForCausalLM"}},
-                                           {"model_type", "mistral"},
-                                           {"torch_dtype", "float32"},
-                                           {"hidden_act", "silu"},
-                                           {"vocab_size", c.vocabulary},
-                                           {"hidden_size", c.width},
-                                           {"intermediate_size", c.hidden},
-                                           {"num_hidden_layers", c.layers},
-                                           {"num_attention_heads", c.heads},
-                                           {"num_key_value_heads", c.kv_heads},
-                                           {"head_dim", c.head_width},
-                                           {"sliding_window", c.window},
-                                           {"rms_norm_eps", c.rms_eps},
-                                           {"rope_theta", c.rope_theta},
-                                           {"tie_word_embeddings", c.tied},
-                                           {"max_position_embeddings", 32768}};
-    tensor_writer out;
-    const auto& p = model.parameters();
-    for (std::size_t i = 0; i < p.entries().size(); ++i) {
-        const auto m = p[static_cast<index_t>(i)];
-        if (m.rows == 1) out.add(p.entries()[i].name, std::span<const float>(m.row_span(0)));
-        else out.add(p.entries()[i].name, m);
-    }
-    out.metadata["format"] = "pt";
-    out.metadata["config"] = config.dump();
-    out.metadata["recipe"] = recipe;
-    out.save(path);
-    const auto stem = path.ends_with(".safetensors") ? path.substr(0, path.size() - 12) : path;
-    write_atomically(stem + ".json", config.dump(2) + "\n");
 }
 
 /// One line a step; a resumed run first drops the lines of steps it will take again.
@@ -222,7 +187,7 @@ int pretrain(const settings& s) {
     if (taken > 0)
         std::printf("%td steps in this sitting, %.0f s, %.0f bytes/s\n", taken, seconds, static_cast<double>(tokens) / seconds);
     std::printf("held out: %.4f bits per byte over %td bytes\n", result.bits(), result.tokens);
-    write_model(model, s.out, s.fingerprint());
+    save_huggingface<float>(s.out, model);
     std::printf("wrote %s\n", s.out.c_str());
     return 0;
 }
