@@ -79,12 +79,14 @@ TEST_CASE("attention: large scores neither overflow nor vanish") {
 TEST_CASE("attention: gradients agree with central differences, window and grouped queries included") {
     struct { attention_shape shape; index_t rows, window; std::vector<index_t> starts; } cases[] = {
         {{4, 2, 4}, 70, 6, {}}, {{2, 1, 4}, 9, 0, {}}, {{2, 2, 2}, 12, 5, {0, 7}}, {{3, 1, 2}, 8, 100, {}}};
-    for (const auto& [shape, rows, window, starts] : cases) {
+    for (const auto& test : cases) {
+        const auto shape = test.shape;
+        const index_t rows = test.rows;
         random_stream random(3);
         const index_t wide = shape.heads * shape.head_width, narrow = shape.kv_heads * shape.head_width;
         auto q = random_matrix(rows, wide, random), k = random_matrix(rows, narrow, random), v = random_matrix(rows, narrow, random);
         const auto dout = random_matrix(rows, wide, random);
-        const auto first = visible(rows, 0, window, starts);
+        const auto first = visible(rows, 0, test.window, test.starts);
         matrix<double> out(rows, wide), lse(shape.heads, rows), dq(rows, wide), dk(rows, narrow, 9.0), dv(rows, narrow, 9.0);
         workspace ws;
         const auto loss = [&] {

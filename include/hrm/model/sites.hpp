@@ -14,10 +14,12 @@ namespace hrm {
 template <real S>
 void check(const adapter_set<S>& set, const transformer_config& c) {
     for (const auto& a : set) {
+        const auto want = site_width(c, a.site);
+        const bool known = a.layer >= 0 && a.layer < c.layers;
+        if (known && want == site_extents{a.adapter->inputs(), a.adapter->outputs()}) continue;
         const auto where = "hrm::adapter_set: " + std::string(a.adapter->kind()) + " at " + std::string(name(a.site)) +
                            " of layer " + std::to_string(a.layer);
-        if (a.layer < 0 || a.layer >= c.layers) throw shape_error(where + ", the model has " + std::to_string(c.layers));
-        const auto want = site_width(c, a.site);
+        if (!known) throw shape_error(where + ", the model has " + std::to_string(c.layers));
         require_shape(where, "the adapter (outputs x inputs)", a.adapter->outputs(), a.adapter->inputs(), want.outputs,
                       want.inputs);
     }

@@ -1,0 +1,81 @@
+// The small model of the demonstration (1 M parameters, window 64, 1024 tokens): each pass beside the matrix products of
+// its linear layers alone, as Eigen does them. What the ratio is above 1 pays for attention, norms, SwiGLU and adapters.
+
+#include <hrm/adapter/lora.hpp>
+#include <hrm/model/initialize.hpp>
+
+#include <Eigen/Core>
+
+#include "support/harness.hpp"
+
+namespace {
+
+using hrm::index_t;
+using dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// x W^T, dy W and dy^T x for every matrix of the model: forward, backward to the inputs, backward to the weights.
+struct products {
+    struct layer {
+        dense x, w, y, dw;
+    };
+    std::vector<layer> layers;
+
+    products(const hrm::parameter_set<float>& weights, index_t rows) {
+        for (const auto& e : weights.entries())
+            if (e.rows > 1 && e.name != "model.embed_tokens.weight")
+                layers.push_back({dense::Random(rows, e.cols), dense::Random(e.rows, e.cols), dense::Random(rows, e.rows),
+                                  dense::Zero(e.rows, e.cols)});
+    }
+    void forward() {
+        for (auto& l : layers) l.y.noalias() = l.x * l.w.transpose();
+    }
+    void backward() {
+        for (auto& l : layers) l.x.noalias() = l.y * l.w;
+    }
+    void weights() {
+        for (auto& l : layers) l.dw.noalias() = l.y.transpose() * l.x;
+    }
+};
+
+}  // namespace
+
+int main() {
+    const hrm::transformer_config c{.vocabulary = 256, .width = 128, .layers = 5, .heads = 4, .kv_heads = 2, .head_width = 32,
+                                    .hidden = 384, .window = 64};
+    constexpr index_t rows = 1024;
+    hrm::transformer<float> model(c);
+    hrm::random_stream random(1);
+    initialize(model, random);
+    hrm::adapter_set<float> none, lora;
+    for (index_t l = 0; l < c.layers; ++l)
+        for (const auto where : {hrm::site::gate, hrm::site::up, hrm::site::down}) {
+            const auto [in, out] = site_width(c, where);
+            lora.attach(l, where, std::make_unique<hrm::lora<float>>(in, out, hrm::lora_options{.rank = 4}, random));
+        }
+    std::vector<std::int32_t> tokens(rows);
+    for (auto& t : tokens) t = static_cast<std::int32_t>(random.below(c.vocabulary));
+    hrm::matrix<float> logits(rows, c.vocabulary), slopes(rows, c.vocabulary);
+    random.fill_normal(slopes.flat(), 1e-3);
+    hrm::buffer<float> of_lora(static_cast<std::size_t>(lora.gradient_size())), of_base(static_cast<std::size_t>(model.parameters().size()));
+    hrm::activations<float> keep;
+    hrm::workspace ws;
+    products eigen(model.parameters(), rows);
+
+    const auto train = [&](const hrm::adapter_set<float>& set, std::span<float> adapters, std::span<float> base) {
+        const hrm::forward_options<float> options{.mode = hrm::pass::training, .base_gradients = !base.empty()};
+        ws.clear();
+        model.forward(tokens, set, logits, keep, options, ws);
+        model.backward(tokens, slopes, set, adapters, base, keep, options, ws);
+    };
+    hrm::bench::report report("model");
+    report.compare("forward, 1024 tokens", [&] { model.forward(tokens, none, logits, keep, {}, ws); },
+                   {{"Eigen's GEMMs", [&] { eigen.forward(); }}});
+    report.compare("frozen, LoRA on the MLP", [&] { train(lora, of_lora, {}); },
+                   {{"Eigen's GEMMs", [&] { eigen.forward(); eigen.backward(); }}});
+    report.compare("everything trained", [&] { train(none, {}, of_base); },
+                   {{"Eigen's GEMMs", [&] { eigen.forward(); eigen.backward(); eigen.weights(); }}});
+    hrm::cache<float> past;
+    hrm::matrix<float> one(1, c.vocabulary);
+    report.compare("one token, streaming", [&] { model.extend(std::span(tokens).first(1), none, past, one, ws); }, {});
+    return report.finish();
+}
