@@ -59,7 +59,7 @@ int main() {
     hrm::buffer<float> of_lora(static_cast<std::size_t>(lora.gradient_size())), of_base(static_cast<std::size_t>(model.parameters().size()));
     hrm::activations<float> keep;
     hrm::workspace ws;
-    products eigen(model.parameters(), rows);
+    products eigen(model.parameters(), rows), single(model.parameters(), 1);
 
     const auto train = [&](const hrm::adapter_set<float>& set, std::span<float> adapters, std::span<float> base) {
         const hrm::forward_options<float> options{.mode = hrm::pass::training, .base_gradients = !base.empty()};
@@ -76,6 +76,7 @@ int main() {
                    {{"Eigen's GEMMs", [&] { eigen.forward(); eigen.backward(); eigen.weights(); }}});
     hrm::cache<float> past;
     hrm::matrix<float> one(1, c.vocabulary);
-    report.compare("one token, streaming", [&] { model.extend(std::span(tokens).first(1), none, past, one, ws); }, {});
+    report.compare("one token, streaming", [&] { model.extend(std::span(tokens).first(1), none, past, one, ws); },
+                   {{"Eigen's GEMVs", [&] { single.forward(); }}});
     return report.finish();
 }
