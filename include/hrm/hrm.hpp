@@ -50,7 +50,10 @@
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/jacobi.hpp>
+#include <hrm/reduction/markov.hpp>
 #include <hrm/reduction/rank.hpp>
+#include <hrm/reduction/rediagonalize.hpp>
+#include <hrm/reduction/simulate.hpp>
 
 #include <hrm/adapter/adapter.hpp>
 #include <hrm/adapter/factory.hpp>

@@ -100,3 +100,84 @@ TEST_CASE("given Gramians: the exact ones give the same reduction, and no certif
     CHECK_THROWS_AS(balance(s, indefinite, observability(s)), numerical_error);
     CHECK_THROWS_AS(balance(s, matrix<double>(7, 7), observability(s)), shape_error);
 }
+
+namespace {
+
+struct tally {
+    int systems = 0;
+    double above_bound = 0, below_next = 1e300, least_stable = 0;
+};
+
+/// One random order; the measured error against the bound above and sigma_{r+1} below, both relative to sigma_1.
+template <class T>
+void check_error(const T& s, random_stream& r, tally& t) {
+    const auto full = balance(s);
+    if (full.numerical_rank == 0) return;
+    const index_t order = r.below(full.numerical_rank);
+    const auto b = balance(s, {.rank = order, .error = error_report::measured});
+    REQUIRE(b.order() == order);
+    REQUIRE(b.measured_error);
+    const double error = *b.measured_error, next = b.sigma[static_cast<std::size_t>(order)];
+    ++t.systems;
+    t.above_bound = std::max(t.above_bound, (error - b.bound) / b.sigma[0]);
+    t.below_next = std::min(t.below_next, (error - next) / b.sigma[0]);
+    t.least_stable = std::max(t.least_stable, b.spectral);
+    CHECK(b.certified);
+}
+
+}  // namespace
+
+TEST_CASE("1000 random systems: sigma_{r+1} <= |G - Gr|_inf <= 2 (sum of the tail)") {
+    random_stream r(10);
+    tally t;
+    for (int trial = 0; trial < 250; ++trial) {
+        // 1 to 64 ports, small counts more often; orders 1 to 24.
+        const auto ports = [&] { return static_cast<index_t>(std::exp(r.uniform(0, std::log(64.99)))); };
+        const index_t n = 1 + r.below(24), m = ports(), p = ports(), k = r.below(n / 2 + 1);
+        check_error(random_diagonal(r, n, m, p), r, t);
+        check_error(random_pairs(r, n - 2 * k, k, m, p), r, t);
+        check_error(random_dense(r, n, m, p), r, t);
+        check_error(random_dense(r, n, m, p, 0.5), r, t);
+    }
+    CHECK(t.systems == 1000);
+    // Rounding: transfer functions are a few hundred eps of sigma_1 times the condition of (I - A); the norm is attained
+    // up to its own tolerance of 2e-8.
+    CHECK(t.above_bound <= 1e-11);
+    CHECK(t.below_next >= -1e-7);
+    CHECK(t.least_stable < 1);
+    MESSAGE("above the bound by at most ", t.above_bound, ", above sigma_{r+1} by at least ", t.below_next);
+}
+
+TEST_CASE("the projectors are not swapped") {
+    // t on the left and w on the right is exact at full order, where both are similarities, and wrong once truncated.
+    random_stream r(11);
+    int wrong = 0;
+    for (int trial = 0; trial < 20; ++trial) {
+        const auto s = random_dense(r, 12, 2, 2);
+        const auto b = balance(s, {.rank = 5});
+        const auto tt = turned(b.t);
+        const discrete<dense<double>> swapped{{product(product(tt, s.a.a), b.w)}, product(tt, s.b), product(s.c, b.w), {}};
+        CHECK(hinf_norm(difference(s, b.system)).value <= b.bound * (1 + 1e-10));
+        if (!is_stable(swapped) || hinf_norm(difference(s, swapped)).value > b.bound) ++wrong;
+        CHECK(distance(product(product(turned(b.w), s.a.a), b.t), b.system.a.a) <= 1e-12);
+        CHECK(distance(product(turned(b.w), s.b), b.system.b) == 0);
+    }
+    CHECK(wrong >= 10);  // so this test would notice
+}
+
+TEST_CASE("options: each rule asks, the largest order wins, rank caps, the budget is kept") {
+    random_stream r(12);
+    const auto s = random_pairs(r, 4, 8, 2, 2);
+    const auto all = balance(s);
+    for (double eps : {0.3, 0.1, 0.01}) {
+        const auto b = balance(s, {.tolerance = eps});
+        CHECK(b.order() == rank_by_tolerance(all.sigma, eps));
+        CHECK(b.bound == tail_bound(all.sigma, b.order()));
+    }
+    const auto budget = balance(s, {.hinf_budget = 0.1 * all.sigma[0], .gain = -0.5});
+    CHECK(0.5 * budget.bound <= 0.1 * all.sigma[0]);
+    CHECK(0.5 * tail_bound(all.sigma, budget.order() - 1) > 0.1 * all.sigma[0]);
+    CHECK(balance(s, {.tolerance = 0.9, .energy = 0.999}).order() == rank_by_energy(all.sigma, 0.999));
+    CHECK(balance(s, {.rank = 2, .tolerance = 1e-6}).order() == 2);
+    CHECK(balance(s, {.rank = 1000}).order() == all.numerical_rank);
+}

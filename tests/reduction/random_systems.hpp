@@ -7,9 +7,8 @@
 #include <vector>
 
 #include <hrm/core/random.hpp>
-#include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/gemm.hpp>
-#include <hrm/systems/discrete.hpp>
+#include <hrm/systems/stability.hpp>
 
 // Random stable systems and the plain simulation that everything is checked against.
 
@@ -47,7 +46,7 @@ inline discrete<dense<double>> random_dense(random_stream& r, index_t n, index_t
     discrete<dense<double>> s;
     s.a.a = matrix<double>(n, n);
     r.fill_normal(s.a.a.flat());
-    const double size = as_eigen(s.a.a).eigenvalues().cwiseAbs().maxCoeff();
+    const double size = spectral_radius(s.a);
     for (auto& x : s.a.a.flat()) x *= radius / size;
     fill_ports(r, s.b, s.c, n, m, p);
     return s;

@@ -2,15 +2,21 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
-#include <hrm/linalg/eigen.hpp>
+#include <hrm/linalg/solve.hpp>
 #include <hrm/reduction/factor.hpp>
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/reduction/rank.hpp>
+#include <hrm/systems/norms.hpp>
+#include <hrm/systems/stability.hpp>
 
 namespace hrm {
+
+/// Whether the H-infinity error is computed as well, at the price of a norm of order n + r.
+enum class error_report { bound, measured };
 
 /// Which states to keep. Each rule that is set asks for an order, the largest is taken, and rank caps it. None set:
 /// everything but rounding.
@@ -20,6 +26,7 @@ struct balance_options {
     double energy = 0;       ///< this fraction of sum sigma_i^2
     double hinf_budget = 0;  ///< the smallest order with |gain| * 2 * (distinct tail) <= hinf_budget
     double gain = 1;         ///< what multiplies the output, an adapter's alpha
+    error_report error = error_report::bound;
 };
 
 /// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.
@@ -29,6 +36,7 @@ struct balanced_system {
     std::vector<double> sigma;        ///< all n Hankel singular values, descending
     double bound = 0;                 ///< 2 * sum of the distinct dropped sigma
     bool certified = false;           ///< bound is a theorem: the Gramians were exact and the result is stable
+    std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept
     matrix<double> t, w;              ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I
     double biorthogonality = 0;       ///< largest entry of w^T t - I before it was corrected
@@ -90,10 +98,7 @@ auto balance_factors(const T& system, const matrix<double>& lc, const matrix<dou
     for (index_t i = 0; i < r; ++i)
         for (index_t j = 0; j < r; ++j)
             out.biorthogonality = std::max(out.biorthogonality, std::abs(product(i, j) - (i == j)));
-    if (r > 0) {
-        const Eigen::MatrixXd p = as_eigen(product).transpose(), t = as_eigen(out.t).transpose();
-        as_eigen(out.t) = p.partialPivLu().solve(t).transpose();
-    }
+    out.t = transpose(solve(transpose(product), transpose(out.t)));
 
     const auto a = to_dense(system.a);
     matrix<double> at(n, r);
@@ -106,13 +111,12 @@ auto balance_factors(const T& system, const matrix<double>& lc, const matrix<dou
     multiply(transposed(out.w.view()), system.b.view(), out.system.b.view());
     multiply(system.c.view(), out.t.view(), out.system.c.view());
 
-    if (r > 0) {
-        out.condition = jacobi_svd(out.t).sigma[0] * jacobi_svd(out.w).sigma[0];
-        const auto poles = as_eigen(out.system.a.a).eigenvalues();
-        if constexpr (in_discrete_time<T>) out.spectral = poles.cwiseAbs().maxCoeff();
-        else out.spectral = poles.real().maxCoeff();
-        out.stable = out.spectral < (in_discrete_time<T> ? 1 : 0);
-    }
+    if (r > 0) out.condition = jacobi_svd(out.t).sigma[0] * jacobi_svd(out.w).sigma[0];
+    if constexpr (in_discrete_time<T>) out.spectral = spectral_radius(out.system.a);
+    else out.spectral = spectral_abscissa(out.system.a);
+    out.stable = is_stable(out.system);
+    if (options.error == error_report::measured && out.stable && is_stable(system))
+        out.measured_error = hinf_norm(difference(system, out.system)).value;
     return out;
 }
 
@@ -127,7 +131,7 @@ auto balance_factors(const T& system, const matrix<double>& lc, const matrix<dou
 template <linear_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
-    auto out = detail::balance_factors(in_double(system), controllability_factor(system), observability_factor(system),
+    auto out = detail::balance_factors(cast<double>(system), controllability_factor(system), observability_factor(system),
                                        options);
     out.certified = out.stable;
     return out;
@@ -142,7 +146,7 @@ auto balance(const T& system, const matrix<double>& wc, const matrix<double>& wo
     require_shape("hrm::balance", "Wc", wc.rows(), wc.cols(), system.order(), system.order());
     require_shape("hrm::balance", "Wo", wo.rows(), wo.cols(), system.order(), system.order());
     const auto c = factor_semidefinite(wc), o = factor_semidefinite(wo);
-    auto out = detail::balance_factors(in_double(system), c.l, o.l, options);
+    auto out = detail::balance_factors(cast<double>(system), c.l, o.l, options);
     out.regularisation = std::max(c.dropped, o.dropped);
     return out;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <type_traits>
+#include <concepts>
 
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/discrete.hpp>
@@ -17,27 +17,6 @@ template <linear_system T>
 inline constexpr bool in_discrete_time = std::same_as<T, discrete<typename T::structure_type>>;
 
 namespace detail {
-
-inline buffer<double> widen(const buffer<float>& x) { return {x.begin(), x.end()}; }
-inline const buffer<double>& widen(const buffer<double>& x) { return x; }
-inline const matrix<double>& widen(const matrix<double>& x) { return x; }
-inline matrix<double> widen(const matrix<float>& x) {
-    matrix<double> y(x.rows(), x.cols());
-    std::copy(x.flat().begin(), x.flat().end(), y.flat().begin());
-    return y;
-}
-template <real S>
-diagonal<double> widen(const diagonal<S>& a) {
-    return {widen(a.poles)};
-}
-template <real S>
-complex_pairs<double> widen(const complex_pairs<S>& a) {
-    return {widen(a.real), widen(a.re), widen(a.im)};
-}
-template <real S>
-dense<double> widen(const dense<S>& a) {
-    return {widen(a.a)};
-}
 
 template <class T>
 matrix<T> transpose(const matrix<T>& x) {
@@ -62,15 +41,6 @@ dense<S> transpose(const dense<S>& a) {
 }
 
 }  // namespace detail
-
-/// The same system in double: offline work is done in double whatever the storage type.
-template <linear_system T>
-auto in_double(const T& system) {
-    using A = decltype(detail::widen(system.a));
-    using wide = std::conditional_t<in_discrete_time<T>, discrete<std::remove_cvref_t<A>>,
-                                    continuous<std::remove_cvref_t<A>>>;
-    return wide{detail::widen(system.a), detail::widen(system.b), detail::widen(system.c), detail::widen(system.d)};
-}
 
 /// (A, B, C, D) -> (A^T, C^T, B^T, D^T): the observability Gramian of a system is the controllability Gramian of its
 /// dual, and both have the same Hankel singular values.

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <complex>
-#include <sstream>
+#include <type_traits>
 
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/stein.hpp>
 #include <hrm/reduction/cauchy.hpp>
 #include <hrm/reduction/dual.hpp>
+#include <hrm/systems/convert.hpp>
 
 // Exact Gramians,   discrete:  Wc = sum_k A^k B B^T (A^T)^k,          A Wc A^T - Wc + B B^T = 0,
 //               continuous:  Wc = int exp(A t) B B^T exp(A^T t) dt,  A Wc + Wc A^T + B B^T = 0,
@@ -78,13 +79,8 @@ template <class Domain>
 void require_stable(const char* where, const modal_rows& s) {
     constexpr bool disk = std::same_as<Domain, unit_disk>;
     for (const auto& l : s.poles)
-        if (!(Domain::denominator(l, l).real() > 0)) {
-            std::ostringstream text;
-            text.precision(17);
-            text << where << ": A is unstable: " << (disk ? "spectral radius " : "spectral abscissa ")
-                 << (disk ? std::abs(l) : l.real()) << ", must be below " << (disk ? 1 : 0);
-            throw numerical_error(text.str());
-        }
+        if (!(Domain::denominator(l, l).real() > 0))
+            throw_unstable(where, disk ? "spectral radius" : "spectral abscissa", disk ? std::abs(l) : l.real(), disk ? 1 : 0);
 }
 
 template <linear_system T>
@@ -104,7 +100,7 @@ matrix<double> squared(const A& x) {
 template <linear_system T>
 matrix<double> controllability(const T& system) {
     system.check();
-    const auto s = in_double(system);
+    const auto s = cast<double>(system);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
@@ -126,7 +122,7 @@ template <linear_system T>
     requires(in_discrete_time<T> && detail::is_modal<T>)
 matrix<double> controllability(const T& system, index_t steps) {
     system.check();
-    const auto s = in_double(system);
+    const auto s = cast<double>(system);
     return detail::planar_gramian(detail::modal(s.a, s.b),
                                   [steps](auto x, auto y) { return detail::geometric_sum(x * std::conj(y), steps); });
 }
@@ -141,7 +137,7 @@ matrix<double> observability(const T& system, index_t steps) {
 template <linear_system T>
 matrix<double> controllability_factor(const T& system) {
     system.check();
-    const auto s = in_double(system);
+    const auto s = cast<double>(system);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);

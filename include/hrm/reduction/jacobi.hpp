@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include <hrm/linalg/eigen.hpp>
+#include <hrm/core/matrix.hpp>
 #include <hrm/linalg/elementary.hpp>
 
 namespace hrm {
@@ -17,6 +17,52 @@ struct singular_values {
     std::vector<double> sigma;
     matrix<double> v;
 };
+
+namespace detail {
+
+/// Householder QR with column pivoting, k P = Q R, m >= n. Both factors come transposed, so that what is worked on are
+/// rows, contiguous: r: n x n, row i is row i of R; q: n x m, row i is column i of Q; column[i] of k went to place i.
+struct pivoted_qr {
+    matrix<double> r, q;
+    std::vector<index_t> column;
+
+    explicit pivoted_qr(matrix_view<const double> k) : r(k.cols, k.cols), q(k.cols, k.rows) {
+        const index_t m = k.rows, n = k.cols;
+        column.resize(static_cast<std::size_t>(n));
+        std::iota(column.begin(), column.end(), index_t{0});
+        matrix<double> y(n, m);  // row i: column i of k, then of R above the diagonal and a reflector from it on
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < m; ++j) y(i, j) = k(j, i);
+        std::vector<double> scale(static_cast<std::size_t>(n));
+        for (index_t s = 0; s < n; ++s) {
+            index_t pivot = s;
+            double longest = -1;
+            for (index_t i = s; i < n; ++i)
+                if (const double d = dot(&y(i, s), &y(i, s), m - s); d > longest) longest = d, pivot = i;
+            if (pivot != s) {
+                std::swap_ranges(&y(s, 0), &y(s, 0) + m, &y(pivot, 0));
+                std::swap(column[static_cast<std::size_t>(s)], column[static_cast<std::size_t>(pivot)]);
+            }
+            double* u = &y(s, s);
+            const double norm = std::sqrt(longest), head = u[0];
+            for (index_t i = 0; i < s; ++i) r(i, s) = y(s, i);
+            r(s, s) = head < 0 ? norm : -norm;
+            u[0] -= r(s, s);
+            const double square = dot(u, u, m - s);
+            scale[static_cast<std::size_t>(s)] = square > 0 ? 2 / square : 0;
+            for (index_t i = s + 1; i < n; ++i) reflect(u, scale[static_cast<std::size_t>(s)], &y(i, s), m - s);
+        }
+        for (index_t i = 0; i < n; ++i) {
+            q(i, i) = 1;
+            for (index_t s = i; s >= 0; --s) reflect(&y(s, s), scale[static_cast<std::size_t>(s)], &q(i, s), m - s);
+        }
+    }
+
+private:
+    static void reflect(const double* u, double scale, double* x, index_t n) { axpy(-scale * dot(u, x, n), u, x, n); }
+};
+
+}  // namespace detail
 
 /// The singular value decomposition by one-sided Jacobi rotations after a pivoted QR,
 ///     k P = Q R,    R^T J = Y  with orthogonal columns,    sigma_i = |y_i|,   u = Q J,   v_i = P y_i / sigma_i.
@@ -35,11 +81,8 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
     singular_values out{matrix<double>(m, n), std::vector<double>(static_cast<std::size_t>(n)), matrix<double>(n, n)};
     if (n == 0) return out;
 
-    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(as_eigen(k));
-    // Everything is kept transposed: what rotates are rows, contiguous. x: row i is column i of R^T; j: row i of (Q J)^T.
-    matrix<double> x(n, n), j(n, m);
-    as_eigen(x) = qr.matrixQR().topRows(n).template triangularView<Eigen::Upper>();
-    as_eigen(j) = (qr.householderQ() * Eigen::MatrixXd::Identity(m, n)).transpose();
+    detail::pivoted_qr qr(k);
+    auto &x = qr.r, &j = qr.q;  // row i: column i of R^T, and of Q J
 
     const double eps = std::numeric_limits<double>::epsilon(), small = eps * std::sqrt(static_cast<double>(n));
     for (int sweep = 0; sweep < 60; ++sweep) {
@@ -72,13 +115,12 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
     std::vector<std::size_t> order(static_cast<std::size_t>(n));
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](auto i, auto h) { return norm[i] > norm[h]; });
-    const auto& column = qr.colsPermutation().indices();
     for (index_t r = 0; r < n; ++r) {
         const auto from = order[static_cast<std::size_t>(r)];
         const double sigma = out.sigma[static_cast<std::size_t>(r)] = norm[from];
         for (index_t i = 0; i < m; ++i) out.u(i, r) = j(static_cast<index_t>(from), i);
         for (index_t i = 0; i < n; ++i)
-            out.v(column(i), r) = sigma > 0 ? x(static_cast<index_t>(from), i) / sigma : 0;
+            out.v(qr.column[static_cast<std::size_t>(i)], r) = sigma > 0 ? x(static_cast<index_t>(from), i) / sigma : 0;
     }
     return out;
 }

@@ -1,0 +1,63 @@
+#include <hrm/reduction/rank.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace hrm;
+
+static const std::vector<double> sigma = {8, 4, 4, 2, 0.5, 0};
+
+TEST_CASE("the bound counts equal values once") {
+    CHECK(tail_bound(sigma, 0) == 2 * (8 + 4 + 2 + 0.5));
+    CHECK(tail_bound(sigma, 1) == 2 * (4 + 2 + 0.5));
+    CHECK(tail_bound(sigma, 2) == 2 * (4 + 2 + 0.5));
+    CHECK(tail_bound(sigma, 5) == 0);
+    CHECK(tail_bound(sigma, 6) == 0);
+    CHECK(tail_bound({}, 0) == 0);
+}
+
+TEST_CASE("tolerance") {
+    CHECK(rank_by_tolerance(sigma, 1) == 1);
+    CHECK(rank_by_tolerance(sigma, 0.5) == 3);
+    CHECK(rank_by_tolerance(sigma, 0.51) == 1);
+    CHECK(rank_by_tolerance(sigma, 0) == 5);
+    CHECK(rank_by_tolerance({}, 0.1) == 0);
+    CHECK(rank_by_tolerance(std::vector<double>{0, 0}, 0.1) == 0);
+    // Rounding does not split what is equal to the threshold.
+    CHECK(rank_by_tolerance(std::vector<double>{1, 0.1, 0.1 * (1 - 1e-15)}, 0.1) == 3);
+}
+
+TEST_CASE("energy") {
+    const double total = 64 + 16 + 16 + 4 + 0.25;
+    CHECK(rank_by_energy(sigma, 64 / total) == 1);
+    CHECK(rank_by_energy(sigma, 65 / total) == 2);
+    CHECK(rank_by_energy(sigma, 96 / total) == 3);
+    CHECK(rank_by_energy(sigma, 1) == 5);
+    CHECK(rank_by_energy(sigma, 0) == 0);
+    CHECK(rank_by_energy({}, 0.5) == 0);
+}
+
+TEST_CASE("budget") {
+    CHECK(rank_by_hinf_budget(sigma, 1) == 4);
+    CHECK(rank_by_hinf_budget(sigma, 0.99) == 5);
+    CHECK(rank_by_hinf_budget(sigma, 0.5, -0.5) == 4);
+    CHECK(rank_by_hinf_budget(sigma, 13) == 1);  // not 2: cutting between equal values costs nothing more
+    CHECK(rank_by_hinf_budget(sigma, 100) == 0);
+    CHECK(rank_by_hinf_budget(sigma, 0) == 5);
+    CHECK(rank_by_hinf_budget(sigma, 0, 0) == 0);
+}
+
+TEST_CASE("gap") {
+    CHECK(rank_by_gap(std::vector<double>{5, 4, 0.1, 0.05}) == 2);
+    CHECK(rank_by_gap(std::vector<double>{5, 4, 1e-18, 1e-30}) == 2);
+    CHECK(rank_by_gap(std::vector<double>{1}) == 1);
+    CHECK(rank_by_gap({}) == 0);
+}
+
+TEST_CASE("a shared budget goes to the largest values of all") {
+    const std::vector<std::vector<double>> all = {{8, 1, 0.5}, {4, 3, 2, 0}, {}};
+    CHECK(share_ranks(all, 4) == std::vector<index_t>{1, 3, 0});
+    CHECK(share_ranks(all, 5) == std::vector<index_t>{2, 3, 0});
+    CHECK(share_ranks(all, 100) == std::vector<index_t>{3, 3, 0});  // zeros are never worth a state
+    CHECK(share_ranks(all, 2, std::vector<double>{0.1, -1, 1}) == std::vector<index_t>{0, 2, 0});
+    CHECK_THROWS_AS(share_ranks(all, 2, std::vector<double>{1.0}), shape_error);
+}
