@@ -26,6 +26,9 @@
 #include <hrm/linalg/solve.hpp>
 #include <hrm/linalg/stein.hpp>
 
+#include <hrm/fourier/good_size.hpp>
+#include <hrm/fourier/plan.hpp>
+
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/discrete.hpp>
@@ -41,6 +44,7 @@
 #include <hrm/scan/plan.hpp>
 #include <hrm/scan/sequential.hpp>
 #include <hrm/scan/step.hpp>
+#include <hrm/scan/system.hpp>
 
 #include <hrm/reduction/balance.hpp>
 #include <hrm/reduction/cauchy.hpp>

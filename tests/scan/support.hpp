@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cmath>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <hrm/core/random.hpp>
 #include <hrm/scan/plan.hpp>
@@ -14,19 +16,26 @@ using namespace hrm;
 template <class A>
 matrix<double> reference_states(const A& a, const matrix<typename A::scalar>& z,
                                 const matrix<typename A::scalar>& initial, index_t batch) {
+    struct term {
+        index_t i, j;
+        double value;
+    };
+    std::vector<term> terms;
     const auto m = to_dense(a);
     const index_t n = a.order(), time = z.rows() / batch;
-    matrix<double> s(z.rows(), n);
-    for (index_t b = 0; b < batch; ++b)
-        for (index_t t = 0; t < time; ++t)
-            for (index_t i = 0; i < n; ++i) {
-                double sum = z(b * time + t, i);
-                for (index_t j = 0; j < n; ++j)
-                    if (m(i, j) != 0)
-                        sum += static_cast<double>(m(i, j)) *
-                               (t ? s(b * time + t - 1, j) : (initial.empty() ? 0.0 : static_cast<double>(initial(b, j))));
-                s(b * time + t, i) = sum;
-            }
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j)
+            if (m(i, j) != 0) terms.push_back({i, j, static_cast<double>(m(i, j))});
+    matrix<double> s(z.rows(), n), before(1, n);
+    for (index_t b = 0; b < batch; ++b) {
+        for (index_t i = 0; i < n; ++i) before(0, i) = initial.empty() ? 0.0 : static_cast<double>(initial(b, i));
+        for (index_t t = b * time; t < (b + 1) * time; ++t) {
+            const double* x = t == b * time ? before.data() : s.view().row(t - 1);
+            double* out = s.view().row(t);
+            for (index_t i = 0; i < n; ++i) out[i] = static_cast<double>(z(t, i));
+            for (const auto& [i, j, value] : terms) out[i] += value * x[j];
+        }
+    }
     return s;
 }
 
@@ -94,6 +103,41 @@ dense<S> dense_poles(index_t n) {
     dense<S> a{matrix<S>(n, n)};
     for (index_t i = 0; i < n * n; ++i) a.a.data()[i] = static_cast<S>(m.data()[i]);
     return a;
+}
+
+/// Where the coefficients of A lie, in the order of its gradient.
+template <class A>
+std::vector<typename A::scalar*> coefficient_places(A& a) {
+    std::vector<typename A::scalar*> places;
+    auto add = [&](auto&& numbers) {
+        for (auto& x : numbers) places.push_back(&x);
+    };
+    if constexpr (requires { a.poles; }) add(a.poles);
+    else if constexpr (requires { a.re; }) add(a.real), add(a.re), add(a.im);
+    else add(a.a.flat());
+    return places;
+}
+
+/// Norm-wise relative error of a gradient against central differences of `loss`, at the places given.
+template <class F, class G>
+double difference_error(const std::vector<double*>& at, const G& gradient, F&& loss, double step = 1e-5) {
+    double off = 0, size = 0;
+    for (std::size_t i = 0; i < at.size(); ++i) {
+        const double x = *at[i];
+        *at[i] = x + step;
+        const double up = loss();
+        *at[i] = x - step;
+        const double down = loss();
+        *at[i] = x;
+        const double want = (up - down) / (2 * step), error = gradient[i] - want;
+        off += error * error, size += want * want;
+    }
+    return std::sqrt(off / size);
+}
+inline std::vector<double*> places(std::span<double> numbers) {
+    std::vector<double*> out;
+    for (auto& x : numbers) out.push_back(&x);
+    return out;
 }
 
 template <real S>

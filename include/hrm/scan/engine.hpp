@@ -21,6 +21,7 @@ struct shape {
 ///     void states(const A&, z, s, initial, final);
 ///     void states_backward(const A&, s, initial, ds, da, dinitial, dfinal);
 ///     std::string_view algorithm() const;
+///     threads();                               // whose run(items, f) shares the work around the scan
 /// with the meaning plan gives them; the plan has checked the shapes.
 template <class Policy, class Algorithm, class A>
 class engine;

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <hrm/scan/detail/cpu_automatic.hpp>
+#include <hrm/scan/detail/cpu_chunked.hpp>
+#include <hrm/scan/detail/cpu_fft.hpp>
 #include <hrm/scan/detail/cpu_sequential.hpp>
 #include <hrm/scan/engine.hpp>
+#include <hrm/scan/system.hpp>
 
 namespace hrm::scan {
 
 /// A scan made ready once: where, how, for which structure of A and which extents. Owns all scratch; calls allocate
 /// nothing. Movable, not copyable, one thread uses it (and it may use several).
 ///     hrm::scan::plan p(hrm::cpu{.threads = 2}, hrm::scan::sequential{}, system, {.batch = 4, .time = 4096});
-///     p.states(system.a, z, s);
+///     p.forward(system, u, y);
 /// `system` (a discrete system, or A alone) gives the structure and the extents; every call takes the coefficients anew.
 /// Sequences are stacked: row b * time + t. A call may bring fewer steps than planned: time = rows / batch.
 /// The number of threads never changes a bit.
@@ -17,15 +21,16 @@ class plan {
 public:
     using A = structure_of_t<System>;
     using S = typename A::scalar;
+    static constexpr bool is_system = !std::same_as<System, A>;
 
     static_assert(complete<Policy>,
                   "hrm::scan::plan: this policy is not complete here; hrm::cuda needs <hrm/cuda.hpp> and a CUDA compiler");
-    static_assert(has_engine<Policy, Algorithm, A>,
+    static_assert(!complete<Policy> || has_engine<Policy, Algorithm, A>,
                   "hrm::scan::plan: no engine for this combination of policy, algorithm and structure of A");
 
     plan(Policy where, Algorithm how, const System& system, shape extents)
         : extents_(checked(extents)), order_(structure_of<System>::get(system).order()),
-          engine_(where, how, structure_of<System>::get(system), extents_) {}
+          engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_) {}
     plan(plan&&) = default;
     plan& operator=(plan&&) = default;
 
@@ -59,6 +64,41 @@ public:
         engine_.states_backward(a, s, initial, ds, da, dinitial, dfinal);
     }
 
+    /// y_t = C s_t + D u_t,  s_t = A s_{t-1} + B u_t.    u: (batch * time) x m,  y: (batch * time) x p.
+    ///     p.forward(system, u, y, {.initial = before, .final = after});
+    /// Two products of 2 n m and 2 n p flop a row around the scan.
+    void forward(const System& system, matrix_view<const S> u, matrix_view<S> y, const forward_borders<S>& borders = {})
+        requires is_system
+    {
+        constexpr auto where = "hrm::scan::plan::forward";
+        check_system(where, system, u, y);
+        check_optional(where, "the initial state", borders.initial);
+        check_optional(where, "the final state", borders.final);
+        pass_.forward(engine_, system, u, y, borders);
+    }
+
+    /// The adjoint of forward with the same u: du = dL/du (or empty), gradient += dL/d(A, B, C, D). Nothing is kept from
+    /// the forward; the states are computed again.
+    void backward(const System& system, matrix_view<const S> u, matrix_view<const S> dy, matrix_view<S> du,
+                  system_gradient<A>& gradient, const backward_borders<S>& borders = {})
+        requires is_system
+    {
+        constexpr auto where = "hrm::scan::plan::backward";
+        check_system(where, system, u, dy);
+        if (!du.empty()) require_shape(where, "du", du.rows, du.cols, u.rows, u.cols);
+        require_size(where, "the gradient of A", static_cast<index_t>(gradient.a.size()), coefficients(system.a));
+        auto same = [&](std::string_view what, const matrix<S>& g, const matrix<S>& m) {
+            require_shape(where, what, g.rows(), g.cols(), m.rows(), m.cols());
+        };
+        same("the gradient of B", gradient.b, system.b);
+        same("the gradient of C", gradient.c, system.c);
+        same("the gradient of D", gradient.d, system.d);
+        check_optional(where, "the initial state", borders.initial);
+        check_optional(where, "dinitial", borders.dinitial);
+        check_optional(where, "dfinal", borders.dfinal);
+        pass_.backward(engine_, system, u, dy, du, gradient, borders);
+    }
+
 private:
     static shape checked(shape extents) {
         if (extents.batch < 1 || extents.time < 0)
@@ -66,12 +106,24 @@ private:
                               std::to_string(extents.time) + ", expected at least 1 and 0");
         return extents;
     }
-    void check(std::string_view where, const A& a, matrix_view<const S> rows) const {
+    void check(std::string_view where, const A& a, matrix_view<const S> states) const {
+        a.check();
         require_size(where, "the order of A", a.order(), order_);
-        if (rows.rows > extents_.batch * extents_.time || rows.rows % extents_.batch != 0 || rows.cols != order_)
-            throw shape_error(std::string(where) + ": states are " + hrm::extents(rows.rows, rows.cols) +
-                              ", expected at most " + hrm::extents(extents_.batch * extents_.time, order_) +
-                              " and a multiple of " + std::to_string(extents_.batch) + " rows");
+        check_rows(where, "states are", states, order_);
+    }
+    void check_rows(std::string_view where, std::string_view what, matrix_view<const S> m, index_t cols) const {
+        const index_t most = extents_.batch * extents_.time;
+        if (m.rows > most || m.rows % extents_.batch != 0 || m.cols != cols)
+            throw shape_error(std::string(where) + ": " + std::string(what) + " " + hrm::extents(m.rows, m.cols) +
+                              ", expected at most " + hrm::extents(most, cols) + ", rows a multiple of " +
+                              std::to_string(extents_.batch));
+    }
+    void check_system(std::string_view where, const System& system, matrix_view<const S> u,
+                      matrix_view<const S> y) const {
+        system.check();
+        require_size(where, "the order of A", system.order(), order_);
+        check_rows(where, "u is", u, system.inputs());
+        require_shape(where, "y", y.rows, y.cols, u.rows, system.outputs());
     }
     template <class T>
     void check_optional(std::string_view where, std::string_view what, matrix_view<T> m) const {
@@ -81,6 +133,7 @@ private:
     shape extents_;
     index_t order_;
     engine<Policy, Algorithm, A> engine_;
+    [[no_unique_address]] std::conditional_t<is_system, detail::system_pass<A>, detail::no_system_pass> pass_;
 };
 
 }  // namespace hrm::scan

@@ -50,11 +50,12 @@ void sequential_states_backward(matrix_view<const S> a, matrix_view<const S> s, 
     require_shape(where, "A", a.rows, a.cols, n, n);
     detail::check_backward(where, n, n * n, s, initial, ds, da, dinitial, dfinal);
     scratch_scope scope(ws);
-    auto rows = ws.template take<S>(n * n);
-    for (index_t i = 0; i < n; ++i) std::copy_n(a.row(i), n, rows.data() + i * n);
-    auto sum = ws.template take_zero<double>(n * n);
-    detail::backward_sequence_dense(static_cast<const S*>(rows.data()), s, initial.data(), ds, sum.data(),
-                                    dinitial.data(), dfinal.data(), ws.template take_zero<S>(2 * n + n * n).data());
+    auto columns = ws.template take<double>(n * n), sum = ws.template take_zero<double>(n * n);
+    detail::fill_columns(a, detail::side::adjoint, columns.data());
+    detail::backward_sequence_dense<S>(columns.data(), s, initial.data(), ds, sum.data(), dinitial.data(),
+                                       dfinal.data(),
+                                       {ws.template take_zero<S>(n).data(), ws.template take_zero<S>(n).data(),
+                                        ws.template take<S>(n * n).data(), ws.template take<double>(2 * n).data()});
     for (std::size_t i = 0; i < sum.size(); ++i) da[i] += static_cast<S>(sum[i]);
 }
 

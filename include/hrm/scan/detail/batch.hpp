@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
@@ -53,10 +54,40 @@ void add_partials(const matrix<double>& partial, std::span<S> da) {
     }
 }
 
+/// The last row of every sequence += dfinal.
 template <real S>
-void turn(matrix_view<const S> a, matrix_view<S> out) {
-    for (index_t i = 0; i < a.rows; ++i)
-        for (index_t j = 0; j < a.cols; ++j) out(j, i) = a(i, j);
+void add_final(matrix_view<S> ds, matrix_view<const S> dfinal, index_t batch) {
+    const index_t time = ds.rows / batch;
+    for (index_t b = 0; b < batch && time && !dfinal.empty(); ++b)
+        for (index_t i = 0; i < ds.cols; ++i) ds((b + 1) * time - 1, i) += dfinal(b, i);
 }
+
+/// final = the last row of every sequence; what went in, when there is none.
+template <real S>
+void copy_final(matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> final, index_t batch) {
+    const index_t time = s.rows / batch;
+    for (index_t b = 0; b < batch && !final.empty(); ++b)
+        for (index_t i = 0; i < final.cols; ++i)
+            final(b, i) = time ? s((b + 1) * time - 1, i) : initial.empty() ? S{0} : initial(b, i);
+}
+
+/// dinitial = A^* lambda_1 by `back(state in place)`; dfinal itself when there is no step.
+template <real S, class F>
+void finish_initial(matrix_view<S> dinitial, matrix_view<const S> dfinal, matrix_view<const S> lambda, index_t batch,
+                    F&& back) {
+    const index_t time = lambda.rows / batch;
+    for (index_t b = 0; b < batch && !dinitial.empty(); ++b) {
+        S* out = dinitial.row(b);
+        for (index_t i = 0; i < dinitial.cols; ++i)
+            out[i] = time ? lambda(b * time, i) : dfinal.empty() ? S{0} : dfinal(b, i);
+        if (time) back(out);
+    }
+}
+
+/// Numbers of poles or of a matrix: what the engines have kernels for.
+template <class A>
+concept has_modes = std::constructible_from<modes<typename A::scalar>, const A&>;
+template <class A>
+concept is_dense = std::same_as<A, dense<typename A::scalar>>;
 
 }  // namespace hrm::scan::detail

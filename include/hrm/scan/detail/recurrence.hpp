@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include <hrm/core/view.hpp>
 #include <hrm/scan/detail/lanes.hpp>
@@ -31,24 +32,45 @@ track<T> descending(matrix_view<T> m) {
 /// Whether A or its adjoint drives the recurrence: conj(a) or A^T when time runs backward.
 enum class side { plain, adjoint };
 
+/// A factor c as whole + rest with whole = -1, 0 or 1 and rest exact:  c x + z = whole x + (rest x + z).
+/// Without this a float state near a pole of 1 - 1e-6 loses 6e-5 where the product is rounded on its own (no fused
+/// multiply-add): the rounding of c x hardly changes from step to step while x does not, and adds up. Split, the only
+/// rounding of the size of x comes after the fresh input is in.
+template <class V, real S, int W>
+struct factor {
+    V whole, rest;
+    explicit factor(const S* c) {
+        S w[W], r[W];
+        for (int i = 0; i < W; ++i) {
+            w[i] = c[i] >= S(0.5) ? S{1} : c[i] <= S(-0.5) ? S{-1} : S{0};
+            r[i] = c[i] - w[i];
+        }
+        load(whole, w), load(rest, r);
+    }
+    V apply(const V& x, const V& z) const { return whole * x + (rest * x + z); }
+};
+
 /// s = a s + z for P x W real poles from column i on, all time steps with the states in registers.
 template <int P, int W, real S>
 inline void real_recurrence(const S* a, track<const S> z, track<S> s, index_t time, S* state) {
     using V = group_t<S, W>;
-    V pole[P], x[P];
-    for (int p = 0; p < P; ++p) load(pole[p], a + p * W), load(x[p], state + p * W);
-    for (index_t t = 0; t < time; ++t) {
+    [&]<std::size_t... Q>(std::index_sequence<Q...>) {
+        const factor<V, S, W> pole[P] = {factor<V, S, W>(a + Q * W)...};
+        V x[P];
+        for (int p = 0; p < P; ++p) load(x[p], state + p * W);
+        for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-            V in;
-            load(in, z.row(t) + p * W);
-            x[p] = pole[p] * x[p] + in;
+            for (int p = 0; p < P; ++p) {
+                V in;
+                load(in, z.row(t) + p * W);
+                x[p] = pole[p].apply(x[p], in);
+            }
+            if (s.first)
+#pragma GCC unroll 4
+                for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]);
         }
-        if (s.first)
-#pragma GCC unroll 4
-            for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]);
-    }
-    for (int p = 0; p < P; ++p) store(state + p * W, x[p]);
+        for (int p = 0; p < P; ++p) store(state + p * W, x[p]);
+    }(std::make_index_sequence<P>{});
 }
 
 /// The same for conjugate pairs:  re' = c re - d im + z_re,  im' = d re + c im + z_im,  pole c + i d (d negated on the
@@ -57,26 +79,28 @@ template <int P, int W, real S>
 inline void pair_recurrence(const S* c, const S* d, side which, index_t far, track<const S> z, track<S> s, index_t time,
                             S* state) {
     using V = group_t<S, W>;
-    V re[P], im[P], x[P], y[P];
-    for (int p = 0; p < P; ++p) {
-        load(re[p], c + p * W), load(im[p], d + p * W);
-        load(x[p], state + p * W), load(y[p], state + far + p * W);
-        if (which == side::adjoint) im[p] = -im[p];
-    }
-    for (index_t t = 0; t < time; ++t) {
-#pragma GCC unroll 4
+    [&]<std::size_t... Q>(std::index_sequence<Q...>) {
+        const factor<V, S, W> re[P] = {factor<V, S, W>(c + Q * W)...};
+        V im[P], x[P], y[P];
         for (int p = 0; p < P; ++p) {
-            V zx, zy;
-            load(zx, z.row(t) + p * W), load(zy, z.row(t) + far + p * W);
-            const V turned = re[p] * x[p] + (zx - im[p] * y[p]);
-            y[p] = re[p] * y[p] + (im[p] * x[p] + zy);
-            x[p] = turned;
+            load(im[p], d + p * W), load(x[p], state + p * W), load(y[p], state + far + p * W);
+            if (which == side::adjoint) im[p] = -im[p];
         }
-        if (s.first)
+        for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
-            for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]), store(s.row(t) + far + p * W, y[p]);
-    }
-    for (int p = 0; p < P; ++p) store(state + p * W, x[p]), store(state + far + p * W, y[p]);
+            for (int p = 0; p < P; ++p) {
+                V zx, zy;
+                load(zx, z.row(t) + p * W), load(zy, z.row(t) + far + p * W);
+                const V turned = re[p].apply(x[p], zx - im[p] * y[p]);
+                y[p] = re[p].apply(y[p], im[p] * x[p] + zy);
+                x[p] = turned;
+            }
+            if (s.first)
+#pragma GCC unroll 4
+                for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]), store(s.row(t) + far + p * W, y[p]);
+        }
+        for (int p = 0; p < P; ++p) store(state + p * W, x[p]), store(state + far + p * W, y[p]);
+    }(std::make_index_sequence<P>{});
 }
 
 /// Columns of a mode set that one task takes: real poles [first, last) and pairs [first, last).
@@ -104,16 +128,33 @@ column_range all_columns(const modes<S>& a) {
     return {0, a.reals(), 0, a.pairs()};
 }
 
-/// next = M x + z where columns[j * n + i] = M(i, j): columns of M contiguous, so that outputs fill the registers.
-/// Even and odd j are summed apart: twice as many chains in flight.
+/// M(i, j) at [j * n + i], in double: A for the recurrence itself, A^T for its adjoint. Contiguous columns let the
+/// outputs fill the registers.
 template <real S>
-inline void dense_step(const S* columns, index_t n, const S* x, const S* z, S* next) {
-    sweep<S>(0, n, [&]<int P, int W>(index_t i) {
-        using V = group_t<S, W>;
+void fill_columns(matrix_view<const S> a, side which, double* columns) {
+    const index_t n = a.rows;
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j)
+            columns[which == side::plain ? j * n + i : i * n + j] = static_cast<double>(a(i, j));
+}
+
+/// next = M x + z, rounded once to S, and the same numbers as doubles in next_x. A sum of n rounded products would cost
+/// sqrt(n) roundings a step, which 65536 steps with a pole at 1 - 1e-6 turn into more than 1e-5; summing in double
+/// costs one. Even and odd j are summed apart: twice as many chains in flight.
+template <real S>
+inline void dense_step(const double* columns, index_t n, const double* x, const S* z, S* next, double* next_x) {
+    sweep<double>(0, n, [&]<int P, int W>(index_t i) {
+        using V = group_t<double, W>;
         V even[P], odd[P];
-        for (int p = 0; p < P; ++p) load(even[p], z + i + p * W), odd[p] = V{};
+        for (int p = 0; p < P; ++p) {
+            S in[W];
+            std::memcpy(in, z + i + p * W, sizeof(in));
+            double wide[W];
+            for (int w = 0; w < W; ++w) wide[w] = static_cast<double>(in[w]);
+            load(even[p], wide), odd[p] = V{};
+        }
         index_t j = 0;
-        for (const S* m = columns + i; j + 2 <= n; j += 2, m += 2 * n)
+        for (const double* m = columns + i; j + 2 <= n; j += 2, m += 2 * n)
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) {
                 V m0, m1;
@@ -127,22 +168,30 @@ inline void dense_step(const S* columns, index_t n, const S* x, const S* z, S* n
                 load(m0, columns + j * n + i + p * W);
                 even[p] += m0 * x[j];
             }
-        for (int p = 0; p < P; ++p) store(next + i + p * W, V(even[p] + odd[p]));
+        for (int p = 0; p < P; ++p) {
+            const V sum = even[p] + odd[p];
+            double wide[W];
+            store(wide, sum);
+            for (int w = 0; w < W; ++w) {
+                next[i + p * W + w] = static_cast<S>(wide[w]);
+                next_x[i + p * W + w] = static_cast<double>(next[i + p * W + w]);
+            }
+        }
     });
 }
 
-/// The same recurrence for a dense A given by contiguous columns (A^T row by row; A itself on the adjoint side).
-/// Without an output the states alternate between `state` and `spare` (n numbers).   O(time * n^2).
+/// s_t = M s_{t-1} + z_t for a dense M given by its columns. scratch: 2 n doubles.   O(time * n^2).
 template <real S>
-void recur_dense(const S* columns, index_t n, track<const S> z, track<S> s, index_t time, S* state, S* spare) {
-    if (time == 0) return;
-    const S* x = state;
+void recur_dense(const double* columns, index_t n, track<const S> z, track<S> s, index_t time, S* state,
+                 double* scratch) {
+    double *x = scratch, *next = scratch + n;
+    for (index_t i = 0; i < n; ++i) x[i] = static_cast<double>(state[i]);
     for (index_t t = 0; t < time; ++t) {
-        S* next = s.first ? s.row(t) : (t % 2 ? state : spare);
-        dense_step(columns, n, x, z.row(t), next);
-        x = next;
+        // Nobody reads `state` while time runs: without an output it takes the rounded rows.
+        dense_step(columns, n, x, z.row(t), s.first ? s.row(t) : state, next);
+        std::swap(x, next);
     }
-    if (x != state) std::copy_n(x, n, state);
+    for (index_t i = 0; i < n; ++i) state[i] = static_cast<S>(x[i]);
 }
 
 }  // namespace hrm::scan::detail

@@ -30,17 +30,16 @@ void check_backward(std::string_view where, index_t n, index_t coefficients, mat
     optional("dfinal", dfinal.size());
 }
 
-/// Dense A by its rows, without scratch for A^T: up to 64 states A is turned on the stack once a call, beyond (and for a
-/// few tokens) eight rows run side by side. Sums in the order of dense_step, so that both forms round alike.
+/// Dense A without scratch of the caller: up to 64 states A is turned on the stack once a call; beyond (and for a few
+/// tokens) eight rows run side by side. Sums in the order of dense_step, so that both forms round alike.
 template <real S>
 void recur_rows(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s, S* state) {
     constexpr index_t small = 64, worth_turning = 4;
     const index_t n = a.rows;
-    alignas(64) S turned[small * small];
     if (n <= small && z.rows >= worth_turning) {
-        for (index_t i = 0; i < n; ++i)
-            for (index_t j = 0; j < n; ++j) turned[j * n + i] = a(i, j);
-        recur_dense<S>(turned, n, ascending(z), ascending(s), z.rows, state, nullptr);
+        alignas(64) double columns[small * small], scratch[2 * small];
+        fill_columns(a, side::plain, columns);
+        recur_dense<S>(columns, n, ascending(z), ascending(s), z.rows, state, scratch);
         return;
     }
     for (index_t t = 0; t < z.rows; ++t) {
@@ -48,16 +47,17 @@ void recur_rows(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s
         S* next = s.row(t);
         for (index_t i0 = 0; i0 < n; i0 += 8) {
             const index_t rows = std::min<index_t>(8, n - i0);
-            S even[8], odd[8] = {};
-            for (index_t r = 0; r < rows; ++r) even[r] = z(t, i0 + r);
+            double even[8], odd[8] = {};
+            for (index_t r = 0; r < rows; ++r) even[r] = static_cast<double>(z(t, i0 + r));
             for (index_t j = 0; j + 2 <= n; j += 2)
                 for (index_t r = 0; r < rows; ++r) {
-                    even[r] += a(i0 + r, j) * x[j];
-                    odd[r] += a(i0 + r, j + 1) * x[j + 1];
+                    even[r] += static_cast<double>(a(i0 + r, j)) * static_cast<double>(x[j]);
+                    odd[r] += static_cast<double>(a(i0 + r, j + 1)) * static_cast<double>(x[j + 1]);
                 }
             if (n % 2)
-                for (index_t r = 0; r < rows; ++r) even[r] += a(i0 + r, n - 1) * x[n - 1];
-            for (index_t r = 0; r < rows; ++r) next[i0 + r] = even[r] + odd[r];
+                for (index_t r = 0; r < rows; ++r)
+                    even[r] += static_cast<double>(a(i0 + r, n - 1)) * static_cast<double>(x[n - 1]);
+            for (index_t r = 0; r < rows; ++r) next[i0 + r] = static_cast<S>(even[r] + odd[r]);
         }
     }
     if (z.rows) std::copy_n(s.row(z.rows - 1), n, state);
@@ -109,12 +109,20 @@ void backward_sequence(const modes<S>& a, column_range part, matrix_view<const S
     }
 }
 
-/// The same for a dense A, n x n contiguous (its rows are the columns of A^T). scratch: 2 n zeros and n x n numbers.
+/// Scratch of one dense backward: columns aside, the running lambda and a gradient tile in S, the recurrence's doubles.
 template <real S>
-void backward_sequence_dense(const S* a, matrix_view<const S> s, const S* initial, matrix_view<S> ds, double* da,
-                             S* dinitial, const S* dfinal, S* scratch) {
+struct dense_scratch {
+    S* lambda;        ///< n zeros
+    S* zero;          ///< n zeros
+    S* tile;          ///< n x n
+    double* doubles;  ///< 2 n
+};
+
+/// The same for a dense A given by the columns of A^T.
+template <real S>
+void backward_sequence_dense(const double* columns, matrix_view<const S> s, const S* initial, matrix_view<S> ds,
+                             double* da, S* dinitial, const S* dfinal, dense_scratch<S> scratch) {
     const index_t time = s.rows, n = s.cols;
-    S *lambda = scratch, *zero = scratch + n, *tile = scratch + 2 * n;
     if (dfinal) {
         S* last = time ? ds.row(time - 1) : dinitial;
         for (index_t i = 0; last && i < n; ++i) last[i] = (time ? last[i] : S{0}) + dfinal[i];
@@ -122,14 +130,18 @@ void backward_sequence_dense(const S* a, matrix_view<const S> s, const S* initia
     for (index_t end = time; end > 0;) {
         const index_t first = (end - 1) / backward_span * backward_span, count = end - first;
         const auto rows = descending(ds.slice_rows(first, count));
-        recur_dense<S>(a, n, {rows.first, rows.step}, rows, count, lambda, nullptr);
+        recur_dense<S>(columns, n, {rows.first, rows.step}, rows, count, scratch.lambda, scratch.doubles);
         with_previous<S>(ds, s, initial, first, count, [&](matrix_view<const S> l, matrix_view<const S> x) {
-            add_gradient_dense<S>(l, x, da, tile);
+            add_gradient_dense<S>(l, x, da, scratch.tile);
         });
         end = first;
     }
-    if (dinitial && time) dense_step(a, n, lambda, zero, dinitial);
-    else if (dinitial && !dfinal) std::fill_n(dinitial, n, S{0});
+    if (dinitial && time) {
+        recur_dense<S>(columns, n, {scratch.zero, 0}, {}, 1, scratch.lambda, scratch.doubles);
+        std::copy_n(scratch.lambda, n, dinitial);
+    } else if (dinitial && !dfinal) {
+        std::fill_n(dinitial, n, S{0});
+    }
 }
 
 }  // namespace hrm::scan::detail

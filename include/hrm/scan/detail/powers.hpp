@@ -1,0 +1,81 @@
+#pragma once
+
+#include <concepts>
+#include <limits>
+#include <utility>
+
+#include <hrm/core/matrix.hpp>
+#include <hrm/scan/modes.hpp>
+
+// Powers of A. Multiplied out in long double, never by exp(k log a): sign and phase need no care, a negative pole has no
+// logarithm problem, and the rounding of one power does not repeat coherently in every chunk that uses it.
+
+namespace hrm::scan::detail {
+
+/// table(k, :) = A^(k + first) in the layout of the poles, [real q | re k | im k], k = 0..rows-1.
+template <real S, real T>
+void mode_powers(const modes<S>& a, index_t first, matrix_view<T> table) {
+    const index_t q = a.reals(), k = a.pairs();
+    for (index_t i = 0; i < q + k; ++i) {
+        const auto j = static_cast<std::size_t>(i < q ? i : i - q);
+        const long double c = i < q ? a.real[j] : a.re[j], d = i < q ? S{0} : a.im[j];
+        long double x = 1, y = 0;
+        for (index_t t = 0; t < first + table.rows; ++t) {
+            if (t >= first) {
+                table(t - first, i) = static_cast<T>(x);
+                if (i >= q) table(t - first, i + k) = static_cast<T>(y);
+            }
+            const long double turned = c * x - d * y;
+            y = d * x + c * y;
+            x = turned;
+        }
+    }
+}
+
+/// out = A^exponent for a dense A, by squaring.
+template <real S>
+void dense_power(matrix_view<const S> a, index_t exponent, matrix<double>& out, matrix<long double> (&scratch)[3]) {
+    auto &base = scratch[0], &result = scratch[1], &product = scratch[2];
+    const index_t n = a.rows;
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) base(i, j) = a(i, j), result(i, j) = i == j;
+    auto times = [&](matrix<long double>& x, const matrix<long double>& y) {
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < n; ++j) product(i, j) = 0;
+            for (index_t l = 0; l < n; ++l)
+                for (index_t j = 0; j < n; ++j) product(i, j) += x(i, l) * y(l, j);
+        }
+        std::swap(x, product);
+    };
+    for (; exponent > 0; exponent /= 2) {
+        if (exponent % 2) times(result, base);
+        if (exponent > 1) times(base, base);
+    }
+    for (index_t i = 0; i < n * n; ++i) out.data()[i] = static_cast<double>(result.data()[i]);
+}
+
+/// Coefficients nothing equals: what a plan remembers before its first call.
+template <real S>
+inline constexpr S nothing = std::numeric_limits<S>::quiet_NaN();
+
+/// Whether `kept` already holds the coefficients of a; if not, it does now. Spares a plan its powers from call to call.
+template <class A, real S>
+bool remember(buffer<S>& kept, const A& a) {
+    bool same = true;
+    std::size_t at = 0;
+    auto compare = [&](std::span<const S> part) {
+        for (const S x : part) {
+            same = same && kept[at] == x;
+            kept[at++] = x;
+        }
+    };
+    if constexpr (std::same_as<A, dense<S>>) {
+        compare(a.a.flat());
+    } else {
+        const modes<S> m(a);
+        compare(m.real), compare(m.re), compare(m.im);
+    }
+    return same;
+}
+
+}  // namespace hrm::scan::detail

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <hrm/core/parallel.hpp>
+#include <hrm/linalg/gemm.hpp>
+#include <hrm/scan/engine.hpp>
+
+namespace hrm::scan {
+
+/// dL/d(A, B, C, D) of a discrete system, zero when made; every backward adds to it.
+/// a: diagonal n; pairs [real q | re k | im k]; dense n x n row-major.   b, c, d: as in the system.
+template <structure A>
+struct system_gradient {
+    using S = typename A::scalar;
+    buffer<S> a;
+    matrix<S> b, c, d;
+
+    explicit system_gradient(const discrete<A>& system)
+        : a(static_cast<std::size_t>(coefficients(system.a))), b(system.b.rows(), system.b.cols()),
+          c(system.c.rows(), system.c.cols()), d(system.d.rows(), system.d.cols()) {}
+};
+
+/// States at the borders of a forward, batch x n each; empty: zero in, nothing out.
+template <real S>
+struct forward_borders {
+    matrix_view<const S> initial = {};
+    matrix_view<S> final = {};
+};
+/// The same for a backward: the initial state of the forward, its gradient out, the final state's gradient in.
+template <real S>
+struct backward_borders {
+    matrix_view<const S> initial = {};
+    matrix_view<S> dinitial = {};
+    matrix_view<const S> dfinal = {};
+};
+
+namespace detail {
+
+/// Around the states of an engine: the two skinny products of a system and their adjoints.
+///     z = u B^T,  s = scan(z),  y = s C^T + u D^T
+///     g = dy C,  lambda = scan^*(g),  du = lambda B + dy D,  dB += lambda^T u,  dC += dy^T s,  dD += dy^T u
+/// Cut by rows, or where rows are summed by columns of the result, in blocks of fixed size.
+template <structure A>
+class system_pass {
+public:
+    using S = typename A::scalar;
+    system_pass(const discrete<A>& system, shape extents)
+        : states_(extents.batch * extents.time, system.order()), adjoint_(extents.batch * extents.time, system.order()) {}
+
+    template <class Engine>
+    void forward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<S> y,
+                 const forward_borders<S>& borders) {
+        const auto s = run_states(engine, system, u, borders.initial, borders.final);
+        rows(engine, u.rows, [&](index_t first, index_t count) {
+            auto out = y.slice_rows(first, count);
+            multiply(s.slice_rows(first, count), transposed(system.c.view()), out);
+            if (!system.d.empty()) multiply(u.slice_rows(first, count), transposed(system.d.view()), out, into::add);
+        });
+    }
+
+    template <class Engine>
+    void backward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<const S> dy,
+                  matrix_view<S> du, system_gradient<A>& gradient, const backward_borders<S>& borders) {
+        const auto s = run_states(engine, system, u, borders.initial, {});
+        const auto lambda = adjoint_.view().slice_rows(0, u.rows);
+        rows(engine, u.rows, [&](index_t first, index_t count) {
+            multiply(dy.slice_rows(first, count), system.c.view(), lambda.slice_rows(first, count));
+        });
+        engine.states_backward(system.a, s, borders.initial, lambda, gradient.a, borders.dinitial, borders.dfinal);
+        if (!du.empty())
+            rows(engine, u.rows, [&](index_t first, index_t count) {
+                auto out = du.slice_rows(first, count);
+                multiply(matrix_view<const S>(lambda).slice_rows(first, count), system.b.view(), out);
+                if (!system.d.empty()) multiply(dy.slice_rows(first, count), system.d.view(), out, into::add);
+            });
+        columns(engine, u.cols, [&](index_t first, index_t count) {
+            const auto part = u.slice_cols(first, count);
+            multiply(transposed(lambda), part, gradient.b.view().slice_cols(first, count), into::add);
+            if (!system.d.empty())
+                multiply(transposed(dy), part, gradient.d.view().slice_cols(first, count), into::add);
+        });
+        columns(engine, dy.cols, [&](index_t first, index_t count) {
+            multiply(transposed(dy.slice_cols(first, count)), s, gradient.c.view().slice_rows(first, count), into::add);
+        });
+    }
+
+private:
+    template <class Engine>
+    matrix_view<const S> run_states(Engine& engine, const discrete<A>& system, matrix_view<const S> u,
+                                    matrix_view<const S> initial, matrix_view<S> final) {
+        const auto s = states_.view().slice_rows(0, u.rows);
+        rows(engine, u.rows, [&](index_t first, index_t count) {
+            multiply(u.slice_rows(first, count), transposed(system.b.view()), s.slice_rows(first, count));
+        });
+        engine.states(system.a, s, s, initial, final);
+        return s;
+    }
+    template <class Engine, class F>
+    static void cut(Engine& engine, index_t size, index_t block, F&& f) {
+        engine.threads().run((size + block - 1) / block, [&](index_t item, int) {
+            f(item * block, std::min(block, size - item * block));
+        });
+    }
+    template <class Engine, class F>
+    static void rows(Engine& engine, index_t size, F&& f) {
+        cut(engine, size, 512, f);
+    }
+    template <class Engine, class F>
+    static void columns(Engine& engine, index_t size, F&& f) {
+        cut(engine, size, 256, f);
+    }
+
+    matrix<S> states_, adjoint_;
+};
+
+/// A plan made from a structure alone has no products to do.
+struct no_system_pass {
+    template <class System>
+    no_system_pass(const System&, shape) {}
+};
+
+}  // namespace detail
+}  // namespace hrm::scan
