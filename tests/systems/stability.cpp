@@ -4,6 +4,8 @@
 #include <limits>
 #include <numbers>
 
+#include <Eigen/Eigenvalues>
+
 #include <hrm/linalg/eigen.hpp>
 
 #include "support.hpp"

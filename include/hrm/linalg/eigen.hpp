@@ -1,14 +1,11 @@
 #pragma once
 
-// The one door to Eigen: everybody else includes this. Set-up mathematics only; hot paths use views and gemm.
+// The one door to Eigen: everybody else includes this. Views and copies only, because a decomposition costs every
+// program that includes <hrm/hrm.hpp> a second of compilation: who wants one includes Eigen's header for it.
 
 #include <type_traits>
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
-#include <Eigen/LU>
-#include <Eigen/QR>
-#include <Eigen/SVD>
+#include <Eigen/Core>
 
 #include <hrm/core/matrix.hpp>
 
