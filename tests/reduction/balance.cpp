@@ -81,6 +81,14 @@ TEST_CASE("degenerate systems give a result") {
 TEST_CASE("unstable input is refused with its spectral radius") {
     const discrete<diagonal<double>> s{{{0.5, 1.5}}, {{1}, {1}}, {{1, 1}}, {}};
     CHECK_THROWS_WITH_AS(balance(s), doctest::Contains("spectral radius 1.5"), numerical_error);
+    auto bad = s;
+    bad.a.poles[1] = 0.25;
+    CHECK_NOTHROW(balance(bad));
+    bad.c(0, 1) = std::nan("");
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::observability_factor: C(0, 1) is not finite", numerical_error);
+    bad.c(0, 1) = 1;
+    bad.b(0, 0) = HUGE_VAL;
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::controllability_factor: B(0, 0) is not finite", numerical_error);
 }
 
 TEST_CASE("given Gramians: the exact ones give the same reduction, and no certificate") {
@@ -163,6 +171,35 @@ TEST_CASE("the projectors are not swapped") {
         CHECK(distance(product(turned(b.w), s.b), b.system.b) == 0);
     }
     CHECK(wrong >= 10);  // so this test would notice
+}
+
+TEST_CASE("balancing-free: the same map in orthonormal coordinates") {
+    random_stream r(13);
+    for (int trial = 0; trial < 10; ++trial) {
+        const auto s = random_dense(r, 12, 2, 3);
+        const auto plain = balance(s, {.rank = 6}), other = balance(s, {.rank = 6, .basis = projection::balancing_free});
+        CHECK(relative_distance(markov(plain.system, 60), markov(other.system, 60)) <= 1e-10);
+        auto tt = product(turned(other.t), other.t), wt = product(turned(other.w), other.t);
+        for (index_t i = 0; i < 6; ++i) tt(i, i) -= 1, wt(i, i) -= 1;
+        CHECK(largest(tt) <= 1e-13);
+        CHECK(largest(wt) <= 1e-11);
+        CHECK(other.bound == plain.bound);
+        CHECK(other.certified);
+    }
+}
+
+TEST_CASE("continuous time: the bound holds and the result is stable") {
+    random_stream r(14);
+    for (int trial = 0; trial < 10; ++trial) {
+        const auto z = random_dense(r, 10, 2, 2);
+        continuous<dense<double>> s{z.a, z.b, z.c, {}};
+        for (index_t i = 0; i < 10; ++i) s.a.a(i, i) -= 1;
+        const auto b = balance(s, {.rank = 4, .error = error_report::measured});
+        CHECK(b.certified);
+        CHECK(b.spectral < 0);
+        CHECK(*b.measured_error <= b.bound * (1 + 1e-10));
+        CHECK(*b.measured_error >= b.sigma[4] * (1 - 1e-7));
+    }
 }
 
 TEST_CASE("options: each rule asks, the largest order wins, rank caps, the budget is kept") {

@@ -18,6 +18,10 @@ namespace hrm {
 /// Whether the H-infinity error is computed as well, at the price of a norm of order n + r.
 enum class error_report { bound, measured };
 
+/// Coordinates of the reduced system, whose input-output map is the same. square_root: balanced, both Gramians diag(sigma).
+/// balancing_free: orthonormal columns of t, better conditioned where kept sigma are tiny. Varga 1991.
+enum class projection { square_root, balancing_free };
+
 /// Which states to keep. Each rule that is set asks for an order, the largest is taken, and rank caps it. None set:
 /// everything but rounding.
 struct balance_options {
@@ -27,6 +31,7 @@ struct balance_options {
     double hinf_budget = 0;  ///< the smallest order with |gain| * 2 * (distinct tail) <= hinf_budget
     double gain = 1;         ///< what multiplies the output, an adapter's alpha
     error_report error = error_report::bound;
+    projection basis = projection::square_root;
 };
 
 /// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.
@@ -91,6 +96,14 @@ auto balance_factors(const T& system, const matrix<double>& lc, const matrix<dou
     out.w = matrix<double>(n, r);
     multiply(lc.view(), svd.v.view().slice_cols(0, r), out.t.view());
     multiply(lo.view(), svd.u.view().slice_cols(0, r), out.w.view());
+
+    if (options.basis == projection::balancing_free) {
+        out.t = transpose(pivoted_qr(out.t).q);
+        out.w = transpose(pivoted_qr(out.w).q);
+        matrix<double> angles(r, r);  // w <- w (t^T w)^-1
+        multiply(transposed(out.t.view()), out.w.view(), angles.view());
+        out.w = transpose(solve(transpose(angles), transpose(out.w)));
+    }
 
     // Small sigma leave w^T t short of I by rounding; t (w^T t)^-1 spans the same space and is exact again.
     matrix<double> product(r, r);

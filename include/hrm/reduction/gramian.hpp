@@ -101,6 +101,7 @@ template <linear_system T>
 matrix<double> controllability(const T& system) {
     system.check();
     const auto s = cast<double>(system);
+    detail::require_finite("hrm::controllability", "B", s.b);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
@@ -113,6 +114,7 @@ matrix<double> controllability(const T& system) {
 /// Wo of a stable system, n x n: controllability of the dual.
 template <linear_system T>
 matrix<double> observability(const T& system) {
+    detail::require_finite("hrm::observability", "C", system.c);
     return controllability(dual(system));
 }
 
@@ -138,6 +140,7 @@ template <linear_system T>
 matrix<double> controllability_factor(const T& system) {
     system.check();
     const auto s = cast<double>(system);
+    detail::require_finite("hrm::controllability_factor", "B", s.b);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
@@ -148,6 +151,7 @@ matrix<double> controllability_factor(const T& system) {
 }
 template <linear_system T>
 matrix<double> observability_factor(const T& system) {
+    detail::require_finite("hrm::observability_factor", "C", system.c);
     return controllability_factor(dual(system));
 }
 
