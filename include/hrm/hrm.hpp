@@ -60,6 +60,8 @@
 #include <hrm/reduction/simulate.hpp>
 
 #include <hrm/adapter/adapter.hpp>
+#include <hrm/adapter/calibrate.hpp>
+#include <hrm/adapter/calibrated_start.hpp>
 #include <hrm/adapter/factory.hpp>
 #include <hrm/adapter/gate.hpp>
 #include <hrm/adapter/lora.hpp>
@@ -67,11 +69,13 @@
 #include <hrm/adapter/options.hpp>
 #include <hrm/adapter/poles.hpp>
 #include <hrm/adapter/recurrent.hpp>
+#include <hrm/adapter/reduce.hpp>
 #include <hrm/adapter/segments.hpp>
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/site.hpp>
 #include <hrm/adapter/state.hpp>
 #include <hrm/adapter/text.hpp>
+#include <hrm/adapter/truncated.hpp>
 
 #include <hrm/model/attention.hpp>
 #include <hrm/model/block.hpp>

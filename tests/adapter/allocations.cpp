@@ -2,6 +2,7 @@
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/truncated.hpp>
 
 #include "adapter/check.hpp"
 
@@ -53,6 +54,8 @@ TEST_CASE_TEMPLATE("no adapter touches the heap in its second forward and backwa
             o.reset_every = 7;
             CHECK(allocations_of<S>(hrm_adapter<S>(24, 24, o, r)) == 0);
         }
+    CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2})) == 0);
+    CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.full = 6})) == 0);
     std::vector<int> seen(100);
     if (hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() > 0);
 }

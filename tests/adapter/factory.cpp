@@ -14,6 +14,8 @@ TEST_CASE("what a file keeps of an adapter makes it again") {
     std::vector<std::unique_ptr<adapter<float>>> kinds;
     kinds.push_back(std::make_unique<lora<float>>(6, 4, lora_options{.rank = 3, .dropout = 0.25}, r));
     kinds.push_back(std::make_unique<hrm_adapter<float>>(6, 4, o, r));
+    kinds.push_back(std::make_unique<reduced_adapter<float>>(6, 4, reduced_options{.reals = 1, .pairs = 2, .reset_every = 5}));
+    kinds.push_back(std::make_unique<reduced_adapter<float>>(6, 4, reduced_options{.full = 3}));
     const auto u = random_matrix<float>(9, 6, r);
     for (const auto& a : kinds) {
         shake(*a, r);
@@ -24,5 +26,5 @@ TEST_CASE("what a file keeps of an adapter makes it again") {
         const call<float> how{.mode = pass::training, .draw = 3};
         CHECK(output_of<float>(*b, u, how) == output_of<float>(*a, u, how));
     }
-    CHECK_THROWS_WITH_AS(make_adapter<float>("rola", 4, 4, {}), "hrm::make_adapter: kind is \"rola\", expected lora or hrm", error);
+    CHECK_THROWS_WITH_AS(make_adapter<float>("rola", 4, 4, {}), "hrm::make_adapter: kind is \"rola\", expected lora, hrm or hrm-reduced", error);
 }

@@ -4,6 +4,7 @@
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/truncated.hpp>
 
 namespace hrm {
 
@@ -14,7 +15,8 @@ std::unique_ptr<adapter<S>> make_adapter(std::string_view kind, index_t inputs, 
     random_stream r(0);
     if (kind == "lora") return std::make_unique<lora<S>>(inputs, outputs, lora<S>::options_from(options), r);
     if (kind == "hrm") return std::make_unique<hrm_adapter<S>>(inputs, outputs, hrm_options::from(options), r);
-    throw error("hrm::make_adapter: kind is \"" + std::string(kind) + "\", expected lora or hrm");
+    if (kind == "hrm-reduced") return std::make_unique<reduced_adapter<S>>(inputs, outputs, reduced_options::from(options));
+    throw error("hrm::make_adapter: kind is \"" + std::string(kind) + "\", expected lora, hrm or hrm-reduced");
 }
 
 }  // namespace hrm

@@ -12,7 +12,7 @@ namespace hrm {
 
 /// The gate of a recurrent adapter: its tensors inside the adapter's parameters, and what it multiplies by,
 ///     out_ti += token_t * channel_i * constant * y_ti.
-/// Gates are never decayed: at 0 decay would hold them there.
+/// Gates are never decayed: at 0 decay would hold them there. Their tensors' names all end in "gate".
 template <real S>
 class gate_part {
 public:
@@ -22,8 +22,8 @@ public:
         if (kind == gate::scalar) value_ = p.add("gate", 1, 1, decay::no);
         if (kind == gate::per_channel) value_ = p.add("gate", outputs, 1, decay::no);
         if (kind == gate::token) {
-            weight_ = p.add("gate_weight", 1, inputs, decay::no);
-            value_ = p.add("gate_bias", 1, 1, decay::no);
+            weight_ = p.add("token_gate", 1, inputs, decay::no);
+            value_ = p.add("gate", 1, 1, decay::no);
         }
         if (value_ < 0) return;
         const double first = kind == gate::token ? std::log(start / (1 - start)) : start;

@@ -44,19 +44,6 @@ public:
     option_list options() const override { return options_.list(); }
     const hrm_options& settings() const { return options_; }
 
-    /// Tokens after which a state has decayed by e, -1 / log |Abar|, for each of the n states: 0 for static ones.
-    std::vector<double> memory_lengths() const {
-        std::vector<double> out(static_cast<std::size_t>(this->states()), 0.0);
-        for (index_t i = 0; i < dynamic_poles(); ++i) {
-            const auto a = at(i);
-            const double length = -1 / std::log(std::hypot(a.re, a.im));
-            const auto j = static_cast<std::size_t>(options_.static_states + i);
-            out[j] = length;
-            if (complex()) out[j + static_cast<std::size_t>(dynamic_poles())] = length;
-        }
-        return out;
-    }
-
 protected:
     void transition(std::span<double> flat, std::span<double> scale) const override {
         std::fill(scale.begin(), scale.end(), 1.0);

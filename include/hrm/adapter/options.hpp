@@ -7,13 +7,7 @@
 
 #include <hrm/adapter/text.hpp>
 #include <hrm/core/scalar.hpp>
-#if __has_include(<hrm/systems/discretize.hpp>)
 #include <hrm/systems/discretize.hpp>
-#else
-namespace hrm {
-enum class discretization { zoh, bilinear, forward_euler, backward_euler, generalized_bilinear };
-}
-#endif
 
 namespace hrm {
 

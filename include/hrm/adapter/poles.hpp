@@ -20,16 +20,6 @@ struct pole {
 inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 inline double softplus_inverse(double y) { return y + std::log(-std::expm1(-y)); }
 
-/// theta of the rule Abar = (1 - (1 - theta) x) / (1 + theta x), x = -Delta a, for all but zoh.
-inline double bilinear_theta(const hrm_options& o) {
-    switch (o.discretization) {
-        case discretization::forward_euler: return 0;
-        case discretization::backward_euler: return 1;
-        case discretization::bilinear: return 0.5;
-        default: return o.theta;
-    }
-}
-
 namespace detail {
 /// scale = sqrt(1 - |Abar|^2), given 1 - |Abar|^2 and d|Abar|^2/dp. A pole on the unit circle hears nothing.
 inline void normalize(pole& p, double rest, const double (&d_square)[2]) {
@@ -56,7 +46,7 @@ inline pole real_positive_pole(double log_a, double log_dt, const hrm_options& o
         p.d_scale[0] = dt * p.re - p.scale;
         p.d_scale[1] = p.re * dt_slope;
     } else {
-        const double theta = bilinear_theta(o), below = 1 + theta * x;
+        const double theta = detail::theta_of(o.discretization, o.theta), below = 1 + theta * x;
         p.re = (1 - (1 - theta) * x) / below;
         p.scale = dt / below;
         slope = -1 / (below * below);
@@ -71,7 +61,7 @@ inline pole real_positive_pole(double log_a, double log_dt, const hrm_options& o
 }
 /// The (logA, logdt) whose pole is e^-rate, with Delta at the geometric middle of its range.
 inline std::array<double, 2> real_positive_from_rate(double rate, const hrm_options& o) {
-    const double dt = std::sqrt(o.dt_min * o.dt_max), abar = std::exp(-rate), theta = bilinear_theta(o);
+    const double dt = std::sqrt(o.dt_min * o.dt_max), abar = std::exp(-rate), theta = detail::theta_of(o.discretization, o.theta);
     const double x = o.discretization == discretization::zoh ? rate : -std::expm1(-rate) / (1 - theta + theta * abar);
     return {std::log(x / dt), softplus_inverse(dt)};
 }

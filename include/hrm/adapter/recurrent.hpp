@@ -26,6 +26,9 @@ struct recurrent_shape {
     index_t coefficients() const { return full ? full * full : dynamic(); }
 };
 
+/// Whether gate and factor are part of the system that is asked for.
+enum class output_gain { folded, left_out };
+
 /// Everything recurrent adapters share, whatever A's parametrisation:
 ///     z_t = scale (.) B u_t,   s_t = Abar s_{t-1} + z_t,   out_t += gate * factor * (C s_t + D (.) u_t).
 /// A kind says what Abar and scale are (in double) and takes their gradients. Forward 2 L n (inputs + outputs) flop
@@ -40,6 +43,7 @@ public:
     const recurrent_shape& shape() const { return shape_; }
     index_t reset_every() const { return reset_every_; }
     double factor() const { return factor_; }
+    bool learns_initial_state() const { return s0_ >= 0; }
     const gate_part<S>& gating() const { return gate_; }
     /// The gate as one number: its value, the root mean square over channels, or a token gate at u = 0.
     double gate_value() const { return gate_.size(this->parameters_, outputs()); }
@@ -113,13 +117,13 @@ public:
         run(u, how, s, ws.template take<S>(state_size()), nullptr, nullptr, ws);
     }
 
-    /// The exact system u -> out in double, gate and factor inside C and D. A token gate enters with its value at
+    /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
     /// u = 0. Throws error where A is dense: dense_system() is for that.
-    discrete<complex_pairs<double>> system() const {
+    discrete<complex_pairs<double>> system(output_gain how = output_gain::folded) const {
         if (shape_.full) throw error("hrm::adapter: A is dense, expected poles; dense_system() holds for both");
         std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients()));
         discrete<complex_pairs<double>> out;
-        in_and_out(out, flat);
+        in_and_out(out, flat, how);
         const auto q = flat.begin() + shape_.reals, k = q + shape_.pairs;
         out.a.real.assign(static_cast<std::size_t>(shape_.fixed), 0.0);
         out.a.real.insert(out.a.real.end(), flat.begin(), q);
@@ -128,18 +132,27 @@ public:
         return out;
     }
     /// The same with A as a matrix, whatever its structure.
-    discrete<dense<double>> dense_system() const {
+    discrete<dense<double>> dense_system(output_gain how = output_gain::folded) const {
         if (!shape_.full) {
-            auto planar = system();
+            auto planar = system(how);
             return {{to_dense(planar.a)}, std::move(planar.b), std::move(planar.c), std::move(planar.d)};
         }
         std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients()));
         discrete<dense<double>> out;
-        in_and_out(out, flat);
+        in_and_out(out, flat, how);
         out.a.a = matrix<double>(states(), states());
         for (index_t i = 0; i < shape_.full; ++i)
             for (index_t j = 0; j < shape_.full; ++j)
                 out.a.a(shape_.fixed + i, shape_.fixed + j) = flat[static_cast<std::size_t>(i * shape_.full + j)];
+        return out;
+    }
+    /// Tokens after which a state has decayed by e, -1 / log |Abar|, for each of the n states: 0 for static ones.
+    virtual std::vector<double> memory_lengths() const {
+        const auto a = system().a;
+        std::vector<double> out;
+        for (const double x : a.real) out.push_back(-1 / std::log(std::abs(x)));
+        for (int plane = 0; plane < 2; ++plane)
+            for (std::size_t i = 0; i < a.re.size(); ++i) out.push_back(-1 / std::log(std::hypot(a.re[i], a.im[i])));
         return out;
     }
     /// The initial state of every document, all n states; zero where none is learned.
@@ -263,7 +276,7 @@ private:
     }
 
     template <class A>
-    void in_and_out(discrete<A>& out, std::span<double> flat) const {
+    void in_and_out(discrete<A>& out, std::span<double> flat, output_gain how) const {
         const auto& p = this->parameters_;
         std::vector<double> scale(static_cast<std::size_t>(states()));
         transition(flat, scale);
@@ -274,7 +287,7 @@ private:
         out.c = matrix<double>(outputs(), states());
         if (d_ >= 0) out.d = matrix<double>(outputs(), inputs());
         for (index_t i = 0; i < outputs(); ++i) {
-            const double g = factor_ * gate_.at(p, i);
+            const double g = how == output_gain::folded ? factor_ * gate_.at(p, i) : 1;
             for (index_t j = 0; j < states(); ++j) out.c(i, j) = g * static_cast<double>(p[c_](i, j));
             if (d_ >= 0) out.d(i, i) = g * static_cast<double>(p[d_](i, 0));
         }

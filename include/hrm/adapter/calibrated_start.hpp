@@ -1,0 +1,129 @@
+#pragma once
+
+#include <hrm/adapter/calibrate.hpp>
+#include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/reduce.hpp>
+
+// A start for adapters that were never trained, from activations alone:
+//   1  listen to what each place reads (collect::states_and_inputs), and take the leading directions;
+//   2  beside each place run a wide system that remembers every direction over many time scales, and listen again;
+//   3  truncate it, with the Gramian it has really seen, to the n states that hold most of that past.
+
+namespace hrm {
+
+struct wide_options {
+    index_t directions = 8;        ///< leading directions of the inputs
+    index_t memories = 8;          ///< time scales of each, an even grid in the logarithm
+    double longest_memory = 1024;  ///< tokens
+};
+
+/// Eigenvectors of a second moment, d x d, of the k largest eigenvalues, as rows (k x d), largest first.   O(d^3).
+inline matrix<double> leading_directions(const matrix<double>& moment, index_t k) {
+    const index_t d = moment.rows();
+    require_shape("hrm::leading_directions", "the second moment", moment.rows(), moment.cols(), d, d);
+    if (k < 0 || k > d)
+        throw shape_error("hrm::leading_directions: " + std::to_string(k) + " directions, expected 0 to " + std::to_string(d));
+    const auto vectors = jacobi_svd(moment).u;  // of a semidefinite matrix: its eigenvectors, largest first
+    matrix<double> rows(k, d);
+    for (index_t i = 0; i < k; ++i)
+        for (index_t j = 0; j < d; ++j) rows(i, j) = vectors(j, i);
+    return rows;
+}
+
+/// Step 2 for one place: directions * memories normalised real states, state j * memories + m follows direction j with
+/// time scale m. Its gate is shut: a model that carries it computes what it did without, bit for bit.
+template <real S>
+std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& moment, index_t outputs, const wide_options& w = {}) {
+    hrm_options o;
+    o.states = w.directions * w.memories;
+    o.start = start::like_lora;
+    o.normalize = true;
+    o.gate = gate::frozen;
+    o.longest_memory = w.longest_memory;
+    random_stream unused(0);
+    auto out = std::make_unique<hrm_adapter<S>>(moment.rows(), outputs, o, unused);
+    const auto rows = leading_directions(moment, w.directions);
+    auto& p = out->parameters();
+    const auto b = p[p.find("B")], log_a = p[p.find("logA")], log_dt = p[p.find("logdt")];
+    for (index_t i = 0; i < o.states; ++i) {
+        const double place = (static_cast<double>(i % w.memories) + 0.5) / static_cast<double>(w.memories);
+        const auto [a, dt] = real_positive_from_rate(std::pow(w.longest_memory, -place), o);
+        log_a(i, 0) = static_cast<S>(a);
+        log_dt(i, 0) = static_cast<S>(dt);
+        for (index_t j = 0; j < b.cols; ++j) b(i, j) = static_cast<S>(rows(i / w.memories, j));
+    }
+    return out;
+}
+
+/// Step 3 for one place: n states from a wide adapter and the Gramian wc it has seen. What is to be preserved is a
+/// read-out without preference, each direction's memories added up (C = [1 .. 1] for each), with its exact observability
+/// Gramian. States are scaled to unit variance on the calibration data. C = 0: a no-op whose C learns at once.
+/// The report's bound is no theorem (wc is empirical).
+template <real S>
+reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& wc, index_t states, index_t memories,
+                              gate kind = gate::none) {
+    auto system = wide.system(output_gain::left_out);
+    const index_t n = system.order(), outputs = system.outputs();
+    require_shape("hrm::calibrated_start", "Wc", wc.rows(), wc.cols(), n, n);
+    system.c = matrix<double>(n / memories, n);
+    for (index_t i = 0; i < n; ++i) system.c(i / memories, i) = 1;
+    auto small = balance(system, wc, observability(system), {.rank = states});
+
+    reduction<S> out;
+    out.sigma = small.sigma;
+    out.order = small.order();
+    out.bound = small.bound;
+    const auto lc = factor_semidefinite(wc).l;
+    matrix<double> seen(out.order, lc.cols());
+    multiply(transposed(small.w.view()), lc.view(), seen.view());
+    small.system.c = matrix<double>(outputs, out.order);
+    auto modes = detail::to_modes(small.system, seen);
+    out.diagonal = modes.form.diagonal();
+    out.condition = modes.form.condition;
+
+    // The variance of state i is the squared length of its row; both states of a pair share a scale.
+    const auto length = [&](index_t i) {
+        double sum = 0;
+        for (index_t j = 0; j < modes.x.cols(); ++j) sum += modes.x(i, j) * modes.x(i, j);
+        return sum;
+    };
+    if (auto* s = std::get_if<discrete<complex_pairs<double>>>(&modes.form.system)) {
+        const index_t q = s->a.reals(), k = s->a.pairs();
+        for (index_t i = 0; i < out.order; ++i) {
+            const index_t mate = i < q ? i : (i < q + k ? i + k : i - k);
+            const double variance = (length(i) + length(mate)) / 2;
+            for (index_t j = 0; j < s->b.cols() && variance > 0; ++j) s->b(i, j) /= std::sqrt(variance);
+        }
+    }
+    out.adapter = detail::adapter_of<S>(modes.form, {.gate = kind});
+    return out;
+}
+
+/// Step 2 for a whole set that was listened to with collect::states_and_inputs.
+template <real S>
+adapter_set<S> wide_adapters(const calibrator<S>& seen, const wide_options& w = {}) {
+    adapter_set<S> out;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        const auto& place = seen.adapters()[i];
+        auto fitting = w;
+        fitting.directions = std::min(w.directions, place.adapter->inputs());
+        out.attach(place.layer, place.site, wide_adapter<S>(seen[i].inputs(), place.adapter->outputs(), fitting));
+    }
+    return out;
+}
+/// Step 3 for a whole set: wide, as wide_adapters made it, and what it has seen. reports: one a member.
+template <real S>
+adapter_set<S> calibrated_start(const adapter_set<S>& wide, const calibrator<S>& seen, index_t states, const wide_options& w,
+                                std::vector<reduction_report>& reports, gate kind = gate::none) {
+    adapter_set<S> out;
+    reports.clear();
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+        const auto& one = dynamic_cast<const hrm_adapter<S>&>(*wide[i].adapter);
+        auto r = calibrated_start(one, seen[i].states(), states, w.memories, kind);
+        reports.push_back(r);
+        out.attach(wide[i].layer, wide[i].site, std::move(r.adapter));
+    }
+    return out;
+}
+
+}  // namespace hrm

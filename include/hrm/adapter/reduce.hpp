@@ -1,0 +1,169 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <hrm/adapter/set.hpp>
+#include <hrm/adapter/truncated.hpp>
+#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/empirical.hpp>
+#include <hrm/reduction/rediagonalize.hpp>
+
+namespace hrm {
+
+/// What truncating one adapter did. sigma and bound are those of the map u -> C s; the adapter's output is that times
+/// its gate and factor, `gain` in all.
+struct reduction_report {
+    std::vector<double> sigma;  ///< all n Hankel singular values, descending
+    index_t order = 0;          ///< states kept
+    double gain = 1;            ///< |gate * factor|; per channel the gate is inside sigma, per token it counts as 1
+    double bound = 0;           ///< of ||A - A_r||_inf, gain included
+    std::optional<double> measured_error;  ///< ||A - A_r||_inf itself, gain included, where options.error asked for it
+    bool certified = false;     ///< bound is a theorem: exact Gramians, and every document starts from zero
+    bool diagonal = true;       ///< A_r runs by its poles; false: dense, because cond(V) was too large
+    double condition = 1;       ///< cond(V) of the poles' coordinates
+};
+
+template <real S>
+struct reduction : reduction_report {
+    std::unique_ptr<reduced_adapter<S>> adapter;
+};
+
+namespace detail {
+
+/// The system in the coordinates of its poles where those are well conditioned, together with columns x that live in its
+/// state space (order x any): extra inputs change nothing else.
+struct modal_form {
+    rediagonalized form;
+    matrix<double> x;
+};
+inline modal_form to_modes(const discrete<dense<double>>& system, const matrix<double>& x) {
+    const index_t m = system.inputs();
+    auto wider = system;
+    wider.d = {};
+    wider.b = matrix<double>(system.order(), m + x.cols());
+    for (index_t i = 0; i < system.order(); ++i) {
+        for (index_t j = 0; j < m; ++j) wider.b(i, j) = system.b(i, j);
+        for (index_t j = 0; j < x.cols(); ++j) wider.b(i, m + j) = x(i, j);
+    }
+    modal_form out{rediagonalize(wider), {}};
+    std::visit(
+        [&](auto& s) {
+            out.x = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(m, x.cols())));
+            s.b = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(0, m)));
+            s.d = system.d;
+        },
+        out.form.system);
+    return out;
+}
+
+template <real S>
+std::unique_ptr<reduced_adapter<S>> adapter_of(const rediagonalized& r, const reduced_options& o) {
+    return std::visit([&](const auto& s) { return std::make_unique<reduced_adapter<S>>(s, o); }, r.system);
+}
+
+/// The gate's tensors of one adapter into another with the same kind of gate.
+template <real S>
+void copy_gate(const adapter<S>& from, adapter<S>& to) {
+    for (const auto& e : from.parameters().entries())
+        if (e.name.ends_with("gate"))
+            std::copy_n(from.parameters()[from.parameters().find(e.name)].data, e.size(),
+                        to.parameters()[to.parameters().find(e.name)].data);
+}
+
+template <real S, class System>
+reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matrix<double>* wc, balance_options o) {
+    const auto& gate_part = a.gating();
+    const auto& p = a.parameters();
+    const bool by_channel = gate_part.kind() == gate::per_channel;
+    const auto c = weighted.c;  // without the gate: what the reduced adapter's own gate multiplies
+    if (by_channel)
+        for (index_t i = 0; i < c.rows(); ++i)
+            for (index_t j = 0; j < c.cols(); ++j) weighted.c(i, j) *= gate_part.at(p, i);
+    reduction<S> out;
+    out.gain = std::abs(a.factor()) * (by_channel || gate_part.per_token() ? 1 : std::abs(gate_part.at(p, 0)));
+    o.gain = out.gain;
+
+    auto small = wc ? balance(weighted, *wc, observability(weighted), o) : balance(weighted, o);
+    out.sigma = small.sigma;
+    out.order = small.order();
+    out.bound = out.gain * small.bound;
+    if (small.measured_error) out.measured_error = out.gain * *small.measured_error;
+    out.certified = small.certified && !a.learns_initial_state();
+    multiply(c.view(), small.t.view(), small.system.c.view());
+
+    // The learned start of a document goes the way of every state: s_r = w^T s, then into the poles' coordinates.
+    const auto start = a.initial_state();
+    matrix<double> s0(out.order, 1);
+    for (index_t i = 0; i < out.order; ++i)
+        for (index_t j = 0; j < small.w.rows(); ++j) s0(i, 0) += small.w(j, i) * start[static_cast<std::size_t>(j)];
+    const auto modes = to_modes(small.system, s0);
+    out.diagonal = modes.form.diagonal();
+    out.condition = modes.form.condition;
+
+    reduced_options r;
+    const bool constant = gate_part.kind() == gate::none || gate_part.kind() == gate::frozen;
+    r.gate = constant ? gate::scalar : gate_part.kind();
+    r.gate_start = constant ? gate_part.at(p, 0) : 0.5;
+    r.scale = a.factor();
+    r.feedthrough = weighted.d.empty() ? feedthrough::none : feedthrough::diagonal;
+    r.reset_every = a.reset_every();
+    r.learn_initial_state = a.learns_initial_state();
+    out.adapter = adapter_of<S>(modes.form, r);
+    if (!constant) copy_gate<S>(a, *out.adapter);
+    if (out.adapter->learns_initial_state()) {
+        auto& q = out.adapter->parameters();
+        for (index_t i = 0; i < out.order; ++i) q[q.find("s0")](i, 0) = static_cast<S>(modes.x(i, 0));
+    }
+    return out;
+}
+template <real S>
+reduction<S> truncate(const recurrent_adapter<S>& a, const matrix<double>* wc, const balance_options& o) {
+    if (a.shape().full > 0) return truncate(a, a.dense_system(output_gain::left_out), wc, o);
+    return truncate(a, a.system(output_gain::left_out), wc, o);
+}
+
+}  // namespace detail
+
+/// Balanced truncation of a trained adapter, in the discrete domain from end to end:
+///     auto r = hrm::reduce(adapter, {.tolerance = 0.1});
+///     r.adapter;  r.order;  r.sigma;  r.bound;
+/// (Abar, scale B, C) is balanced and cut, and A_r diagonalised again, so that the scans of the full adapter apply. Gate,
+/// factor, D, resets and a learned start go along; a frozen gate or none becomes a scalar one, so that it can be tuned again
+/// (names ending in "gate"). O(n^3 + n^2 (inputs + outputs)). Throws numerical_error for an unstable adapter.
+template <real S>
+reduction<S> reduce(const recurrent_adapter<S>& a, const balance_options& options = {}) {
+    return detail::truncate(a, nullptr, options);
+}
+/// The same with the controllability Gramian seen in calibration, wc: n x n, beside the exact observability Gramian.
+/// The bound is then no theorem.
+template <real S>
+reduction<S> reduce(const recurrent_adapter<S>& a, const matrix<double>& wc, const balance_options& options = {}) {
+    require_shape("hrm::reduce", "Wc", wc.rows(), wc.cols(), a.states(), a.states());
+    return detail::truncate(a, &wc, options);
+}
+
+/// Every recurrent adapter of a set reduced, the others copied. wc: one Gramian a member (empty ones: the exact one), or
+/// none at all. reports: one a member; a copied one has order 0 and no sigma.
+template <real S>
+adapter_set<S> reduce(const adapter_set<S>& set, std::span<const matrix<double>> wc, const balance_options& options,
+                      std::vector<reduction_report>& reports) {
+    if (!wc.empty())
+        require_size("hrm::reduce", "Gramians", static_cast<index_t>(wc.size()), static_cast<index_t>(set.size()));
+    adapter_set<S> out;
+    reports.assign(set.size(), {});
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        const auto* a = dynamic_cast<const recurrent_adapter<S>*>(set[i].adapter.get());
+        if (!a) {
+            out.attach(set[i].layer, set[i].site, set[i].adapter->clone());
+            continue;
+        }
+        auto r = wc.empty() || wc[i].empty() ? reduce(*a, options) : reduce(*a, wc[i], options);
+        reports[i] = r;
+        out.attach(set[i].layer, set[i].site, std::move(r.adapter));
+    }
+    return out;
+}
+
+}  // namespace hrm

@@ -1,0 +1,105 @@
+#include <hrm/adapter/calibrated_start.hpp>
+
+#include <algorithm>
+#include <array>
+
+#include <hrm/linalg/solve.hpp>
+
+#include "adapter/check.hpp"
+
+using namespace hrm;
+using namespace hrm::test;
+
+namespace {
+
+/// Inputs with structure: two slow directions (AR(1), 0.95 and 0.8) of a 6-dimensional space, and a little white noise.
+matrix<double> coloured(index_t rows, random_stream& r) {
+    matrix<double> u(rows, 6);
+    double a = 0, b = 0;
+    for (index_t t = 0; t < rows; ++t) {
+        a = 0.95 * a + r.normal();
+        b = 0.8 * b + r.normal();
+        for (index_t j = 0; j < 6; ++j) u(t, j) = 0.05 * r.normal();
+        u(t, 0) += a;
+        u(t, 1) += a;
+        u(t, 3) += b;
+    }
+    return u;
+}
+
+}  // namespace
+
+TEST_CASE("leading directions are the eigenvectors of the largest eigenvalues") {
+    matrix<double> m(3, 3);
+    m(0, 0) = 1, m(1, 1) = 5, m(2, 2) = 3;
+    const auto d = leading_directions(m, 2);
+    CHECK(std::abs(d(0, 1)) == doctest::Approx(1));
+    CHECK(std::abs(d(1, 2)) == doctest::Approx(1));
+    CHECK_THROWS_WITH_AS(leading_directions(m, 4), "hrm::leading_directions: 4 directions, expected 0 to 3", shape_error);
+}
+
+TEST_CASE("a start from activations alone: a no-op of n unit-variance states that remember the leading directions") {
+    random_stream r(1);
+    adapter_set<double> set;
+    set.attach(2, site::mlp_input, std::make_unique<hrm_adapter<double>>(6, 4, hrm_options::published(4), r));
+    const auto listen = [&](const adapter_set<double>& to, collect what) {
+        auto c = std::make_unique<calibrator<double>>(to, what);
+        random_stream data(7);
+        for (int i = 0; i < 8; ++i) output_of<double>(*c->adapters()[0].adapter, coloured(500, data));
+        return c;
+    };
+    const auto first = listen(set, collect::states_and_inputs);
+    const wide_options w{.directions = 3, .memories = 5, .longest_memory = 200};
+    const auto wide = wide_adapters(*first, w);
+    CHECK(wide[0].adapter->state_size() == 15);
+    random_stream data(9);
+    const auto u = coloured(400, data);
+    CHECK(output_of<double>(*wide[0].adapter, u) == matrix<double>(400, 4));
+
+    const auto second = listen(wide, collect::states);
+    std::vector<reduction_report> reports;
+    const auto set_of = calibrated_start(wide, *second, 6, w, reports);
+    const auto& a = dynamic_cast<const reduced_adapter<double>&>(*set_of[0].adapter);
+    CHECK(set_of[0].layer == 2);
+    CHECK(a.states() == 6);
+    CHECK(reports[0].order == 6);
+    CHECK(!reports[0].certified);
+    CHECK(output_of<double>(a, u) == matrix<double>(400, 4));
+
+    if (reports[0].diagonal) {
+        matrix<double> s(400, 6);
+        workspace ws;
+        double total = 0;
+        for (int i = 0; i < 8; ++i) {
+            a.fill_states(coloured(400, data), {}, s, ws);
+            for (const double x : s.flat()) total += x * x / (8 * 2400);
+        }
+        CHECK(total == doctest::Approx(1).epsilon(0.35));  // other sequences of the same kind, memory up to 200 of 400 tokens
+    }
+    // The reading directions lie in the span of the leading inputs: coordinates 2, 4 and 5 are noise.
+    const auto b = a.parameters()[a.parameters().find("B")];
+    double signal = 0, noise = 0;
+    for (index_t i = 0; i < 6; ++i) {
+        signal += b(i, 0) * b(i, 0) + b(i, 1) * b(i, 1) + b(i, 3) * b(i, 3);
+        noise += b(i, 2) * b(i, 2) + b(i, 4) * b(i, 4) + b(i, 5) * b(i, 5);
+    }
+    CHECK(noise < 0.05 * signal);
+
+    // The next input's leading coordinate by least squares from the six states.
+    matrix<double> s(400, 6);
+    workspace ws;
+    a.fill_states(u, {}, s, ws);
+    matrix<double> gram(6, 6), against(6, 1);
+    double power = 0, explained = 0;
+    for (index_t t = 0; t + 1 < 400; ++t) {
+        const double next = u(t + 1, 0);
+        power += next * next;
+        for (index_t i = 0; i < 6; ++i) {
+            against(i, 0) += s(t, i) * next;
+            for (index_t j = 0; j < 6; ++j) gram(i, j) += s(t, i) * s(t, j);
+        }
+    }
+    const auto fit = solve(gram, against);
+    for (index_t i = 0; i < 6; ++i) explained += fit(i, 0) * against(i, 0);
+    CHECK(explained > 0.7 * power);  // an AR(1) of 0.95 and little noise lets 90 % be known
+}
