@@ -27,7 +27,10 @@ matrix<S> lower_factor(matrix<S> w) {
             const S length = std::sqrt(dot(v.data(), v.data(), tail));
             v[0] += v[0] < 0 ? -length : length;
             const S weight = 2 / dot(v.data(), v.data(), tail);
-            for (index_t i = j; i < n; ++i) axpy(-weight * dot(w.view().row(i) + j, v.data(), tail), v.data(), w.view().row(i) + j, tail);
+            for (index_t i = j; i < n; ++i) {
+                S* below = w.view().row(i) + j;
+                axpy(-weight * dot(below, v.data(), tail), v.data(), below, tail);
+            }
         }
         const S sign = w(j, j) < 0 ? S{-1} : S{1};
         for (index_t i = j; i < n; ++i) l(i, j) = sign * w(i, j);

@@ -60,8 +60,8 @@ matrix<double> lyapunov_factor(const matrix<S>& a, const matrix<S>& b) {
         solve_shifted(std::conj(t(k, k)), 1, t, k, u.data());
         factor(k, k) = v;
         for (index_t i = 0; i < k; ++i) {
-            factor(i, k) = u[static_cast<std::size_t>(i)];
-            for (index_t j = 0; j < m; ++j) right(i, j) -= s * times(u[static_cast<std::size_t>(i)], direction[static_cast<std::size_t>(j)]);
+            const complex x = factor(i, k) = u[static_cast<std::size_t>(i)];
+            for (index_t j = 0; j < m; ++j) right(i, j) -= s * times(x, direction[static_cast<std::size_t>(j)]);
         }
     }
     return out_of_schur(form, factor);

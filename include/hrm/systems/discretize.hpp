@@ -56,7 +56,8 @@ template <real T>
 void check_steps(std::span<const T> dt, index_t each) {
     if (dt.size() != 1) require_size("hrm::discretize", "number of step sizes", static_cast<index_t>(dt.size()), each);
     for (const T h : dt)
-        if (!(h > 0) || !std::isfinite(h)) throw numerical_error("hrm::discretize: a step size is " + std::to_string(h) + ", must be positive and finite");
+        if (!(h > 0) || !std::isfinite(h))
+            throw numerical_error("hrm::discretize: a step size is " + std::to_string(h) + ", must be positive and finite");
 }
 template <real T>
 double step_at(std::span<const T> dt, index_t i) {
@@ -67,7 +68,8 @@ double step_at(std::span<const T> dt, index_t i) {
 
 /// Real poles, a step size each (dt: n) or one for all (dt: 1). Computed in double, rounded once.  O(n m).
 template <real S, real T>
-discrete<diagonal<S>> discretize(const continuous<diagonal<S>>& system, std::span<const T> dt, discretization method, double theta = 0.5) {
+discrete<diagonal<S>> discretize(const continuous<diagonal<S>>& system, std::span<const T> dt, discretization method,
+                                 double theta = 0.5) {
     system.check();
     detail::check_steps(dt, system.order());
     discrete<diagonal<S>> r{system.a, system.b, system.c, system.d};
@@ -83,7 +85,8 @@ discrete<diagonal<S>> discretize(const continuous<diagonal<S>>& system, std::spa
 /// q real poles and k pairs: dt has q + k entries, in that order, or one. A pair is a complex pole re + i im whose rows of
 /// B are the real and imaginary part of one complex row.  O(n m).
 template <real S, real T>
-discrete<complex_pairs<S>> discretize(const continuous<complex_pairs<S>>& system, std::span<const T> dt, discretization method, double theta = 0.5) {
+discrete<complex_pairs<S>> discretize(const continuous<complex_pairs<S>>& system, std::span<const T> dt, discretization method,
+                                      double theta = 0.5) {
     system.check();
     const index_t q = system.a.reals(), k = system.a.pairs();
     detail::check_steps(dt, q + k);
@@ -112,7 +115,8 @@ discrete<complex_pairs<S>> discretize(const continuous<complex_pairs<S>>& system
 /// Any A, one step size.  O(n^3): zoh by the exponential of [hA hI; 0 0] = [e^{hA}, integral_0^h e^{tA} dt; 0 I]
 /// (Van Loan 1978), which never divides by A.  Throws numerical_error if I - theta h A is singular.
 template <real S, real T>
-discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<const T> dt, discretization method, double theta = 0.5) {
+discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<const T> dt, discretization method,
+                              double theta = 0.5) {
     system.check();
     require_size("hrm::discretize", "number of step sizes", static_cast<index_t>(dt.size()), 1);
     detail::check_steps(dt, 1);

@@ -30,7 +30,8 @@ void check_finite(std::string_view where, const System& g) {
     require_finite(where, "D", g.d);
 }
 inline void check_tolerance(double tolerance) {
-    if (!(tolerance > 0 && tolerance < 1)) throw numerical_error("hrm::hinf_norm: tolerance is " + std::to_string(tolerance) + ", must be in (0, 1)");
+    if (!(tolerance > 0 && tolerance < 1))
+        throw numerical_error("hrm::hinf_norm: tolerance is " + std::to_string(tolerance) + ", must be in (0, 1)");
 }
 
 }  // namespace detail

@@ -199,7 +199,8 @@ struct axis_curve {
         for (const auto& x : values) norm = std::max(norm, std::abs(x));
         buffer<double> omega;
         for (const auto& x : values)
-            if (std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm) omega.push_back(circle ? angle + 2 * std::atan(x.imag()) : x.imag());
+            if (std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm)
+                omega.push_back(circle ? angle + 2 * std::atan(x.imag()) : x.imag());
         std::sort(omega.begin(), omega.end());
         return omega;
     }
