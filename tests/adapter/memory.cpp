@@ -41,10 +41,10 @@ TEST_CASE("gradients of every pole kind, gate, normalisation, direct path and st
     random_stream r(11);
     for (const poles kind : all_poles)
         for (const gate g : all_gates)
-            for (const bool normalized : {false, true})
+            for (const normalization how : {normalization::none, normalization::unit_variance, normalization::unit_gain})
                 for (const index_t fixed : {0, 2, 6}) {
                     auto o = small(kind, g);
-                    o.normalize = normalized;
+                    o.normalization = how;
                     o.static_states = fixed;
                     o.feedthrough = fixed ? feedthrough::diagonal : feedthrough::none;
                     o.start = fixed ? start::like_lora : start::published;
@@ -57,13 +57,13 @@ TEST_CASE("gradients of every pole kind, gate, normalisation, direct path and st
 TEST_CASE("gradients of every discretisation") {
     random_stream r(12);
     for (const discretization rule : all_rules)
-        for (const bool normalized : {false, true})
+        for (const normalization how : {normalization::none, normalization::unit_variance, normalization::unit_gain})
             for (const start from : {start::published, start::like_lora}) {
                 auto o = small(poles::real_positive);
                 o.discretization = rule;
                 o.theta = 0.7;
                 o.dt_max = 0.2;  // |x| <= 1.2 for six poles: forward Euler inside the unit disc
-                o.normalize = normalized;
+                o.normalization = how;
                 o.start = from;
                 hrm_adapter<double> a(4, 4, o, r);
                 shake(a, r, 0.1);
@@ -183,12 +183,30 @@ TEST_CASE("the start of LoRA is a no-op whose C has its gradient at once") {
     }
 }
 
-TEST_CASE("normalised states have unit variance for white input") {
+TEST_CASE("unit gain: a constant input drives a real state to the value B u") {
+    random_stream r(29);
+    auto o = hrm_options::shipped(6);
+    o.static_states = 0;
+    o.longest_memory = 30;
+    hrm_adapter<double> a(5, 5, o, r);
+    const auto b = a.parameters()[a.parameters().find("B")];
+    matrix<double> u(2000, 5, 1.0), s(2000, 6);  // e^-(2000 / 30) is below double's rounding
+    workspace ws;
+    a.fill_states(u, {}, s, ws);
+    for (index_t i = 0; i < 6; ++i) {
+        double want = 0;
+        for (index_t j = 0; j < 5; ++j) want += b(i, j);
+        CHECK(s(1999, i) == doctest::Approx(want).epsilon(1e-12));
+    }
+}
+
+TEST_CASE("unit variance: states have it for white input") {
     random_stream r(23);
     for (const poles kind : all_poles) {
         hrm_options o = hrm_options::shipped(8);
         o.static_states = 0;
         o.poles = kind;
+        o.normalization = normalization::unit_variance;
         o.longest_memory = 20;
         hrm_adapter<double> a(64, 4, o, r);
         const auto b = a.parameters()[a.parameters().find("B")];

@@ -48,8 +48,8 @@ TEST_CASE("slopes of every pole, normalised or not") {
     hrm_options o;
     o.dt_max = 0.5;
     o.theta = 0.3;
-    for (const bool normalized : {false, true}) {
-        o.normalize = normalized;
+    for (const normalization how : {normalization::none, normalization::unit_variance, normalization::unit_gain}) {
+        o.normalization = how;
         for (const discretization rule : all_rules) {
             o.discretization = rule;
             for (const double log_a : {-2.0, 1.0})
@@ -70,7 +70,7 @@ TEST_CASE("a step size the clamp holds does not move") {
 
 TEST_CASE("normalisation keeps its digits close to the unit circle") {
     hrm_options o;
-    o.normalize = true;
+    o.normalization = normalization::unit_variance;
     // 1 - Abar^2 = 2e-9 - ..., which 1 - Abar * Abar would know to 7 digits only.
     CHECK(complex_pole(std::log(1e-9), 1, o).scale == doctest::Approx(std::sqrt(-std::expm1(-2e-9))).epsilon(1e-14));
     CHECK(real_signed_pole(20, o).scale == doctest::Approx(1 / std::cosh(20.0)).epsilon(1e-14));

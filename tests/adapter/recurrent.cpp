@@ -68,7 +68,7 @@ TEST_CASE("the adapter is the convolution its system says, resets included") {
                 for (const index_t every : {0, 5}) {
                     auto o = small(kind, g);
                     o.static_states = 2;
-                    o.normalize = every > 0;
+                    o.normalization = every > 0 ? normalization::unit_gain : normalization::none;
                     o.learn_initial_state = learned;
                     o.reset_every = every;
                     o.feedthrough = feedthrough::diagonal;
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("streaming equals the whole, in any pieces, for every option 
             for (const index_t every : {0, 7}) {
                 auto o = small(kind, g);
                 o.start = start::like_lora;
-                o.normalize = true;
+                o.normalization = normalization::unit_variance;
                 o.learn_initial_state = true;
                 o.reset_every = every;
                 o.feedthrough = feedthrough::diagonal;

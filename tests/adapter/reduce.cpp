@@ -25,7 +25,7 @@ hrm_adapter<double> trained(poles kind, gate g, random_stream& r, index_t fixed 
     o.poles = kind;
     o.start = start::like_lora;
     o.longest_memory = 100;
-    o.normalize = true;
+    o.normalization = normalization::unit_variance;
     o.gate = g;
     o.gate_start = 0.4;
     o.scale = 1.5;

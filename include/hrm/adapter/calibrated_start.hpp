@@ -37,7 +37,7 @@ std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& moment, index
     hrm_options o;
     o.states = w.directions * w.memories;
     o.start = start::like_lora;
-    o.normalize = true;
+    o.normalization = normalization::unit_variance;
     o.gate = gate::frozen;
     o.longest_memory = w.longest_memory;
     random_stream unused(0);

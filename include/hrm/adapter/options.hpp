@@ -27,12 +27,20 @@ enum class start { published, like_lora };
 ///     token                 sigmoid(w u_t + b), one number a token
 enum class gate { scalar, per_channel, token, frozen, none };
 
+/// The factor of B's rows.
+///     none            the discretised step of a continuous system (1 for poles that are discrete to begin with)
+///     unit_variance   sqrt(1 - |Abar|^2): white input of unit variance gives states of unit variance
+///     unit_gain       1 - |Abar|: a moving average. Activations are far from white: their mean alone would drive a state
+///                     of memory m up to sqrt(2 m) under unit_variance, and 1 here
+enum class normalization { none, unit_variance, unit_gain };
+
 /// A direct path y += D u beside the states.
 enum class feedthrough { none, diagonal };
 
 inline constexpr std::array<std::string_view, 3> poles_names = {"real_positive", "real_signed", "complex_pairs"};
 inline constexpr std::array<std::string_view, 2> start_names = {"published", "like_lora"};
 inline constexpr std::array<std::string_view, 5> gate_names = {"scalar", "per_channel", "token", "frozen", "none"};
+inline constexpr std::array<std::string_view, 3> normalization_names = {"none", "unit_variance", "unit_gain"};
 inline constexpr std::array<std::string_view, 2> feedthrough_names = {"none", "diagonal"};
 inline constexpr std::array<std::string_view, 5> discretization_names = {"zoh", "bilinear", "forward_euler",
                                                                          "backward_euler", "generalized_bilinear"};
@@ -46,7 +54,7 @@ struct hrm_options {
     hrm::start start = hrm::start::published;
     hrm::gate gate = hrm::gate::scalar;
     double gate_start = 0;       ///< for the token gate in (0, 1): the sigmoid's first value
-    bool normalize = false;      ///< rows of B times sqrt(1 - |Abar|^2) instead of the discretised step
+    hrm::normalization normalization = hrm::normalization::none;
     double scale = 1;            ///< a constant factor of the output
     hrm::feedthrough feedthrough = hrm::feedthrough::none;
     index_t reset_every = 0;     ///< forget everything each so many tokens of a document; 0: never
@@ -61,14 +69,14 @@ struct hrm_options {
         o.states = n;
         return o;
     }
-    /// What we would ship: the start of LoRA, unit-variance states, no gate, and a quarter of the states static.
+    /// What we would ship: the start of LoRA, moving averages as states, no gate, and one state in seven remembers.
     static hrm_options shipped(index_t n) {
         hrm_options o;
         o.states = n;
-        o.static_states = n / 4;
+        o.static_states = n - (n + 6) / 7;
         o.start = hrm::start::like_lora;
         o.gate = hrm::gate::none;
-        o.normalize = true;
+        o.normalization = hrm::normalization::unit_gain;
         return o;
     }
     index_t dynamic_states() const { return states - static_states; }
@@ -114,7 +122,7 @@ struct hrm_options {
                 {"start", word(start_names, start)},
                 {"gate", word(gate_names, gate)},
                 {"gate_start", number_text(gate_start)},
-                {"normalize", yes(normalize)},
+                {"normalization", word(normalization_names, normalization)},
                 {"scale", number_text(scale)},
                 {"feedthrough", word(feedthrough_names, feedthrough)},
                 {"reset_every", std::to_string(reset_every)},
@@ -134,7 +142,7 @@ struct hrm_options {
         read_option(list, "start", start_names, o.start);
         read_option(list, "gate", gate_names, o.gate);
         read_option(list, "gate_start", o.gate_start);
-        read_option(list, "normalize", o.normalize);
+        read_option(list, "normalization", normalization_names, o.normalization);
         read_option(list, "scale", o.scale);
         read_option(list, "feedthrough", feedthrough_names, o.feedthrough);
         read_option(list, "reset_every", o.reset_every);

@@ -21,10 +21,16 @@ inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp
 inline double softplus_inverse(double y) { return y + std::log(-std::expm1(-y)); }
 
 namespace detail {
-/// scale = sqrt(1 - |Abar|^2), given 1 - |Abar|^2 and d|Abar|^2/dp. A pole on the unit circle hears nothing.
-inline void normalize(pole& p, double rest, const double (&d_square)[2]) {
-    p.scale = std::sqrt(std::max(rest, 0.0));
-    for (int j = 0; j < 2; ++j) p.d_scale[j] = p.scale > 0 ? -d_square[j] / (2 * p.scale) : 0;
+/// scale = sqrt(1 - |Abar|^2) or 1 - |Abar|, given 1 - |Abar|^2 (free of cancellation) and d|Abar|^2/dp. A pole on the
+/// unit circle hears nothing.
+inline void normalize(pole& p, normalization how, double rest, const double (&d_square)[2]) {
+    if (how == normalization::none) return;
+    rest = std::max(rest, 0.0);
+    const bool variance = how == normalization::unit_variance;
+    const double radius = std::sqrt(std::max(1 - rest, 0.0));
+    p.scale = variance ? std::sqrt(rest) : rest / (1 + radius);
+    const double under = 2 * (variance ? p.scale : radius);
+    for (int j = 0; j < 2; ++j) p.d_scale[j] = under > 0 && rest > 0 ? -d_square[j] / under : 0;
 }
 }  // namespace detail
 
@@ -56,7 +62,7 @@ inline pole real_positive_pole(double log_a, double log_dt, const hrm_options& o
     }
     p.d_re[0] = slope * x;
     p.d_re[1] = slope * e * dt_slope;
-    if (o.normalize) detail::normalize(p, rest, {2 * p.re * p.d_re[0], 2 * p.re * p.d_re[1]});
+    detail::normalize(p, o.normalization, rest, {2 * p.re * p.d_re[0], 2 * p.re * p.d_re[1]});
     return p;
 }
 /// The (logA, logdt) whose pole is e^-rate, with Delta at the geometric middle of its range.
@@ -72,7 +78,7 @@ inline pole real_signed_pole(double theta, const hrm_options& o) {
     p.re = std::tanh(theta);
     const double c = 1 / std::cosh(theta);  // 1 - tanh^2 = 1 / cosh^2, without cancellation
     p.d_re[0] = c * c;
-    if (o.normalize) detail::normalize(p, c * c, {2 * p.re * p.d_re[0], 0});
+    detail::normalize(p, o.normalization, c * c, {2 * p.re * p.d_re[0], 0});
     return p;
 }
 
@@ -86,7 +92,7 @@ inline pole complex_pole(double nu, double phase, const hrm_options& o) {
     p.d_im[0] = -rate * p.im;
     p.d_re[1] = -p.im;
     p.d_im[1] = p.re;
-    if (o.normalize) detail::normalize(p, -std::expm1(-2 * rate), {-2 * rate * radius * radius, 0});
+    detail::normalize(p, o.normalization, -std::expm1(-2 * rate), {-2 * rate * radius * radius, 0});
     return p;
 }
 

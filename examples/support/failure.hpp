@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "interrupt.hpp"
+
+namespace hrm::examples {
+
+/// Runs a program's body; an exception becomes one line on standard error and exit status 1.
+template <class F>
+int guarded(F&& body) {
+    try {
+        return body();
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s\n", e.what());
+        return 1;
+    }
+}
+
+/// What a signal leaves: the status a shell expects after Ctrl-C.
+inline int stopped(const std::string& where) {
+    std::fprintf(stderr, "stopped; the same command goes on from %s\n", where.c_str());
+    return interrupt_status();
+}
+
+}  // namespace hrm::examples

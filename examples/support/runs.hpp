@@ -1,0 +1,74 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "adapt.hpp"
+#include "contestants.hpp"
+#include "measure.hpp"
+#include "texts.hpp"
+
+// One training run of one contestant as a line of JSON: what sweep and compare collect, and go on from.
+
+namespace hrm::examples {
+
+struct arena {
+    transformer<float> base;
+    corpus train, validation, test;
+    std::string text;
+};
+
+struct run_result {
+    std::string name, label;
+    double rate = 0, validation = 0, test = 0, seconds_per_1000_tokens = 0;
+    std::uint64_t seed = 0;
+    index_t parameters = 0, steps = 0, batch = 0, length = 0;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(run_result, name, label, rate, validation, test, seconds_per_1000_tokens, seed, parameters, steps, batch, length)
+
+/// The lines of a file of results; a run that is in it is not done again.
+class run_log {
+public:
+    explicit run_log(std::string path) : path_(std::move(path)) {
+        if (!std::filesystem::exists(path_)) return;
+        const auto raw = read_file(path_);
+        const std::string all(reinterpret_cast<const char*>(raw.data()), raw.size());
+        for (std::size_t at = 0; at < all.size();) {
+            const auto end = std::min(all.find('\n', at), all.size());
+            if (end > at) list_.push_back(nlohmann::json::parse(all.substr(at, end - at)).get<run_result>());
+            at = end + 1;
+        }
+    }
+    const run_result* find(const std::string& name, double rate, const budget& b) const {
+        for (const auto& r : list_)
+            if (r.name == name && r.rate == rate && r.seed == b.seed && r.steps == b.steps && r.batch == b.batch && r.length == b.length) return &r;
+        return nullptr;
+    }
+    void add(const run_result& r) {
+        list_.push_back(r);
+        std::string all;
+        for (const auto& one : list_) all += nlohmann::json(one).dump() + "\n";
+        write_atomically(path_, std::as_bytes(std::span(all)));
+    }
+
+private:
+    std::string path_;
+    std::vector<run_result> list_;
+};
+
+/// Trains one contestant, measures it on validation and test data; nothing if a signal came.
+inline std::optional<run_result> run(const arena& a, const contestant& who, double rate, const budget& b, run_log& log) {
+    if (const auto* done = log.find(who.name, rate, b)) return *done;
+    auto adapters = build(who, a.base.config(), b.seed);
+    const auto learned = adapt(a.base, adapters, a.train, b, rate, print("%-24s lr %-7.2g seed %d", who.name.c_str(), rate, static_cast<int>(b.seed)));
+    if (!learned) return std::nullopt;
+    team workers(cpu{.threads = b.threads});
+    const auto validation = measure(a.base, adapters, a.validation, workers), test = measure(a.base, adapters, a.test, workers);
+    run_result r{who.name, who.label, rate, validation.bits, test.bits, learned->seconds_per_1000_tokens, b.seed, adapters.count(), b.steps, b.batch, b.length};
+    log.add(r);
+    return r;
+}
+
+}  // namespace hrm::examples
