@@ -56,8 +56,8 @@ struct demonstration {
         r.bits_at = m.bits_at;
         r.forward_seconds = m.seconds_per_1000_tokens;
         r.parameters = adapters.count();
-        r.prompt = prompt;
-        r.sample = generate(a.base, adapters, prompt, 300, 0.7, b.seed);
+        r.prompt = printable(prompt);
+        r.sample = printable(generate(a.base, adapters, prompt, 300, 0.7, b.seed));
         r.states = states_per_layer(adapters, a.base.config().layers);
     }
     std::string weights(const std::string& name) const { return folder + "/" + name + ".safetensors"; }
@@ -164,7 +164,7 @@ int demo(int argc, char** argv) {
         auto who = hrm_published();
         who.name = "hrm_calibrated";
         who.label = "HRM, started by calibration";
-        who.rate = hrm_shipped().rate;
+        who.rate = 1e-3;  // its states share the mean of what they read, so that their first steps add up
         who.colour = 2;
         const bool done = std::filesystem::exists(folder + "/" + who.name + ".json");
         if (!add(d.compete(who, done ? adapter_set<float>{} : calibrated(d.a.base, d.a.train, build(hrm_published(), c, b.seed), 42, b, d.workers, crops)))) return stopped(folder);

@@ -10,6 +10,13 @@
 
 namespace hrm::examples {
 
+/// Bytes as a page or JSON can show them: what is neither printable ASCII nor a line break becomes '?'.
+inline std::string printable(std::string text) {
+    for (char& c : text)
+        if ((c < ' ' || c > '~') && c != '\n' && c != '\t') c = '?';
+    return text;
+}
+
 /// Continues a prompt byte by byte, streaming: the prompt fills the key-value cache and the adapters' states, then each
 /// new byte costs one step, whatever the length so far. The same seed gives the same text.
 inline std::string generate(const transformer<float>& base, const adapter_set<float>& adapters, std::string_view prompt,
