@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <type_traits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -107,6 +108,11 @@ TEST_CASE("texts that cannot be learned from are refused in one line") {
     CHECK_THROWS_WITH(split({{"a", "xyz"}}, 0.5, 1), "hrm::split: 1 documents, expected 2 or more");
     CHECK_THROWS_WITH(split_tail({"t", "0123456789"}, 0.05),
                       "hrm::split_tail: t has 10 bytes, 0 for validation, expected 2 or more on either side");
+    for (const double fraction : {1.5, -0.5})
+        CHECK_THROWS_WITH(split_tail({"t", "0123456789"}, fraction),
+                          ("hrm::split_tail: a fraction of " + std::to_string(fraction) + ", expected between 0 and 1").c_str());
     const auto text = three();
     CHECK_THROWS_WITH(sampler(text, 0, 1), "hrm::sampler: length 0, expected 1 or more");
+    static_assert(!std::is_constructible_v<sampler, corpus, index_t, std::uint64_t>);
+    CHECK_THROWS_WITH(text.pieces(0), "hrm::corpus: pieces of 0 tokens, expected 1 or more");
 }

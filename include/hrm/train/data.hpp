@@ -58,6 +58,7 @@ public:
     }
     /// Every document cut into crops of at most so many tokens, each target once, in order.
     std::vector<crop> pieces(index_t longest) const {
+        if (longest < 1) throw error("hrm::corpus: pieces of " + std::to_string(longest) + " tokens, expected 1 or more");
         std::vector<crop> all;
         for (index_t d = 0; d < size(); ++d)
             for (index_t at = 0, n = static_cast<index_t>((*this)[d].bytes.size()) - 1; at < n; at += longest)
@@ -98,6 +99,8 @@ inline split_documents split(std::vector<document> documents, double fraction, s
 
 /// One long document cut in two: the last fraction of its bytes is for validation.
 inline split_documents split_tail(document whole, double fraction) {
+    if (!(fraction > 0 && fraction < 1))
+        throw error("hrm::split_tail: a fraction of " + std::to_string(fraction) + ", expected between 0 and 1");
     const auto n = whole.bytes.size();
     const auto tail = static_cast<std::size_t>(fraction * static_cast<double>(n));
     if (tail < 2 || n - tail < 2)
@@ -118,6 +121,7 @@ public:
     sampler(const corpus& from, index_t length, std::uint64_t seed) : from_(&from), length_(length), seed_(seed) {
         if (length < 1) throw error("hrm::sampler: length " + std::to_string(length) + ", expected 1 or more");
     }
+    sampler(corpus&&, index_t, std::uint64_t) = delete;  // the text must outlive its sampler
     hrm::crop crop(index_t step, index_t item) const {
         random_stream random(seed_, (std::uint64_t{0x64617461} << 32) + static_cast<std::uint64_t>(step));
         random.seek(2 * static_cast<std::uint64_t>(item));
