@@ -171,7 +171,7 @@ private:
     void check_tiling() const {
         std::vector<std::pair<std::pair<std::size_t, std::size_t>, const std::string*>> order;
         for (const auto& [name, e] : entries_) order.push_back({{e.begin, e.end}, &name});
-        std::sort(order.begin(), order.end());
+        std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) { return x.first < y.first; });  // ties by name
         std::size_t at = 0;
         for (const auto& [range, name] : order) {
             if (range.first != at)
