@@ -33,6 +33,7 @@
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/discrete.hpp>
 #include <hrm/systems/discretize.hpp>
+#include <hrm/systems/modal.hpp>
 #include <hrm/systems/norms.hpp>
 #include <hrm/systems/response.hpp>
 #include <hrm/systems/stability.hpp>

@@ -7,6 +7,7 @@
 
 #include <hrm/core/matrix.hpp>
 #include <hrm/linalg/elementary.hpp>
+#include <hrm/reduction/detail/blaschke.hpp>
 
 // The Gramian of a system in modal coordinates is Cauchy-like, and its pivoted Cholesky factor comes without the Gramian:
 //     P_ij = b_i b_j^* / (1 - l_i conj l_j)                       (continuous time: / (-l_i - conj l_j)).
@@ -30,158 +31,175 @@ struct modal_rows {
     std::complex<double> pole(index_t i) const { return poles[static_cast<std::size_t>(i)]; }
 };
 
-/// Where stable poles live: |l| < 1.
-struct unit_disk {
-    using complex = std::complex<double>;
-    /// 1 - x conj(p), to relative accuracy also where both lie next to the circle (hence the wider scalar).
-    static complex denominator(complex x, complex p) {
-        const long double a = x.real(), b = x.imag(), c = p.real(), d = p.imag();
-        return {static_cast<double>(1 - a * c - b * d), static_cast<double>(a * d - b * c)};
-    }
-    static complex blaschke(complex x, complex p) { return (x - p) / denominator(x, p); }
-    /// blaschke(1, p): of modulus one.
-    static complex at_boundary(complex p) { return (1.0 - p) / (1.0 - std::conj(p)); }
-};
-/// Where stable poles live: Re l < 0.
-struct half_plane {
-    using complex = std::complex<double>;
-    static complex denominator(complex x, complex p) { return -(x + std::conj(p)); }
-    static complex blaschke(complex x, complex p) { return (p - x) / denominator(x, p); }
-    static complex at_boundary(complex) { return 1.0; }  // at infinity
-};
-
 namespace detail {
 
-/// Turns columns [first, m) of every row so that the given real row becomes (.., beta, 0, ..).
-inline void reflect_columns(matrix<std::complex<double>>& b, std::vector<double> x, index_t first) {
-    const index_t m = b.cols(), len = m - first;
-    if (len < 2) return;
-    double* u = x.data() + first;
-    const double tail = dot(u + 1, u + 1, len - 1);
-    if (tail == 0) return;
-    const double norm = std::sqrt(u[0] * u[0] + tail);
-    u[0] += u[0] < 0 ? -norm : norm;
-    const double scale = 2 / (u[0] * u[0] + tail);
-    for (index_t i = 0; i < b.rows(); ++i) {
-        std::complex<double> sum = 0;
-        for (index_t j = 0; j < len; ++j) sum += b(i, first + j) * u[j];
-        for (index_t j = 0; j < len; ++j) b(i, first + j) -= scale * u[j] * sum;
-    }
-}
-
-/// The elimination: owns what remains of B, and appends real planar columns.
+/// The elimination: owns what remains of B, by columns (b_j of all rows lie together, so that every loop over rows runs on
+/// vectors), and appends real planar columns. Rows of real poles stay real throughout.
 template <class Domain>
 class cauchy_elimination {
-    using complex = std::complex<double>;
-
 public:
     explicit cauchy_elimination(const modal_rows& s)
-        : s_(s), b_(s.size(), std::max<index_t>(2, s.b.cols())), gap_(s.poles.size()) {
-        for (index_t i = 0; i < s.size(); ++i) {
-            gap_[at(i)] = Domain::denominator(s.pole(i), s.pole(i)).real();
-            for (index_t j = 0; j < s.b.cols(); ++j) b_(i, j) = s.b(i, j);
+        : q_(s.reals), n_(s.size()), m_(std::max<index_t>(2, s.b.cols())), re_(at(n_)), im_(at(n_)), gap_(at(n_)), diag_(at(n_)),
+          b_(m_, n_), bi_(m_, n_) {
+        for (index_t i = 0; i < n_; ++i) {
+            re_[at(i)] = s.pole(i).real();
+            im_[at(i)] = s.pole(i).imag();
+            gap_[at(i)] = Domain::gap({re_[at(i)], im_[at(i)]});
+            for (index_t j = 0; j < s.b.cols(); ++j) {
+                b_(j, i) = s.b(i, j).real();
+                bi_(j, i) = s.b(i, j).imag();
+            }
         }
     }
     /// The largest remaining diagonal entry of P, and where.
-    std::pair<double, index_t> pivot() const {
-        std::pair<double, index_t> best{0, -1};
-        for (index_t i = 0; i < s_.size(); ++i) {
-            double sum = 0;
-            for (index_t j = 0; j < b_.cols(); ++j) sum += std::norm(b_(i, j));
-            if (const double d = sum / gap_[at(i)]; d > best.first) best = {d, i};
+    std::pair<double, index_t> pivot() {
+        std::fill(diag_.begin(), diag_.end(), 0.0);
+        for (index_t j = 0; j < m_; ++j) {
+            const double *x = b_.view().row(j), *y = bi_.view().row(j);
+            for (index_t i = 0; i < q_; ++i) diag_[at(i)] += x[i] * x[i];
+            for (index_t i = q_; i < n_; ++i) diag_[at(i)] += x[i] * x[i] + y[i] * y[i];
         }
+        std::pair<double, index_t> best{0, -1};
+        for (index_t i = 0; i < n_; ++i)
+            if (const double d = diag_[at(i)] / gap_[at(i)]; d > best.first) best = {d, i};
         return best;
     }
     void eliminate(index_t p) {
-        if (p < s_.reals) eliminate_real(p);
+        if (p < q_) eliminate_real(p);
         else eliminate_pair(p);
     }
-    const std::vector<std::vector<double>>& columns() const { return columns_; }
+    const std::vector<buffer<double>>& columns() const { return columns_; }
 
 private:
     static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+    planar pole(index_t i) const { return {re_[at(i)], im_[at(i)]}; }
 
-    std::vector<double> part(index_t row, bool imaginary) const {
-        std::vector<double> x(at(b_.cols()));
-        for (index_t j = 0; j < b_.cols(); ++j) x[at(j)] = imaginary ? b_(row, j).imag() : b_(row, j).real();
-        return x;
+    /// Turns columns [first, m) of every row so that the given real row becomes (.., beta, 0, ..).
+    void turn_columns(const matrix<double>& part, index_t p, index_t first) {
+        std::vector<double> u;
+        for (index_t j = first; j < m_; ++j) u.push_back(part(j, p));
+        double tail = 0;
+        for (std::size_t j = 1; j < u.size(); ++j) tail += u[j] * u[j];
+        if (tail == 0) return;
+        const double norm = std::sqrt(u[0] * u[0] + tail);
+        u[0] += u[0] < 0 ? -norm : norm;
+        const double scale = -2 / (u[0] * u[0] + tail);
+        const auto reflect = [&](matrix<double>& x, index_t from) {
+            std::fill(diag_.begin(), diag_.end(), 0.0);
+            for (index_t j = first; j < m_; ++j) axpy(u[at(j - first)], x.view().row(j) + from, diag_.data() + from, n_ - from);
+            for (index_t j = first; j < m_; ++j) axpy(scale * u[at(j - first)], diag_.data() + from, x.view().row(j) + from, n_ - from);
+        };
+        reflect(b_, 0);
+        reflect(bi_, q_);
     }
-    /// A column of complex entries, one a row of b, becomes one of planar real states.
-    void append(const std::vector<complex>& c) {
-        const index_t q = s_.reals, k = s_.size() - q;
-        std::vector<double> y(at(q + 2 * k));
-        for (index_t i = 0; i < q + k; ++i) y[at(i)] = c[at(i)].real();
-        for (index_t i = 0; i < k; ++i) y[at(q + k + i)] = c[at(q + i)].imag();
-        columns_.push_back(std::move(y));
+    void erase(index_t p) {
+        for (index_t j = 0; j < m_; ++j) b_(j, p) = bi_(j, p) = 0;
     }
 
     // With v turned onto the first unit vector only the first column of b takes part.
     void eliminate_real(index_t p) {
-        reflect_columns(b_, part(p, false), 0);
-        const complex lp = s_.pole(p);
-        const double size = std::copysign(std::sqrt(gap_[at(p)]), b_(p, 0).real());
-        std::vector<complex> column(s_.poles.size());
-        for (index_t i = 0; i < s_.size(); ++i) {
-            const complex l = s_.pole(i);
-            column[at(i)] = b_(i, 0) * size / Domain::denominator(l, lp);
-            b_(i, 0) *= Domain::blaschke(l, lp);
+        turn_columns(b_, p, 0);
+        const double lp = re_[at(p)], gp = gap_[at(p)], size = std::copysign(std::sqrt(gp), b_(0, p));
+        buffer<double> column(at(2 * n_ - q_));
+        double *x = b_.view().row(0), *y = bi_.view().row(0), *c = column.data(), *d = c + n_ - q_;
+        const double *re = re_.data(), *im = im_.data(), *gap = gap_.data();
+        for (index_t i = 0; i < q_; ++i) {
+            const double inverse = 1 / Domain::denominator(re[i], gap[i], lp, gp);
+            c[i] = x[i] * (size * inverse);
+            x[i] *= Domain::numerator(re[i], lp) * inverse;
         }
-        for (index_t j = 0; j < b_.cols(); ++j) b_(p, j) = 0;
-        append(column);
+        for (index_t i = q_; i < n_; ++i) {
+            const planar l{re[i], im[i]}, inverse = reciprocal(Domain::denominator(l, gap[i], {lp, 0}, gp));
+            const planar b{x[i], y[i]}, column_i = size * (b * inverse), rest = b * Domain::numerator(l, {lp, 0}) * inverse;
+            c[i] = column_i.re;
+            d[i] = column_i.im;
+            x[i] = rest.re;
+            y[i] = rest.im;
+        }
+        erase(p);
+        columns_.push_back(std::move(column));
     }
 
     // The steps for l_p and its conjugate, one after the other. Re b_p and Im b_p are first turned into the leading two
     // columns. Dividing each Blaschke factor by its value at a real boundary point makes the product of the two real,
     // so b stays conjugate-symmetric and one row a pair is enough. A 2 x 2 unitary matrix makes the columns real.
     void eliminate_pair(index_t p) {
-        reflect_columns(b_, part(p, false), 0);
-        reflect_columns(b_, part(p, true), 1);
-        const complex lp = s_.pole(p), lq = std::conj(lp), b0 = b_(p, 0), b1 = b_(p, 1);
-        const double root = std::sqrt(gap_[at(p)]), rho = std::hypot(std::abs(b0), std::abs(b1));
-        const complex first = 1.0 / Domain::at_boundary(lp), second = 1.0 / Domain::at_boundary(lq);
-        const complex v0 = std::conj(b0) / rho, v1 = std::conj(b1) / rho, x0 = -b1 / rho, x1 = b0 / rho;  // x _|_ v
+        turn_columns(b_, p, 0);
+        turn_columns(bi_, p, 1);
+        const planar lp = pole(p), lq = conj(lp), b0{b_(0, p), bi_(0, p)}, b1{b_(1, p), bi_(1, p)};
+        const double gp = gap_[at(p)], root = std::sqrt(gp), rho = std::hypot(abs(b0), abs(b1));
+        const planar first = reciprocal(Domain::at_boundary(lp)), second = reciprocal(Domain::at_boundary(lq));
+        const planar v0 = (1 / rho) * conj(b0), v1 = (1 / rho) * conj(b1), x0 = (-1 / rho) * b1, x1 = (1 / rho) * b0;  // x _|_ v
 
         // The row of the conjugate pole after the first step, in the basis (v, x): the second direction w, and y _|_ w.
-        const complex r0 = (std::conj(b0) * v0 + std::conj(b1) * v1) * Domain::blaschke(lq, lp) * first;
-        const complex r1 = std::conj(b0) * x0 + std::conj(b1) * x1;
-        const double rest = std::hypot(std::abs(r0), std::abs(r1));
+        const planar between = reciprocal(Domain::denominator(lq, gp, lp, gp));
+        const planar r0 = (conj(b0) * v0 + conj(b1) * v1) * Domain::numerator(lq, lp) * between * first;
+        const planar r1 = conj(b0) * x0 + conj(b1) * x1;
+        const double rest = std::hypot(abs(r0), abs(r1));
         const bool two = rest > 0;
-        const complex w0 = two ? std::conj(r0) / rest : 1.0, w1 = two ? std::conj(r1) / rest : 0.0;
-        const complex y0 = two ? -r1 / rest : 0.0, y1 = two ? r0 / rest : 1.0;
+        const planar w0 = two ? (1 / rest) * conj(r0) : planar{1, 0}, w1 = two ? (1 / rest) * conj(r1) : planar{0, 0};
+        const planar y0 = two ? (-1 / rest) * r1 : planar{0, 0}, y1 = two ? (1 / rest) * r0 : planar{1, 0};
 
         // P restricted to (l_p, conj l_p) is [[a, z], [conj z, a]]; a - |z| follows from the second pivot delta^2.
-        const double a = rho * rho / gap_[at(p)], delta2 = rest * rest / gap_[at(p)];
-        const complex z = (b0 * b0 + b1 * b1) / Domain::denominator(lp, lq);
-        const double sum = a + std::abs(z), cosine = std::sqrt(sum / (2 * a)), sine = std::sqrt(delta2 / (2 * sum));
-        const complex phase = std::abs(z) > 0 ? std::sqrt(z / std::abs(z)) : complex(1);
+        const double a = rho * rho / gp, delta2 = rest * rest / gp;
+        const planar z = (b0 * b0 + b1 * b1) * reciprocal(Domain::denominator(lp, gp, lq, gp));
+        const double sum = a + abs(z), cosine = std::sqrt(sum / (2 * a)), sine = std::sqrt(delta2 / (2 * sum));
+        const planar phase = abs(z) > 0 ? square_root((1 / abs(z)) * z) : planar{1, 0};
 
-        std::vector<complex> even(s_.poles.size()), odd(s_.poles.size());
-        for (index_t i = 0; i < s_.size(); ++i) {
-            const complex l = s_.pole(i), g0 = b_(i, 0), g1 = b_(i, 1);
-            complex t = g0 * v0 + g1 * v1, s = g0 * x0 + g1 * x1;
-            const complex c1 = t * root / Domain::denominator(l, lp) * phase;
-            t *= Domain::blaschke(l, lp) * first;
-            complex t2 = t * w0 + s * w1;
-            const complex s2 = t * y0 + s * y1;
-            const complex c2 = two ? t2 * root / Domain::denominator(l, lq) * std::conj(phase) : 0.0;
-            even[at(i)] = cosine * c1 + sine * c2;
-            odd[at(i)] = complex(0, 1) * (sine * c1 - cosine * c2);
-            if (two) t2 *= Domain::blaschke(l, lq) * second;
-            t = t2 * std::conj(w0) + s2 * std::conj(y0);
-            s = t2 * std::conj(w1) + s2 * std::conj(y1);
-            b_(i, 0) = t * std::conj(v0) + s * std::conj(x0);
-            b_(i, 1) = t * std::conj(v1) + s * std::conj(x1);
-            if (i < s_.reals) b_(i, 0).imag(0), b_(i, 1).imag(0);
+        // Everything that does not depend on the row is folded into these.
+        const double keep = two ? 1 : 0;
+        const planar to_c1 = root * phase, to_c2 = (keep * root) * conj(phase), back = two ? second : planar{1, 0};
+        buffer<double> even(at(2 * n_ - q_)), odd(at(2 * n_ - q_));
+        double *e = even.data(), *o = odd.data(), *g0r = b_.view().row(0), *g0i = bi_.view().row(0), *g1r = b_.view().row(1),
+               *g1i = bi_.view().row(1);
+        const double *re = re_.data(), *im = im_.data(), *gap = gap_.data();
+        const index_t k = n_ - q_;
+        const auto row = [&](index_t i, planar& even_i, planar& odd_i, planar& g0, planar& g1) {
+            const planar l{re[i], im[i]}, i1 = reciprocal(Domain::denominator(l, gap[i], lp, gp)),
+                         i2 = reciprocal(Domain::denominator(l, gap[i], lq, gp));
+            planar t = (g0 * v0 + g1 * v1) * i1;
+            const planar s = g0 * x0 + g1 * x1, c1 = t * to_c1;
+            t = t * Domain::numerator(l, lp) * first;
+            planar t2 = t * w0 + s * w1;
+            const planar s2 = t * y0 + s * y1, c2 = t2 * i2 * to_c2;
+            even_i = cosine * c1 + sine * c2;
+            odd_i = times_i(sine * c1 - cosine * c2);
+            const planar factor = Domain::numerator(l, lq) * i2 * back;
+            t2 = two ? t2 * factor : t2;
+            t = t2 * conj(w0) + s2 * conj(y0);
+            const planar s3 = t2 * conj(w1) + s2 * conj(y1);
+            g0 = t * conj(v0) + s3 * conj(x0);
+            g1 = t * conj(v1) + s3 * conj(x1);
+        };
+        for (index_t i = 0; i < q_; ++i) {
+            planar ev, od, g0{g0r[i], 0}, g1{g1r[i], 0};
+            row(i, ev, od, g0, g1);
+            e[i] = ev.re;
+            o[i] = od.re;
+            g0r[i] = g0.re;
+            g1r[i] = g1.re;
         }
-        for (index_t j = 0; j < b_.cols(); ++j) b_(p, j) = 0;
-        append(even);
-        if (two) append(odd);
+        for (index_t i = q_; i < n_; ++i) {
+            planar ev, od, g0{g0r[i], g0i[i]}, g1{g1r[i], g1i[i]};
+            row(i, ev, od, g0, g1);
+            e[i] = ev.re;
+            e[i + k] = ev.im;
+            o[i] = od.re;
+            o[i + k] = od.im;
+            g0r[i] = g0.re;
+            g0i[i] = g0.im;
+            g1r[i] = g1.re;
+            g1i[i] = g1.im;
+        }
+        erase(p);
+        columns_.push_back(std::move(even));
+        if (two) columns_.push_back(std::move(odd));
     }
 
-    const modal_rows& s_;
-    matrix<complex> b_;
-    std::vector<double> gap_;
-    std::vector<std::vector<double>> columns_;
+    index_t q_, n_, m_;
+    buffer<double> re_, im_, gap_, diag_;
+    matrix<double> b_, bi_;  ///< real and imaginary part of what remains of B^T, m x n
+    std::vector<buffer<double>> columns_;
 };
 
 }  // namespace detail

@@ -101,8 +101,8 @@ discrete<dense<double>> difference(const discrete<A1>& g, const discrete<A2>& h)
     return detail::difference(g, h);
 }
 
-/// The continuous system with G(s) = G_discrete((1 + s)/(1 - s)): the same Gramians, Hankel singular values and
-/// H-infinity norm. D of the result holds what the current input does at once.
+/// The continuous system with G(s) = G_discrete((1 + s)/(1 - s)): the same H-infinity norm and observability Gramian. D of
+/// the result holds what the current input does at once, and B one step of A: its controllability Gramian is A Wc A^T.
 ///     A = (Ad + I)^-1 (Ad - I),  B = sqrt2 (Ad + I)^-1 Ad Bd,  C = sqrt2 Cd (Ad + I)^-1,  D = Dd + Cd (Ad + I)^-1 Bd
 /// O(n^3).  Throws numerical_error if Ad has the eigenvalue -1.
 template <structure S>
