@@ -27,4 +27,5 @@ TEST_CASE("what a file keeps of an adapter makes it again") {
         CHECK(output_of<float>(*b, u, how) == output_of<float>(*a, u, how));
     }
     CHECK_THROWS_WITH_AS(make_adapter<float>("rola", 4, 4, {}), "hrm::make_adapter: kind is \"rola\", expected lora, hrm or hrm-reduced", error);
+    CHECK_THROWS_WITH_AS(make_adapter<float>("hrm", 4, 4, {{"states", "4"}, {"rank", "4"}}), "hrm::make_adapter: hrm has no option \"rank\"", error);
 }

@@ -79,6 +79,24 @@ TEST_CASE("memory lengths of poles and of a dense A agree") {
     for (std::size_t i = 0; i < x.size(); ++i) CHECK(x[i] == doctest::Approx(y[i]).epsilon(1e-12));
 }
 
+TEST_CASE("a pair at 0, which no finite nu gives, has finite slopes") {
+    discrete<complex_pairs<double>> s;
+    s.a.re = s.a.im = {0.0};
+    s.b = matrix<double>(2, 3, 0.5);
+    s.c = matrix<double>(3, 2, 0.5);
+    const reduced_adapter<double> a(s, {});
+    const call<double> how{.mode = pass::training};
+    const matrix<double> u(5, 3, 1.0);
+    matrix<double> out(5, 3);
+    std::vector<double> gradient(static_cast<std::size_t>(a.parameters().size()));
+    kept<double> keep;
+    workspace ws;
+    a.forward(u, out, how, keep, ws);
+    a.backward(u, u, {}, gradient, how, keep, ws);
+    for (const double g : gradient) CHECK(std::isfinite(g));
+    for (const double x : a.parameters().flat()) CHECK(std::isfinite(x));
+}
+
 TEST_CASE("what cannot be is named") {
     random_stream r(6);
     auto s = some_system(r);

@@ -208,10 +208,14 @@ TEST_CASE("metadata from a stranger") {
     CHECK(refusal([](json& j) { j[0]["inputs"] = 0; }).starts_with("layers.1.q.lora: hrm::lora: "));
     CHECK(refusal([](json& j) { j[0]["options"]["rank"] = "2x"; }).starts_with("layers.1.q.lora: hrm::adapter: option rank is \"2x\""));
     CHECK(refusal([](json& j) { j[0]["options"]["rank"] = "-3"; }).starts_with("layers.1.q.lora: hrm::lora: rank is -3"));
-    CHECK(refusal([](json& j) { j[0]["options"]["rank"] = "4000000000000"; }) == "layers.1.q.lora: out of memory");
-    // 2^61 rows of 8 numbers: the product wraps to 0.
-    CHECK(refusal([](json& j) { j[0]["inputs"] = 8, j[0]["options"]["rank"] = "2305843009213693952"; })
-              .starts_with("layers.1.q.lora: hrm::parameter_set: "));
+    // Refused before anything is allocated; 2^61 rows of 8 numbers: a product that would wrap to 0.
+    for (const char* rank : {"200000000", "4000000000000", "2305843009213693952"})
+        CHECK(refusal([&](json& j) { j[0]["inputs"] = 8, j[0]["options"]["rank"] = rank; }).starts_with("layers.1.q.lora: its options ask for "));
+    CHECK(refusal([](json& j) { j[1]["outputs"] = 1 << 30; }).find(": its options ask for ") != std::string::npos);
+    CHECK(refusal([](json& j) { j[1]["kind"] = "hrm-reduced", j[1]["inputs"] = j[1]["outputs"] = 1, j[1]["options"] = {{"full", "40000"}}; })
+              .find(": its options ask for 1600080000 numbers or more, the file holds ") != std::string::npos);
+    CHECK(refusal([](json& j) { j[0]["options"]["ranks"] = "2"; }) == "layers.1.q.lora: hrm::make_adapter: lora has no option \"ranks\"");
+    CHECK(refusal([](json& j) { j[1]["options"]["alpha"] = "1"; }).ends_with(": hrm::make_adapter: hrm has no option \"alpha\""));
     CHECK(refusal([](json& j) { j[0]["options"]["rank"] = 2; }) == "layers.1.q.lora: option rank is not a string");
     CHECK(refusal([](json& j) { j[0].erase("kind"); }) == "layers.1.q.lora: no kind");
     CHECK(refusal([](json& j) { j[0].erase("options"); }) == "layers.1.q.lora: no options");

@@ -87,6 +87,22 @@ TEST_CASE("a kill between the two renames, or in the middle of writing, loses no
     CHECK(*again.load() == numbered(2));
 }
 
+TEST_CASE("a kill before or between the renames, the last one damaged: the next one goes on") {
+    const temporary_folder t;
+    checkpoint_folder f(t.path);
+    f.save(numbered(1));
+    f.save(numbered(2));
+    save_checkpoint(t.path + "/next.safetensors", numbered(3));
+    CHECK(*f.load() == numbered(3));
+    fs::resize_file(f.last(), fs::file_size(f.last()) / 2);
+    fs::rename(f.last(), f.previous());
+    checkpoint_folder again(t.path);
+    CHECK(*again.load() == numbered(3));
+    again.save(numbered(4));
+    CHECK(*again.load() == numbered(4));
+    CHECK(std::distance(fs::directory_iterator(t.path), fs::directory_iterator()) == 2);
+}
+
 TEST_CASE("a disk that takes no more costs one line, and the last good checkpoints stay") {
     const temporary_folder t;
     checkpoint_folder f(t.path);

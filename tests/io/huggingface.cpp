@@ -151,6 +151,12 @@ TEST_CASE("missing, unexpected and mis-shaped tensors are all named, with both s
     wide.layers = 3;
     write_atomically(here.file("base/config.json"), config_text(wide));
     CHECK(ends(thrown(load), "; and 4 more"));
+    // A terabyte that is not in the file is not asked of the system.
+    wide = small;
+    wide.layers = index_t{1} << 30;
+    write_atomically(here.file("base/config.json"), config_text(wide));
+    const auto bytes = std::to_string(file_size(here.file("base/model.safetensors")));
+    CHECK(ends(thrown(load), ": config.json asks for 515396075608 parameters, the files hold " + bytes + " bytes"));
     ::unlink(here.file("base/model.safetensors").c_str());
     CHECK(ends(thrown(load), "/base: neither model.safetensors nor its index.json"));
     ::unlink(here.file("base/config.json").c_str());

@@ -167,6 +167,7 @@ TEST_CASE("hostile JSON") {
     CHECK(refusal("\xef\xbb\xbf{}") == "not a JSON object");
     CHECK(refusal("{") == "malformed JSON at byte 2");
     CHECK(refusal("{}x") == "malformed JSON at byte 3");
+    CHECK(refusal(R"({"a":1e999})") == "a number in the JSON is beyond what a double holds");
     CHECK(refusal(std::string_view("{}\0x", 4)) == "NUL at byte 2 of the JSON");
     CHECK(refusal("{\"\xff\":1}").starts_with("malformed JSON"));
     CHECK(refusal("{\"a\":" + std::string(200'000, '[')) == "JSON nested deeper than 64");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 
@@ -77,7 +78,8 @@ public:
         for (index_t i = 0; i < options_.pairs; ++i) {
             const std::complex<double> x(system.a.re[static_cast<std::size_t>(i)], system.a.im[static_cast<std::size_t>(i)]);
             require_stable(std::abs(x));
-            p[nu_](i, 0) = static_cast<S>(std::log(-std::log(std::abs(x))));
+            const double radius = std::max(std::abs(x), 1e-300);  // 0 has no finite nu, and so no slope
+            p[nu_](i, 0) = static_cast<S>(std::log(-std::log(radius)));
             p[phase_](i, 0) = static_cast<S>(std::arg(x));
         }
         fill(system.b, system.c, system.d);

@@ -34,16 +34,15 @@ public:
 
     /// Throws io_error, with the checkpoints as they were, if the new one cannot be written.
     void save(const snapshot& s) const {
-        const auto next = path_ + "/next.safetensors";
-        save_checkpoint(next, s);
+        save_checkpoint(next(), s);
         if (file_exists(last())) move(last(), previous());
-        move(next, last());
+        move(next(), last());
     }
-    /// The newest whole checkpoint; nothing in a new folder. A damaged one is passed over, and damage() says so; throws
-    /// io_error when there are checkpoints and none is whole.
+    /// The newest whole checkpoint; nothing in a new folder. That is the next one where a kill came before it was moved.
+    /// A damaged one is passed over, and damage() says so; throws io_error when there are checkpoints and none is whole.
     std::optional<snapshot> load() {
         damage_.clear();
-        for (const auto& path : {last(), previous()}) {
+        for (const auto& path : {next(), last(), previous()}) {
             if (!file_exists(path)) continue;
             try {
                 return load_checkpoint(path);
@@ -58,6 +57,7 @@ public:
     const std::string& damage() const { return damage_; }
 
 private:
+    std::string next() const { return path_ + "/next.safetensors"; }
     static void move(const std::string& from, const std::string& to) {
         if (std::rename(from.c_str(), to.c_str()) != 0) detail::throw_errno("hrm::checkpoint_folder", to, errno);
     }

@@ -61,6 +61,12 @@ inline bool file_exists(const std::string& path) {
     return ::stat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode);
 }
 
+/// Bytes of a file; 0 where there is none.
+inline index_t file_size(const std::string& path) {
+    struct stat about {};
+    return ::stat(path.c_str(), &about) == 0 ? static_cast<index_t>(about.st_size) : 0;
+}
+
 /// The bytes of a regular file, all of them: a file that shrinks while it is read is an error, not a short answer.
 inline buffer<std::byte> read_file(const std::string& path) {
     constexpr auto where = "hrm::read_file";

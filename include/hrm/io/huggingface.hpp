@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <hrm/adapter/text.hpp>
 #include <hrm/io/detail/json.hpp>
 #include <hrm/io/safetensors.hpp>
 #include <hrm/model/transformer.hpp>
@@ -114,6 +115,20 @@ inline std::map<std::string, std::vector<std::string>> shards_of(const std::stri
     return shards;
 }
 
+/// A config may lie: a model that its files could not fill with a byte a parameter is refused before it is allocated.
+inline void require_filled(const transformer_config& c, const std::string& folder,
+                           const std::map<std::string, std::vector<std::string>>& shards) {
+    constexpr double spared = 0x1p20;  // parameters nobody minds
+    const auto d = [](index_t n) { return static_cast<double>(n); };  // products of extents up to 2^30: 2^90
+    const double attention = 2 * d(c.width) * d(c.head_width) * (d(c.heads) + d(c.kv_heads));
+    const double parameters = d(c.layers) * (attention + 3 * d(c.width) * d(c.hidden)) + d(c.vocabulary) * d(c.width);
+    double bytes = 0;
+    for (const auto& [shard, names] : shards) bytes += static_cast<double>(file_size(folder + "/" + shard));
+    if (parameters <= bytes + spared) return;
+    throw io_error("hrm::load_huggingface: " + folder + ": config.json asks for " + number_text(parameters) +
+                   " parameters, the files hold " + number_text(bytes) + " bytes");
+}
+
 /// Norms, the tensors without decay, are vectors in the files; all others are [out, in].
 template <class Entry>
 std::vector<index_t> shape_in_file(const Entry& e) {
@@ -180,9 +195,12 @@ private:
 template <real S, storable W = S>
 transformer<S, W> load_huggingface(const std::string& folder) {
     const auto config = folder + "/config.json";
-    transformer<S, W> model(config_from(read_text(config), "hrm::load_huggingface: " + config));
+    const auto shape = config_from(read_text(config), "hrm::load_huggingface: " + config);
+    const auto shards = detail::shards_of(folder);
+    detail::require_filled(shape, folder, shards);
+    transformer<S, W> model(shape);
     detail::weight_loader<S, W> loader(model);
-    for (const auto& [shard, names] : detail::shards_of(folder))
+    for (const auto& [shard, names] : shards)
         loader.take(tensor_file::read(folder + "/" + shard), names);
     loader.finish(folder);
     return model;

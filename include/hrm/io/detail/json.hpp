@@ -36,6 +36,8 @@ inline json parse_object(std::string_view text, const std::string& where) {
         return json::parse(text.begin(), text.end(), watch);
     } catch (const json::parse_error& e) {
         throw io_error(where + ": malformed JSON at byte " + std::to_string(e.byte));
+    } catch (const json::out_of_range&) {  // 1e999
+        throw io_error(where + ": a number in the JSON is beyond what a double holds");
     }
 }
 
