@@ -57,6 +57,9 @@ TEST_CASE("a start from activations alone: a no-op of n unit-variance states tha
     CHECK(output_of<double>(*wide[0].adapter, u) == matrix<double>(400, 4));
 
     const auto second = listen(wide, collect::states);
+    const auto& one = dynamic_cast<const hrm_adapter<double>&>(*wide[0].adapter);
+    CHECK_THROWS_WITH_AS(calibrated_start(one, (*second)[0].states(), 6, 4),
+                         "hrm::calibrated_start: 15 states are not directions times 4 memories", shape_error);
     std::vector<reduction_report> reports;
     const auto set_of = calibrated_start(wide, *second, 6, w, reports);
     const auto& a = dynamic_cast<const reduced_adapter<double>&>(*set_of[0].adapter);
@@ -66,16 +69,15 @@ TEST_CASE("a start from activations alone: a no-op of n unit-variance states tha
     CHECK(!reports[0].certified);
     CHECK(output_of<double>(a, u) == matrix<double>(400, 4));
 
-    if (reports[0].diagonal) {
-        matrix<double> s(400, 6);
-        workspace ws;
-        double total = 0;
-        for (int i = 0; i < 8; ++i) {
-            a.fill_states(coloured(400, data), {}, s, ws);
-            for (const double x : s.flat()) total += x * x / (8 * 2400);
-        }
-        CHECK(total == doctest::Approx(1).epsilon(0.35));  // other sequences of the same kind, memory up to 200 of 400 tokens
+    CHECK(reports[0].diagonal);
+    double total = 0;
+    for (int i = 0; i < 8; ++i) {
+        matrix<double> seen(400, 6);
+        workspace scratch;
+        a.fill_states(coloured(400, data), {}, seen, scratch);
+        for (const double x : seen.flat()) total += x * x / (8 * 2400);
     }
+    CHECK(total == doctest::Approx(1).epsilon(0.35));  // other sequences of the same kind, memory up to 200 of 400 tokens
     // The reading directions lie in the span of the leading inputs: coordinates 2, 4 and 5 are noise.
     const auto b = a.parameters()[a.parameters().find("B")];
     double signal = 0, noise = 0;
@@ -102,4 +104,33 @@ TEST_CASE("a start from activations alone: a no-op of n unit-variance states tha
     const auto fit = solve(gram, against);
     for (index_t i = 0; i < 6; ++i) explained += fit(i, 0) * against(i, 0);
     CHECK(explained > 0.7 * power);  // an AR(1) of 0.95 and little noise lets 90 % be known
+}
+
+TEST_CASE("poles that meet leave fewer states, not a dense A") {
+    const auto wide = wide_adapter<double>({{1, 0}, {0, 0}}, 2, {.directions = 1, .memories = 3, .longest_memory = 50});
+    auto system = wide->system(output_gain::left_out);
+    system.c = matrix<double>(1, 3, 1.0);
+    // Gramians of rank 2 from one that leaves two real poles to another that leaves a pair.
+    const auto gramian = [](double s) {
+        const double x[3][2] = {{1 + 3 * s, -3 * s}, {2 * s, 1 + 3 * s}, {-4 * s, -s}};
+        matrix<double> wc(3, 3);
+        for (index_t i = 0; i < 3; ++i)
+            for (index_t j = 0; j < 3; ++j) wc(i, j) = x[i][0] * x[j][0] + x[i][1] * x[j][1];
+        return wc;
+    };
+    const auto cut = [&](double s) { return balance(system, gramian(s), observability(system), {.rank = 2}).system; };
+    double real = 0, pair = 1;
+    for (int i = 0; i < 60; ++i) {
+        const double s = (real + pair) / 2;
+        const auto a = cut(s).a.a;
+        const double apart = a(0, 0) - a(1, 1);
+        (apart * apart + 4 * a(0, 1) * a(1, 0) > 0 ? real : pair) = s;
+    }
+    CHECK(calibrated_start(*wide, gramian(0), 2, 3).order == 2);
+    CHECK(calibrated_start(*wide, gramian(1), 2, 3).order == 2);
+    REQUIRE_FALSE(rediagonalize(cut(real)).diagonal());
+    const auto start = calibrated_start(*wide, gramian(real), 2, 3);
+    CHECK(start.order == 1);
+    CHECK(start.diagonal);
+    CHECK(start.adapter->parameters().count() == 1 + 2 + 2);  // a pole, B and C
 }

@@ -1,5 +1,6 @@
 #include <hrm/linalg/elementary.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -21,4 +22,18 @@ TEST_CASE("exponential agrees with std::exp to 2 ulp on the whole float range") 
     CHECK(std::isnan(exponential(std::nanf(""))));
     CHECK(std::isinf(exponential(std::numeric_limits<float>::infinity())));
     CHECK(exponential(-std::numeric_limits<float>::infinity()) == 0.0f);
+}
+
+TEST_CASE("the maximum, wherever it lies, and never a NaN") {
+    CHECK(maximum<double>(nullptr, 0) == -std::numeric_limits<double>::infinity());
+    for (const index_t n : {1, 15, 16, 17, 40}) {
+        float x[40];
+        for (index_t at = 0; at < n; ++at) {
+            std::fill(x, x + n, -2.0f);
+            x[at] = -1;
+            CHECK(maximum(x, n) == -1);
+            x[at] = std::nanf("");
+            if (n > 1) CHECK(maximum(x, n) == -2);
+        }
+    }
 }

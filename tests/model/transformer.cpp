@@ -246,6 +246,9 @@ TEST_CASE("what does not fit is named with both numbers") {
     const index_t late[] = {6};
     CHECK(complaint([&] { model.forward(tokens, {}, logits, keep, {.starts = late}, ws); }) ==
           "hrm::transformer::forward: a document starts at row 6, expected ascending rows below 6");
+    const index_t twice[] = {2, 2};
+    CHECK(complaint([&] { model.forward(tokens, {}, logits, keep, {.starts = twice}, ws); }) ==
+          "hrm::transformer::forward: a document starts at row 2, expected ascending rows below 6");
     CHECK(complaint([&] { model.backward(tokens, logits, {}, {}, {}, keep, {}, ws); }) ==
           "hrm::transformer::backward: the kept sequence is 0, expected 6");
     model.forward(tokens, {}, logits, keep, {.mode = pass::training}, ws);

@@ -58,6 +58,8 @@ std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& moment, index
 /// Step 3 for one place: n states from a wide adapter and the Gramian wc it has seen. What is to be preserved is a
 /// read-out without preference, each direction's memories added up (C = [1 .. 1] for each), with its exact observability
 /// Gramian. States are scaled to unit variance on the calibration data. C = 0: a no-op whose C learns at once.
+/// Where poles cannot be told apart well enough (reduction/rediagonalize.hpp), fewer states are kept rather than a dense A,
+/// which would have order^2 parameters more than was asked for; the report's order says how many.
 /// The report's bound is no theorem (wc is empirical).
 template <real S>
 reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& wc, index_t states, index_t memories,
@@ -65,20 +67,27 @@ reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& 
     auto system = wide.system(output_gain::left_out);
     const index_t n = system.order(), outputs = system.outputs();
     require_shape("hrm::calibrated_start", "Wc", wc.rows(), wc.cols(), n, n);
+    if (memories < 1 || n % memories != 0)
+        throw shape_error("hrm::calibrated_start: " + std::to_string(n) + " states are not directions times " +
+                          std::to_string(memories) + " memories");
     system.c = matrix<double>(n / memories, n);
     for (index_t i = 0; i < n; ++i) system.c(i / memories, i) = 1;
-    auto small = balance(system, wc, observability(system), {.rank = states});
 
     reduction<S> out;
-    out.sigma = small.sigma;
-    out.order = small.order();
-    out.bound = small.bound;
+    detail::modal_form modes;
+    const auto wo = observability(system);
     const auto lc = factor_semidefinite(wc).l;
-    matrix<double> seen(out.order, lc.cols());
-    multiply(transposed(small.w.view()), lc.view(), seen.view());
-    small.system.c = matrix<double>(outputs, out.order);
-    auto modes = detail::to_modes(small.system, seen);
-    out.diagonal = modes.form.diagonal();
+    do {
+        auto small = balance(system, wc, wo, {.rank = states});
+        out.sigma = small.sigma;
+        out.order = small.order();
+        out.bound = small.bound;
+        matrix<double> seen(out.order, lc.cols());
+        multiply(transposed(small.w.view()), lc.view(), seen.view());
+        small.system.c = matrix<double>(outputs, out.order);
+        modes = detail::to_modes(small.system, seen);
+        states = out.order - 1;
+    } while (!modes.form.diagonal());
     out.condition = modes.form.condition;
 
     // The variance of state i is the squared length of its row; both states of a pair share a scale.
@@ -87,13 +96,12 @@ reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& 
         for (index_t j = 0; j < modes.x.cols(); ++j) sum += modes.x(i, j) * modes.x(i, j);
         return sum;
     };
-    if (auto* s = std::get_if<discrete<complex_pairs<double>>>(&modes.form.system)) {
-        const index_t q = s->a.reals(), k = s->a.pairs();
-        for (index_t i = 0; i < out.order; ++i) {
-            const index_t mate = i < q ? i : (i < q + k ? i + k : i - k);
-            const double variance = (length(i) + length(mate)) / 2;
-            for (index_t j = 0; j < s->b.cols() && variance > 0; ++j) s->b(i, j) /= std::sqrt(variance);
-        }
+    auto& modal = std::get<discrete<complex_pairs<double>>>(modes.form.system);
+    const index_t q = modal.a.reals(), k = modal.a.pairs();
+    for (index_t i = 0; i < out.order; ++i) {
+        const index_t mate = i < q ? i : (i < q + k ? i + k : i - k);
+        const double variance = (length(i) + length(mate)) / 2;
+        for (index_t j = 0; j < modal.b.cols() && variance > 0; ++j) modal.b(i, j) /= std::sqrt(variance);
     }
     out.adapter = detail::adapter_of<S>(modes.form, {.gate = kind});
     return out;

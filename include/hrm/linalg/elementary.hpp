@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include <hrm/core/scalar.hpp>
 
@@ -57,6 +58,19 @@ S dot(const S* x, const S* y, index_t n) {
     for (int w = 8; w > 0; w /= 2)
         for (int j = 0; j < w; ++j) part[j] += part[j + w];
     return part[0] + sum;
+}
+
+/// max_i x_i in 16 interleaved parts, which vectorise; -infinity for n = 0. A NaN is never the maximum.
+template <real S>
+S maximum(const S* x, index_t n) {
+    S part[16];
+    for (auto& p : part) p = -std::numeric_limits<S>::infinity();
+    index_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (int j = 0; j < 16; ++j) part[j] = x[i + j] > part[j] ? x[i + j] : part[j];
+    for (; i < n; ++i) part[0] = x[i] > part[0] ? x[i] : part[0];
+    for (int j = 1; j < 16; ++j) part[0] = part[j] > part[0] ? part[j] : part[0];
+    return part[0];
 }
 
 /// y += a x.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <span>
 #include <type_traits>
 
@@ -40,19 +39,6 @@ inline void visible_from(std::span<index_t> first, index_t before, index_t windo
 namespace detail {
 
 inline constexpr index_t attention_block = 64;
-
-/// Maximum in 16 interleaved parts, which vectorise.
-template <real S>
-S row_maximum(const S* x, index_t n) {
-    S part[16];
-    for (auto& p : part) p = -std::numeric_limits<S>::infinity();
-    index_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; ++j) part[j] = x[i + j] > part[j] ? x[i + j] : part[j];
-    for (; i < n; ++i) part[0] = x[i] > part[0] ? x[i] : part[0];
-    for (int j = 1; j < 16; ++j) part[0] = part[j] > part[0] ? part[j] : part[0];
-    return part[0];
-}
 
 template <real S>
 S row_sum(const S* x, index_t n) {
@@ -142,7 +128,7 @@ void attention_forward(const attention_shape& a, std::span<const index_t> first,
             for (index_t i = 0; i < tile.rows; ++i) {
                 const index_t from = tile.from(first, i), to = tile.to(i);
                 S* row = p.row(i);
-                const S top = detail::row_maximum(row + from, to - from);
+                const S top = maximum(row + from, to - from);
                 detail::exponentials(row + from, to - from, top);
                 detail::clear_outside(row, tile.keys, from, to);
                 total[i] = detail::row_sum(row + from, to - from);

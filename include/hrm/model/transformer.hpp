@@ -161,12 +161,12 @@ private:
         if (rows == 0) throw shape_error(std::string(where) + ": no tokens");
         require_tokens(where, tokens, config_.vocabulary, position);
         require_shape(where, "logits", logits.rows, logits.cols, rows, config_.vocabulary);
-        index_t last = 0;
+        index_t least = 0;
         for (const index_t start : options.starts) {
-            if (start < last || start >= rows)
+            if (start < least || start >= rows)
                 throw shape_error(std::string(where) + ": a document starts at row " + std::to_string(start) +
                                   ", expected ascending rows below " + std::to_string(rows));
-            last = start;
+            least = start + 1;
         }
         check(adapters, config_);
         if (options.states) {

@@ -33,18 +33,6 @@ inline index_t valid_targets(std::span<const std::int32_t> targets) {
 
 namespace detail {
 
-/// max_j x_j in 16 lanes, which vectorises; a NaN is never the maximum but survives in the sum of exponentials.
-template <real S>
-S row_max(const S* x, index_t n) {
-    S lane[16];
-    for (auto& l : lane) l = x[0];
-    index_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; ++j) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-    for (; i < n; ++i) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
-    return *std::max_element(lane, lane + 16);
-}
-
 /// sum_j e^(x_j - top) in double; the exponentials themselves into e if it is not null (e may be x).
 template <real S>
 double exponential_sum(const S* x, S top, S* e, index_t n) {
@@ -92,7 +80,7 @@ double cross_entropy(matrix_view<const S> logits, std::span<const std::int32_t> 
             continue;
         }
         const S* x = logits.row(t);
-        const S top = detail::row_max(x, n);
+        const S top = maximum(x, n);
         const double chosen = static_cast<double>(x[target]);
         const double sum = detail::exponential_sum(x, top, d, n);
         nats += std::log(sum) + static_cast<double>(top) - chosen;
