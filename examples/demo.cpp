@@ -132,9 +132,11 @@ int demo(int argc, char** argv) {
 
     auto a = make_arena(base, text);
     const auto window = a.base.config().window;
+    auto all = contestants();
+    for (auto& who : {hrm_published(), hrm_shipped()}) all.push_back(forgetful(who, window));
     // Another setting is another run: its folder is named by all that decides the result.
-    auto key = print("%td %td %td %d ", b.steps, b.batch, b.length, static_cast<int>(b.seed)) + base + a.text;
-    for (index_t d = 0; d < a.train.size(); ++d) key += a.train[d].bytes;
+    auto key = print("%td %td %td %d ", b.steps, b.batch, b.length, static_cast<int>(b.seed)) + fingerprint(a, all);
+    for (const auto& who : all) key += " " + number_text(who.rate);
     const auto folder = out + print("/run-%012llx", static_cast<unsigned long long>(examples::detail::hash(key) >> 16));
     std::filesystem::create_directories(folder);
     const auto prompt = a.test[0].bytes.substr(0, 200);
@@ -156,8 +158,6 @@ int demo(int argc, char** argv) {
         return r;
     }));
     const auto& c = d.a.base.config();
-    auto all = contestants();
-    for (auto& who : {hrm_published(), hrm_shipped()}) all.push_back(forgetful(who, window));
     for (const auto& who : all)
         if (!add(d.compete(who, build(who, c, b.seed)))) return stopped(folder);
     {

@@ -41,8 +41,10 @@ inline std::optional<learning> adapt(const transformer<float>& base, adapter_set
     matrix<double> curve(2, b.steps);  // bits, seconds per 1000 tokens
     if (!checkpoint.empty() && std::filesystem::exists(checkpoint)) {
         const auto saved = load_checkpoint(checkpoint);
+        auto so_far = saved.get<double>("curve");
+        require_shape("hrm::adapt", "the curve in " + checkpoint, so_far.rows(), so_far.cols(), 2, b.steps);
         t.restore(saved);
-        curve = saved.get<double>("curve");
+        curve = std::move(so_far);
     }
     const auto save = [&] {
         if (checkpoint.empty()) return;

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <hrm/adapter/text.hpp>
 #include <hrm/core/random.hpp>
 #include <hrm/model/transformer.hpp>
 
@@ -17,10 +21,27 @@ inline std::string printable(std::string text) {
     return text;
 }
 
+/// The token that a uniform number in [0, 1) picks: j with a probability proportional to e^(logit_j / temperature), at
+/// temperature 0 the likeliest, the first of equals.
+inline std::int32_t pick(std::span<const float> logits, double temperature, double uniform) {
+    const auto top = std::max_element(logits.begin(), logits.end());
+    if (temperature == 0) return static_cast<std::int32_t>(top - logits.begin());
+    std::vector<double> weight;
+    double sum = 0;
+    for (const float x : logits) sum += weight.emplace_back(std::exp(static_cast<double>(x - *top) / temperature));
+    double aim = uniform * sum;
+    std::size_t chosen = 0;
+    while (chosen + 1 < weight.size() && (aim -= weight[chosen]) > 0) ++chosen;
+    return static_cast<std::int32_t>(chosen);
+}
+
 /// Continues a prompt byte by byte, streaming: the prompt fills the key-value cache and the adapters' states, then each
 /// new byte costs one step, whatever the length so far. The same seed gives the same text.
+/// Throws error for an empty prompt, which leaves nothing to continue, and for a temperature below 0.
 inline std::string generate(const transformer<float>& base, const adapter_set<float>& adapters, std::string_view prompt,
                             index_t count, double temperature, std::uint64_t seed) {
+    if (prompt.empty()) throw error("hrm::generate: the prompt has 0 bytes, expected at least 1");
+    if (!(temperature >= 0)) throw error("hrm::generate: temperature is " + number_text(temperature) + ", expected 0 or more");
     workspace ws;
     cache<float> past;
     std::vector<std::int32_t> tokens;
@@ -28,22 +49,15 @@ inline std::string generate(const transformer<float>& base, const adapter_set<fl
     const index_t vocabulary = base.config().vocabulary;
     matrix<float> logits(static_cast<index_t>(tokens.size()), vocabulary);
     base.extend(tokens, adapters, past, logits, ws);
-    const float* last = logits.view().row(logits.rows() - 1);
+    auto last = logits.view().row_span(logits.rows() - 1);
     matrix<float> next(1, vocabulary);
     random_stream random(seed, 0x73616d706c65);
     std::string text;
-    std::vector<double> weight(static_cast<std::size_t>(vocabulary));
     for (index_t i = 0; i < count; ++i) {
-        const float top = *std::max_element(last, last + vocabulary);
-        double sum = 0;
-        for (index_t j = 0; j < vocabulary; ++j)
-            sum += weight[static_cast<std::size_t>(j)] = std::exp(static_cast<double>(last[j] - top) / temperature);
-        double aim = random.uniform() * sum;
-        std::int32_t chosen = 0;
-        while (chosen + 1 < vocabulary && (aim -= weight[static_cast<std::size_t>(chosen)]) > 0) ++chosen;
+        const std::int32_t chosen = pick(last, temperature, random.uniform());
         text += static_cast<char>(chosen);
         base.extend(std::span<const std::int32_t>(&chosen, 1), adapters, past, next, ws);
-        last = next.data();
+        last = next.view().row_span(0);
     }
     return text;
 }

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <hrm/io/huggingface.hpp>
+
 #include "adapt.hpp"
 #include "contestants.hpp"
 #include "measure.hpp"
@@ -21,14 +23,33 @@ struct arena {
 };
 
 struct run_result {
-    std::string name, label;
+    std::string name, label, key;
     double rate = 0, validation = 0, test = 0, seconds_per_1000_tokens = 0;
     std::uint64_t seed = 0;
     index_t parameters = 0, steps = 0, batch = 0, length = 0;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(run_result, name, label, rate, validation, test, seconds_per_1000_tokens, seed, parameters, steps, batch, length)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(run_result, name, label, key, rate, validation, test, seconds_per_1000_tokens, seed, parameters, steps, batch, length)
 
-/// The lines of a file of results; a run that is in it is not done again.
+/// Sixteen hexadecimal digits of all that decides a result beside budget and rate: the texts, the base model, and every
+/// adapter's place, kind and options.
+inline std::string fingerprint(const arena& a, const std::vector<contestant>& all) {
+    std::uint64_t h = detail::hash("");
+    const auto add = [&](std::string_view bytes) { h = detail::hash({"\0", 1}, detail::hash(bytes, h)); };
+    for (const auto* part : {&a.train, &a.validation, &a.test})
+        for (index_t d = 0; d < part->size(); ++d) add((*part)[d].bytes);
+    const auto weights = a.base.parameters().flat();
+    add(config_text(a.base.config()));
+    add({reinterpret_cast<const char*>(weights.data()), weights.size_bytes()});
+    for (const auto& who : all)
+        for (const auto& one : build(who, a.base.config(), 0)) {
+            add(std::to_string(one.layer) + " " + std::string(hrm::name(one.site)) + " " + std::string(one.adapter->kind()));
+            for (const auto& [name, text] : one.adapter->options()) add(name + " " + text);
+        }
+    return print("%016llx", static_cast<unsigned long long>(h));
+}
+
+/// The lines of a file of results; a run that is in it is not done again. A line without a key, as they once were, stays
+/// in the file but stands for no run.
 class run_log {
 public:
     explicit run_log(std::string path) : path_(std::move(path)) {
@@ -37,13 +58,19 @@ public:
         const std::string all(reinterpret_cast<const char*>(raw.data()), raw.size());
         for (std::size_t at = 0; at < all.size();) {
             const auto end = std::min(all.find('\n', at), all.size());
-            if (end > at) list_.push_back(nlohmann::json::parse(all.substr(at, end - at)).get<run_result>());
+            if (end > at) {
+                auto line = nlohmann::json::parse(all.substr(at, end - at));
+                if (!line.contains("key")) line["key"] = "";
+                list_.push_back(line.get<run_result>());
+            }
             at = end + 1;
         }
     }
-    const run_result* find(const std::string& name, double rate, const budget& b) const {
+    const run_result* find(const std::string& name, const std::string& key, double rate, const budget& b) const {
         for (const auto& r : list_)
-            if (r.name == name && r.rate == rate && r.seed == b.seed && r.steps == b.steps && r.batch == b.batch && r.length == b.length) return &r;
+            if (r.name == name && r.key == key && r.rate == rate && r.seed == b.seed && r.steps == b.steps && r.batch == b.batch &&
+                r.length == b.length)
+                return &r;
         return nullptr;
     }
     void add(const run_result& r) {
@@ -60,13 +87,14 @@ private:
 
 /// Trains one contestant, measures it on validation and test data; nothing if a signal came.
 inline std::optional<run_result> run(const arena& a, const contestant& who, double rate, const budget& b, run_log& log) {
-    if (const auto* done = log.find(who.name, rate, b)) return *done;
+    const auto key = fingerprint(a, {who});
+    if (const auto* done = log.find(who.name, key, rate, b)) return *done;
     auto adapters = build(who, a.base.config(), b.seed);
     const auto learned = adapt(a.base, adapters, a.train, b, rate, print("%-24s lr %-7.2g seed %d", who.name.c_str(), rate, static_cast<int>(b.seed)));
     if (!learned) return std::nullopt;
     team workers(cpu{.threads = b.threads});
     const auto validation = measure(a.base, adapters, a.validation, workers), test = measure(a.base, adapters, a.test, workers);
-    run_result r{who.name, who.label, rate, validation.bits, test.bits, learned->seconds_per_1000_tokens, b.seed, adapters.count(), b.steps, b.batch, b.length};
+    run_result r{who.name, who.label, key, rate, validation.bits, test.bits, learned->seconds_per_1000_tokens, b.seed, adapters.count(), b.steps, b.batch, b.length};
     log.add(r);
     return r;
 }

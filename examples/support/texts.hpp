@@ -30,9 +30,8 @@ inline void require_text(const std::string& path, std::string_view bytes) {
 
 namespace detail {
 
-// FNV-1a: a file stays in its split when others are added or removed.
-inline std::uint64_t hash(std::string_view text) {
-    std::uint64_t h = 0xcbf29ce484222325;
+// FNV-1a: a file stays in its split when others are added or removed. h: what came before.
+inline std::uint64_t hash(std::string_view text, std::uint64_t h = 0xcbf29ce484222325) {
     for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return h;
 }
