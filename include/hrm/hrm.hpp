@@ -36,6 +36,7 @@
 #include <hrm/systems/modal.hpp>
 #include <hrm/systems/norms.hpp>
 #include <hrm/systems/response.hpp>
+#include <hrm/systems/split.hpp>
 #include <hrm/systems/stability.hpp>
 #include <hrm/systems/structure.hpp>
 
@@ -48,6 +49,7 @@
 #include <hrm/scan/system.hpp>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/balanced.hpp>
 #include <hrm/reduction/cauchy.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/reduction/empirical.hpp>

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/hankel.hpp>
+#include <hrm/systems/response.hpp>
 
 #include "random_systems.hpp"
 
@@ -78,17 +79,148 @@ TEST_CASE("degenerate systems give a result") {
     CHECK(balance(s).bound == 0);
 }
 
-TEST_CASE("unstable input is refused with its spectral radius") {
+TEST_CASE("what is not finite is named; unstable input is refused where asked, with its spectral radius") {
     const discrete<diagonal<double>> s{{{0.5, 1.5}}, {{1}, {1}}, {{1, 1}}, {}};
-    CHECK_THROWS_WITH_AS(balance(s), doctest::Contains("spectral radius 1.5"), numerical_error);
+    CHECK_THROWS_WITH_AS(balance(s, {.unstable = unstable_poles::refuse}), doctest::Contains("spectral radius 1.5"), unstable_error);
+    CHECK_THROWS_WITH_AS(balance(as_dense(s), {.unstable = unstable_poles::refuse}), doctest::Contains("spectral radius 1.5"),
+                         unstable_error);
     auto bad = s;
     bad.a.poles[1] = 0.25;
     CHECK_NOTHROW(balance(bad));
     bad.c(0, 1) = std::nan("");
-    CHECK_THROWS_WITH_AS(balance(bad), "hrm::observability_factor: C(0, 1) is not finite", numerical_error);
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::balance: C(0, 1) is not finite", numerical_error);
     bad.c(0, 1) = 1;
     bad.b(0, 0) = HUGE_VAL;
-    CHECK_THROWS_WITH_AS(balance(bad), "hrm::controllability_factor: B(0, 0) is not finite", numerical_error);
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::balance: B(0, 0) is not finite", numerical_error);
+    bad.b(0, 0) = 1;
+    bad.a.poles[0] = std::nan("");
+    CHECK_THROWS_AS(balance(bad), numerical_error);
+    CHECK_THROWS_WITH_AS(balance(as_dense(bad)), "hrm::balance: A(0, 0) is not finite", numerical_error);
+}
+
+namespace {
+
+/// Largest difference of the frequency responses, relative to the largest response, at points off the poles.
+template <class S1, class S2>
+double response_distance(const S1& g, const S2& h) {
+    double apart = 0, size = 0;
+    for (double omega : {0.01, 0.2, 0.9, 2.0, 3.1}) {
+        const auto x = frequency_response(g, omega), y = frequency_response(h, omega);
+        for (std::size_t i = 0; i < x.flat().size(); ++i) {
+            size = std::max(size, std::abs(x.flat()[i]));
+            apart = std::max(apart, std::abs(x.flat()[i] - y.flat()[i]));
+        }
+    }
+    return size > 0 ? apart / size : apart;
+}
+
+template <class S>
+void check_unstable_kept(const S& g, index_t unstable) {
+    const auto all = balance(g), some = balance(g, {.rank = 2, .error = error_report::measured});
+    for (const auto& b : {all, some}) {
+        CHECK(b.unstable == unstable);
+        CHECK(b.stable == (unstable == 0));
+        CHECK(b.certified);
+        CHECK(static_cast<index_t>(b.sigma.size()) == g.order() - unstable);
+        auto identity = product(turned(b.w), b.t);
+        for (index_t i = 0; i < identity.rows(); ++i) identity(i, i) -= 1;
+        CHECK(largest(identity) <= 1e-9 * b.split_condition);
+        CHECK(distance(product(product(turned(b.w), to_dense(g.a)), b.t), b.system.a.a) <= 1e-10 * b.split_condition * (1 + largest(b.system.a.a)));
+    }
+    CHECK(response_distance(g, all.system) <= 1e-9 * all.split_condition);
+    CHECK(some.order() == std::min<index_t>(2, some.numerical_rank) + unstable);
+    REQUIRE(some.measured_error);
+    CHECK(*some.measured_error <= some.bound * (1 + 1e-8) + 1e-10 * some.sigma[0]);
+}
+
+}  // namespace
+
+TEST_CASE("unstable and integrating parts are split off, kept and counted") {
+    random_stream r(20);
+    for (int trial = 0; trial < 10; ++trial) {
+        const index_t n = 6 + r.below(6);
+        auto z = random_dense(r, n, 2, 2, 1.3);
+        index_t outside = 0, right = 0;
+        for (const auto& l : eigenvalues(z.a)) outside += std::abs(l) >= 1, right += l.real() >= 0;
+        check_unstable_kept(z, outside);
+        check_unstable_kept(continuous<dense<double>>{z.a, z.b, z.c, {}}, right);
+        auto p = random_pairs(r, 3, 3, 2, 2);
+        p.a.real[1] = -1;  // on the circle
+        p.a.re[0] = 0.8, p.a.im[0] = 0.7;
+        check_unstable_kept(p, 3);
+        check_unstable_kept(as_dense(p), 3);
+    }
+    // An integrator behind a similarity: the computed pole is a rounding error of either sign.
+    for (int trial = 0; trial < 10; ++trial) {
+        auto z = random_dense(r, 6, 1, 1, 0.8);
+        continuous<dense<double>> g{{matrix<double>(7, 7)}, matrix<double>(7, 1), matrix<double>(1, 7), {}};
+        for (index_t i = 0; i < 6; ++i) {
+            for (index_t j = 0; j < 6; ++j) g.a.a(i, j) = z.a.a(i, j) - (i == j);
+            g.a.a(6, i) = z.c(0, i);
+            g.b(i, 0) = z.b(i, 0);
+            g.c(0, i) = r.normal();
+        }
+        g.c(0, 6) = 1;
+        matrix<double> turn(7, 7);
+        r.fill_normal(turn.flat());
+        g.a.a = product(turn, turned(solve(turned(turn), turned(g.a.a))));
+        g.b = product(turn, g.b);
+        g.c = turned(solve(turned(turn), turned(g.c)));
+        const auto b = balance(g);
+        CHECK(b.unstable == 1);
+        CHECK(std::abs(b.spectral) <= 1e-9);
+        CHECK(response_distance(g, b.system) <= 1e-7);
+    }
+    const auto margin = balance(random_diagonal(r, 9, 1, 1, 0.9), {.margin = 0.5});
+    CHECK(margin.unstable + static_cast<index_t>(margin.sigma.size()) == 9);
+    CHECK(margin.unstable > 0);
+}
+
+TEST_CASE("residualised: exact at frequency zero, within the bound, whatever the time") {
+    random_stream r(21);
+    for (int trial = 0; trial < 10; ++trial)
+        for (const auto basis : {projection::square_root, projection::balancing_free}) {
+            const auto z = random_dense(r, 10, 2, 3, 0.8);
+            const balance_options o{.rank = 4, .error = error_report::measured, .basis = basis, .weak = weak_states::residualize};
+            const auto check = [&](const auto& g) {
+                const auto b = balance(g, o), cut = balance(g, {.rank = 4});
+                CHECK(b.order() == 4);
+                CHECK(b.delayed == 0);
+                CHECK(b.certified);
+                REQUIRE(b.measured_error);
+                CHECK(*b.measured_error <= b.bound * (1 + 1e-8));
+                const auto x = frequency_response(g, 0.0), y = frequency_response(b.system, 0.0), c = frequency_response(cut.system, 0.0);
+                double apart = 0, cut_apart = 0;
+                for (std::size_t i = 0; i < x.flat().size(); ++i) {
+                    apart = std::max(apart, std::abs(x.flat()[i] - y.flat()[i]));
+                    cut_apart = std::max(cut_apart, std::abs(x.flat()[i] - c.flat()[i]));
+                }
+                CHECK(apart <= 1e-11 * b.sigma[0]);
+                CHECK(cut_apart > 1e-8 * b.sigma[0]);
+            };
+            check(z);
+            auto s = continuous<dense<double>>{z.a, z.b, z.c, matrix<double>(3, 2, 0.25)};
+            for (index_t i = 0; i < 10; ++i) s.a.a(i, i) -= 1;
+            check(s);
+            check(random_diagonal(r, 10, 2, 3));
+            check(random_pairs(r, 2, 4, 2, 3));
+        }
+    // A pole at zero leaves no C A^-1: the outputs are held for one step instead.
+    const discrete<diagonal<double>> delay{{{0, 0.5}}, {{1}, {1e-3}}, {{1, 1}}, {}};
+    const auto d = balance(delay, {.weak = weak_states::residualize});
+    CHECK(response_distance(delay, d.system) <= 1e-12);
+}
+
+TEST_CASE("the gap rule, and H2 errors on request") {
+    const continuous<diagonal<double>> g{{{-1, -2, -1e3, -2e3}}, {{1}, {1}, {0.1}, {0.1}}, {{1, -1, 0.1, 0.1}}, {}};
+    const auto b = balance(g, {.error = error_report::measured, .gap = gap_rule::largest});
+    CHECK(b.order() == rank_by_gap(b.sigma));
+    REQUIRE(b.measured_h2);
+    CHECK(*b.measured_h2 == doctest::Approx(h2_norm(difference(g, b.system))).epsilon(1e-9));
+    // With a D of its own the H2 norm in continuous time is infinite: nothing is said.
+    const auto s = balance(g, {.rank = 2, .error = error_report::measured, .weak = weak_states::residualize});
+    CHECK_FALSE(s.measured_h2);
+    CHECK(s.measured_error);
 }
 
 TEST_CASE("given Gramians: the exact ones give the same reduction, and no certificate") {

@@ -84,6 +84,7 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     reduction<S> out;
     out.gain = std::abs(a.factor()) * (by_channel || gate_part.per_token() ? 1 : std::abs(gate_part.at(p, 0)));
     o.gain = out.gain;
+    o.unstable = unstable_poles::refuse;  // an adapter that forgets nothing has no reduced form to train
 
     auto small = wc ? balance(weighted, *wc, observability(weighted), o) : balance(weighted, o);
     out.sigma = small.sigma;

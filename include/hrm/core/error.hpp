@@ -20,6 +20,10 @@ struct shape_error : error {
 struct numerical_error : error {
     using error::error;
 };
+/// A pole outside the region of stability where only stable systems have an answer.
+struct unstable_error : numerical_error {
+    using numerical_error::numerical_error;
+};
 /// A file that is missing, truncated, hostile or cannot be written.
 struct io_error : error {
     using error::error;

@@ -41,7 +41,7 @@ matrix<double> to_double(const matrix<S>& a) {
     std::ostringstream s;
     s.precision(17);
     s << where << ": A is unstable: " << what << ' ' << value << ", must be below " << limit;
-    throw numerical_error(s.str());
+    throw unstable_error(s.str());
 }
 
 /// The Schur form of an A whose spectral radius must be below one.

@@ -1,0 +1,210 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include <hrm/linalg/solve.hpp>
+#include <hrm/reduction/balanced.hpp>
+#include <hrm/reduction/detail/gramian_factors.hpp>
+#include <hrm/reduction/jacobi.hpp>
+#include <hrm/systems/norms.hpp>
+
+// From the factors of two Gramians to a reduced system.
+
+namespace hrm::detail {
+
+/// a x, in O(n) a column where A is modal.
+inline matrix<double> times_state(const diagonal<double>& a, matrix<double> x) {
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (index_t j = 0; j < x.cols(); ++j) x(i, j) *= a.poles[static_cast<std::size_t>(i)];
+    return x;
+}
+inline matrix<double> times_state(const complex_pairs<double>& a, const matrix<double>& x) {
+    const index_t q = a.reals(), k = a.pairs();
+    matrix<double> y(x.rows(), x.cols());
+    for (index_t j = 0; j < x.cols(); ++j) {
+        for (index_t i = 0; i < q; ++i) y(i, j) = a.real[static_cast<std::size_t>(i)] * x(i, j);
+        for (index_t i = q; i < q + k; ++i) {
+            const double re = a.re[static_cast<std::size_t>(i - q)], im = a.im[static_cast<std::size_t>(i - q)];
+            y(i, j) = re * x(i, j) - im * x(i + k, j);
+            y(i + k, j) = im * x(i, j) + re * x(i + k, j);
+        }
+    }
+    return y;
+}
+inline matrix<double> times_state(const dense<double>& a, const matrix<double>& x) { return product(a.a, x); }
+
+/// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
+inline matrix<double> orthonormal(const matrix<double>& x) {
+    auto q = transpose(x);
+    const index_t n = x.rows();
+    for (index_t k = 0; k < q.rows(); ++k) {
+        double* v = q.view().row(k);
+        for (int twice = 0; twice < 2; ++twice) {
+            for (index_t h = 0; h < k; ++h) axpy(-dot(q.view().row(h), v, n), q.view().row(h), v, n);
+            const double length = std::sqrt(dot(v, v, n));
+            for (index_t i = 0; i < n && length > 0; ++i) v[i] /= length;
+        }
+    }
+    return transpose(q);
+}
+
+/// x y^-1.
+inline matrix<double> divide(const matrix<double>& x, const matrix<double>& y) { return transpose(solve(transpose(y), transpose(x))); }
+
+/// t, w: n x count, for the singular directions [first, first + count):  with Lo^T Lc = U S V^T,
+///     square root:     t = Lc V S^-1/2,  w = Lo U S^-1/2
+///     balancing-free:  t = orth(Lc V),   w = orth(Lo U) (t^T orth(Lo U))^-1
+struct oblique_projection {
+    matrix<double> t, w;
+    double correction = 0;
+
+    oblique_projection(const gramian_factors& f, const singular_values& svd, index_t first, index_t count, projection basis) {
+        matrix<double> v(svd.v.rows(), count), u(svd.u.rows(), count);
+        for (index_t j = 0; j < count; ++j) {
+            const double scale = basis == projection::square_root ? 1 / std::sqrt(svd.sigma[static_cast<std::size_t>(first + j)]) : 1;
+            for (index_t i = 0; i < v.rows(); ++i) v(i, j) = scale * svd.v(i, first + j);
+            for (index_t i = 0; i < u.rows(); ++i) u(i, j) = scale * svd.u(i, first + j);
+        }
+        t = product(f.lc, v);
+        w = product(f.lo, u);
+        if (basis == projection::balancing_free) {
+            t = orthonormal(t);
+            w = orthonormal(w);
+            w = divide(w, project(t, w));
+        }
+        // Small sigma leave w^T t short of I by rounding; t (w^T t)^-1 spans the same space and is exact again.
+        const auto identity = project(w, t);
+        for (index_t i = 0; i < count; ++i)
+            for (index_t j = 0; j < count; ++j) correction = std::max(correction, std::abs(identity(i, j) - (i == j)));
+        if (basis == projection::square_root) t = divide(t, identity);
+    }
+};
+
+inline void add(matrix<double>& to, const matrix<double>& from, double sign = 1) {
+    for (index_t i = 0; i < to.rows(); ++i)
+        for (index_t j = 0; j < to.cols(); ++j) to(i, j) += sign * from(i, j);
+}
+
+/// The weak states 2 follow the strong ones 1:  x2 = E^-1 (A21 x1 + B2 u),  E = -A22 (discrete: I - A22), so that
+///     A = A11 + A12 E^-1 A21,  B = B1 + A12 E^-1 B2,  C = C1 + C2 E^-1 A21,  D = D + C2 E^-1 B2.
+template <class System>
+System residualized(const System& s, index_t r) {
+    const index_t n = s.order(), k = n - r, m = s.inputs();
+    const auto block = [](const matrix<double>& x, index_t row, index_t rows, index_t col, index_t cols) {
+        matrix<double> y(rows, cols);
+        for (index_t i = 0; i < rows; ++i)
+            for (index_t j = 0; j < cols; ++j) y(i, j) = x(row + i, col + j);
+        return y;
+    };
+    matrix<double> e(k, k);
+    for (index_t i = 0; i < k; ++i)
+        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1 : 0) - s.a.a(r + i, r + j);
+    const auto xa = solve(e, block(s.a.a, r, k, 0, r)), xb = solve(e, block(s.b, r, k, 0, m));
+    const auto a12 = block(s.a.a, 0, r, r, k), c2 = block(s.c, 0, s.outputs(), r, k);
+    System to{{block(s.a.a, 0, r, 0, r)}, block(s.b, 0, r, 0, m), block(s.c, 0, s.outputs(), 0, r),
+              s.d.empty() ? matrix<double>(s.outputs(), m) : s.d};
+    add(to.a.a, product(a12, xa));
+    add(to.b, product(a12, xb));
+    add(to.c, product(c2, xa));
+    add(to.d, product(c2, xb));
+    return to;
+}
+
+/// The textbook form x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k of a system whose current input enters at once:
+/// x_k = s_{k-1}, so C becomes C A and D becomes D + C B.
+template <structure A>
+discrete<A> to_textbook(discrete<A> s) {
+    auto d = product(s.c, s.b);
+    if (!s.d.empty()) add(d, s.d);
+    s.d = std::move(d);
+    s.c = transpose(times_state(transpose(s.a), transpose(s.c)));
+    return s;
+}
+/// And back: C becomes C A^-1. Where A is too near to singular for that, the outputs of x are held in p more states, which
+/// only hand them on: A = [A 0; C 0], B = [B; 0], C = [0 I]. Returns how many were added.
+inline index_t from_textbook(discrete<dense<double>>& s) {
+    const index_t r = s.order(), p = s.outputs();
+    if (r == 0) return 0;
+    const auto sigma = jacobi_svd(s.a.a).sigma;
+    if (sigma.back() > 1e-8 * sigma.front()) {
+        s.c = divide(s.c, s.a.a);
+        add(s.d, product(s.c, s.b), -1);
+        return 0;
+    }
+    discrete<dense<double>> to{{matrix<double>(r + p, r + p)}, matrix<double>(r + p, s.inputs()), matrix<double>(p, r + p), s.d};
+    for (index_t j = 0; j < r; ++j) {
+        for (index_t i = 0; i < r; ++i) to.a.a(i, j) = s.a.a(i, j);
+        for (index_t i = 0; i < p; ++i) to.a.a(r + i, j) = s.c(i, j);
+    }
+    for (index_t i = 0; i < r; ++i)
+        for (index_t j = 0; j < s.inputs(); ++j) to.b(i, j) = s.b(i, j);
+    for (index_t i = 0; i < p; ++i) to.c(i, r + i) = 1;
+    s = std::move(to);
+    return p;
+}
+
+/// What is said about a result once its system stands.
+template <class Result>
+void describe(Result& out) {
+    if (out.t.cols() > 0) out.condition = jacobi_svd(out.t).sigma[0] * jacobi_svd(out.w).sigma[0];
+    if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
+    else out.spectral = spectral_abscissa(out.system.a);
+    out.stable = is_stable(out.system);
+}
+
+/// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
+/// whose weak states are residualised. times_a(x) = A x.
+template <linear_system T, class Times>
+auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& f, const balance_options& o) {
+    balanced_system<reduced_system<T>> out;
+    const auto svd = jacobi_svd(factor_product(f));
+    out.sigma = svd.sigma;
+    out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
+    out.numerical_rank = rank_by_tolerance(out.sigma, static_cast<double>(s.order()) * std::numeric_limits<double>::epsilon());
+    const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
+    const bool weak = o.weak == weak_states::residualize;
+    const index_t all = weak ? out.numerical_rank : r;
+    out.bound = tail_bound(out.sigma, r);
+
+    oblique_projection strong(f, svd, 0, r, o.basis);
+    out.biorthogonality = strong.correction;
+    out.t = std::move(strong.t);
+    out.w = std::move(strong.w);
+    auto t = out.t, w = out.w;
+    if (all > r) {  // the weak directions beside the strong ones
+        const oblique_projection rest(f, svd, r, all - r, o.basis);
+        const auto beside = [&](const matrix<double>& x, const matrix<double>& y) {
+            matrix<double> both(x.rows(), all);
+            for (index_t i = 0; i < x.rows(); ++i) {
+                std::copy_n(x.view().row(i), r, both.view().row(i));
+                std::copy_n(y.view().row(i), all - r, both.view().row(i) + r);
+            }
+            return both;
+        };
+        t = beside(t, rest.t);
+        w = beside(w, rest.w);
+    }
+    out.system = {{project(w, times_a(t))}, project(w, s.b), product(s.c, t), s.d};
+    if (weak) {
+        if constexpr (in_discrete_time<T>) {
+            // s is the textbook form already.
+            out.system = residualized(out.system, r);
+            out.delayed = from_textbook(out.system);
+        } else out.system = residualized(out.system, r);
+    }
+    return out;
+}
+
+/// Errors between a stable system and its reduction.
+template <linear_system T, class Result>
+void measure(const T& g, Result& out) {
+    auto e = difference(g, out.system);
+    bool strictly_proper = true;
+    for (double x : e.d.flat()) strictly_proper = strictly_proper && x == 0;
+    if (strictly_proper) e.d = {};
+    out.measured_error = hinf_norm(e).value;
+    if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
+}
+
+}  // namespace hrm::detail
