@@ -31,6 +31,7 @@
 
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/convert.hpp>
+#include <hrm/systems/descriptor.hpp>
 #include <hrm/systems/discrete.hpp>
 #include <hrm/systems/discretize.hpp>
 #include <hrm/systems/modal.hpp>
@@ -57,10 +58,13 @@
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/jacobi.hpp>
+#include <hrm/reduction/limited.hpp>
 #include <hrm/reduction/markov.hpp>
+#include <hrm/reduction/minimal.hpp>
 #include <hrm/reduction/rank.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/reduction/simulate.hpp>
+#include <hrm/reduction/weighted.hpp>
 
 #include <hrm/adapter/adapter.hpp>
 #include <hrm/adapter/calibrate.hpp>

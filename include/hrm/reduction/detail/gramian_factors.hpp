@@ -78,6 +78,7 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
 inline matrix<double> factor_product(const gramian_factors& f) {
     matrix<double> k(f.lo.cols(), f.lc.cols());
     multiply(transposed(f.lo.view()), f.lc.view(), k.view());
+    require_finite("hrm::balance", "Lo^T Lc", k);  // Gramians beyond the range of double
     return k;
 }
 

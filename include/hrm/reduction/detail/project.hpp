@@ -147,6 +147,9 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
 /// What is said about a result once its system stands.
 template <class Result>
 void describe(Result& out) {
+    require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
+    require_finite("hrm::balance", "the reduced B", out.system.b);
+    require_finite("hrm::balance", "the reduced C", out.system.c);
     if (out.t.cols() > 0) out.condition = jacobi_svd(out.t).sigma[0] * jacobi_svd(out.w).sigma[0];
     if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
     else out.spectral = spectral_abscissa(out.system.a);

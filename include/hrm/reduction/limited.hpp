@@ -1,0 +1,194 @@
+#pragma once
+
+#include <cmath>
+#include <complex>
+#include <numbers>
+
+#include <hrm/linalg/expm.hpp>
+#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/rediagonalize.hpp>
+#include <hrm/systems/discretize.hpp>
+#include <hrm/systems/modal.hpp>
+
+// Gramians of a part of time or frequency, for balance(system, wc, wo): a reduction that is good there and nowhere else.
+// Gawronski & Juang 1990. The observability ones are those of the dual system.
+
+namespace hrm {
+
+/// Continuous time: what happens within this long. Discrete time has controllability(system, steps) for it.
+struct horizon {
+    double length;
+};
+/// low <= |omega| <= high, in radians a unit of time, or a step (then at most pi).
+struct band {
+    double low, high;
+};
+
+namespace detail {
+
+/// (1/2 pi) integral over the band, negative frequencies included, of 1/(i omega - l):  -i/(2 pi) [ln(i omega - l)].
+inline complex band_integral(half_plane, complex l, band w) {
+    const auto at = [l](double omega) { return std::log(complex(0, omega) - l); };
+    return complex(0, -1) * (at(w.high) - at(w.low) + at(-w.low) - at(-w.high)) / (2 * std::numbers::pi);
+}
+/// The same of 1/(1 - l e^{-i theta}):  1/(2 pi) [theta - i ln(1 - l e^{-i theta})].
+inline complex band_integral(unit_disk, complex l, band w) {
+    const auto at = [l](double theta) { return theta - complex(0, 1) * std::log(1.0 - l * std::polar(1.0, -theta)); };
+    return (at(w.high) - at(w.low) + at(-w.low) - at(-w.high)) / (2 * std::numbers::pi);
+}
+
+/// Wc in modal coordinates, kernel(l_i, l_j) b_i b_j^*, of any A: dense ones through their eigenvectors.
+template <linear_system T, class Kernel>
+matrix<double> modal_gramian(const char* where, const T& system, bool needs_stable, Kernel kernel) {
+    system.check();
+    const auto s = cast<double>(system);
+    require_finite(where, "B", s.b);
+    const auto closed = [&](const auto& a, const matrix<double>& b) {
+        const auto rows = modal(a, b);
+        if (needs_stable) require_stable<std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>>(where, rows);
+        return planar_gramian(rows, kernel);
+    };
+    if constexpr (is_modal<T>) return closed(s.a, s.b);
+    else {
+        require_finite(where, "A", s.a.a);
+        const auto between = [](const matrix<double>& x, const matrix<double>& w) {  // x w x^T
+            matrix<double> xw(x.rows(), w.cols()), y(x.rows(), x.rows());
+            multiply(x.view(), w.view(), xw.view());
+            multiply(xw.view(), transposed(x.view()), y.view());
+            for (index_t i = 0; i < y.rows(); ++i)
+                for (index_t j = 0; j < i; ++j) y(i, j) = y(j, i) = (y(i, j) + y(j, i)) / 2;
+            return y;
+        };
+        if (const auto modes = find_modes(s.a.a)) {
+            const auto half = modes->from_modes(closed(modes->a, modes->to_modes(s.b)));
+            return modes->from_modes(transpose(half));
+        }
+        complex_pairs<double> a;
+        const auto v = modal_vectors(s.a.a, a);
+        const auto sigma = jacobi_svd(v).sigma;
+        if (!sigma.empty() && !(sigma.back() > 1e-7 * sigma.front()))
+            throw numerical_error(std::string(where) + ": A is too near to defective: its eigenvectors have condition " +
+                                  std::to_string(sigma.front() / sigma.back()) + ", expected at most 1e+07");
+        return between(v, closed(a, solve(v, s.b)));
+    }
+}
+
+}  // namespace detail
+
+/// Wc = (1/2 pi) integral over the band of F B B^T F^*,  F = (i omega I - A)^-1, discrete (I - A e^{-i omega})^-1:
+///     continuous:  -(s_i + conj s_j)/(l_i + conj l_j) b_i b_j^*        with s the integral of 1/(i omega - l),
+///     discrete:    (s_i + conj s_j - |band|/pi)/(1 - l_i conj l_j) b_i b_j^*        with that of 1/(1 - l e^{-i omega}).
+/// n x n, positive semidefinite; the whole axis or circle gives the Gramian itself. Diagonal A and pairs O(n^2 m), dense A
+/// through its eigenvectors, O(n^3). Throws numerical_error if A is unstable, or defective to seven digits.
+template <linear_system T>
+matrix<double> controllability(const T& system, band w) {
+    if (!(w.low >= 0 && w.high >= w.low))
+        throw numerical_error("hrm::controllability: the band runs from " + std::to_string(w.low) + " to " + std::to_string(w.high));
+    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    return detail::modal_gramian("hrm::controllability", system, true, [w](auto x, auto y) {
+        const auto sum = detail::band_integral(domain{}, x, w) + std::conj(detail::band_integral(domain{}, y, w));
+        const double width = in_discrete_time<T> ? (w.high - w.low) / std::numbers::pi : 0;
+        return (sum - width) / domain::denominator(x, y);
+    });
+}
+template <linear_system T>
+matrix<double> observability(const T& system, band w) {
+    return controllability(dual(system), w);
+}
+
+/// Wc = integral_0^T e^{At} B B^T e^{A^T t} dt, any A, stable or not. Diagonal A and pairs: the closed form
+///     (e^{(l_i + conj l_j) T} - 1)/(l_i + conj l_j) b_i b_j^*
+/// Dense: over T/2^k by the exponential of [-A BB^T; 0 A^T] (Van Loan 1978), then k doublings, W <- W + E W E^T. O(k n^3).
+template <structure A>
+matrix<double> controllability(const continuous<A>& system, horizon t) {
+    if (!(t.length >= 0 && std::isfinite(t.length)))
+        throw numerical_error("hrm::controllability: the horizon is " + std::to_string(t.length));
+    using T = continuous<A>;
+    if constexpr (detail::is_modal<T>)
+        return detail::modal_gramian("hrm::controllability", system, false, [t](auto x, auto y) {
+            const std::complex<double> z = (x + std::conj(y)) * t.length;
+            return t.length * (std::abs(z) > 0 ? detail::expm1(z) / z : std::complex<double>(1));
+        });
+    else {
+        system.check();
+        const auto s = cast<double>(system);
+        detail::require_finite("hrm::controllability", "A", s.a.a);
+        detail::require_finite("hrm::controllability", "B", s.b);
+        const index_t n = s.order();
+        double norm = 0;
+        for (double x : s.a.a.flat()) norm = std::hypot(norm, x);
+        const int doublings = norm * t.length > 1 ? static_cast<int>(std::ceil(std::log2(norm * t.length))) : 0;
+        const double step = std::ldexp(t.length, -doublings);
+        const auto q = detail::squared(s.b);
+        matrix<double> generator(2 * n, 2 * n);
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j) {
+                generator(i, j) = -step * s.a.a(i, j);
+                generator(i, n + j) = step * q(i, j);
+                generator(n + i, n + j) = step * s.a.a(j, i);
+            }
+        const auto grown = expm(generator);
+        matrix<double> e(n, n), upper(n, n), w(n, n);  // e^{A step}, then W = e upper
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j) {
+                e(i, j) = grown(n + j, n + i);
+                upper(i, j) = grown(i, n + j);
+            }
+        multiply(e.view(), upper.view(), w.view());
+        for (int k = 0; k < doublings; ++k) {
+            matrix<double> ew(n, n), square(n, n);
+            multiply(e.view(), w.view(), ew.view());
+            multiply(ew.view(), transposed(e.view()), w.view(), into::add);
+            multiply(e.view(), e.view(), square.view());
+            e = std::move(square);
+        }
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
+        return w;
+    }
+}
+template <structure A>
+matrix<double> observability(const continuous<A>& system, horizon t) {
+    return controllability(dual(system), t);
+}
+
+/// Time-limited Wc = sum_{k < steps} A^k B B^T (A^T)^k of a dense A, stable or not, by doubling:  O(n^3 log steps).
+template <real S>
+matrix<double> controllability(const discrete<dense<S>>& system, index_t steps) {
+    system.check();
+    const auto s = cast<double>(system);
+    detail::require_finite("hrm::controllability", "A", s.a.a);
+    detail::require_finite("hrm::controllability", "B", s.b);
+    const index_t n = s.order();
+    const auto q = detail::squared(s.b);
+    // W and E = A^count for the leading bits of steps; a further bit: W <- Q + A W A^T, E <- A E.
+    matrix<double> w(n, n), e(n, n);
+    for (index_t i = 0; i < n; ++i) e(i, i) = 1;
+    const auto times = [n](const matrix<double>& x, const matrix<double>& y) {
+        matrix<double> z(n, n);
+        multiply(x.view(), y.view(), z.view());
+        return z;
+    };
+    int bit = 62;
+    while (bit >= 0 && ((steps >> bit) & 1) == 0) --bit;
+    for (; bit >= 0; --bit) {
+        const auto ew = times(e, w);
+        multiply(ew.view(), transposed(e.view()), w.view(), into::add);
+        e = times(e, e);
+        if (((steps >> bit) & 1) == 0) continue;
+        auto next = q;
+        const auto aw = times(s.a.a, w);
+        multiply(aw.view(), transposed(s.a.a.view()), next.view(), into::add);
+        w = std::move(next);
+        e = times(s.a.a, e);
+    }
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
+    return w;
+}
+template <real S>
+matrix<double> observability(const discrete<dense<S>>& system, index_t steps) {
+    return controllability(dual(system), steps);
+}
+
+}  // namespace hrm

@@ -1,0 +1,140 @@
+#include <hrm/reduction/limited.hpp>
+
+#include <doctest/doctest.h>
+
+#include <hrm/reduction/balance.hpp>
+#include <hrm/systems/response.hpp>
+
+#include "random_systems.hpp"
+
+using namespace hrm;
+using namespace hrm::testing;
+
+namespace {
+
+continuous<complex_pairs<double>> random_continuous(random_stream& r, index_t q, index_t k, index_t m, index_t p) {
+    continuous<complex_pairs<double>> s;
+    for (index_t i = 0; i < q; ++i) s.a.real.push_back(-std::exp(r.normal()));
+    for (index_t i = 0; i < k; ++i) {
+        s.a.re.push_back(-0.3 * std::exp(r.normal()));
+        s.a.im.push_back(std::exp(r.normal()));
+    }
+    fill_ports(r, s.b, s.c, q + 2 * k, m, p);
+    return s;
+}
+template <template <class> class System, class A>
+System<dense<double>> in_random_coordinates(random_stream& r, const System<A>& s, matrix<double>& t) {
+    const index_t n = s.order();
+    t = matrix<double>(n, n);
+    r.fill_normal(t.flat(), 0.3);
+    for (index_t i = 0; i < n; ++i) t(i, i) += 1;
+    return {{product(t, turned(solve(turned(t), turned(to_dense(s.a)))))}, product(t, s.b), turned(solve(turned(t), turned(s.c))), {}};
+}
+matrix<double> between(const matrix<double>& t, const matrix<double>& w) { return product(product(t, w), turned(t)); }
+matrix<double> sum(matrix<double> x, const matrix<double>& y) {
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (index_t j = 0; j < x.cols(); ++j) x(i, j) += y(i, j);
+    return x;
+}
+
+// The integral by Simpson's rule on 4000 steps: the states' responses are those of a system with C = I.
+template <template <class> class System>
+matrix<double> by_quadrature(System<dense<double>> s, band w) {
+    const index_t n = s.order();
+    s.c = matrix<double>(n, n);
+    for (index_t i = 0; i < n; ++i) s.c(i, i) = 1;
+    matrix<double> total(n, n);
+    const int steps = 4000;
+    for (int k = 0; k <= steps; ++k) {
+        const double omega = w.low + (w.high - w.low) * k / steps;
+        const double weight = (k == 0 || k == steps ? 1 : k % 2 ? 4 : 2) * (w.high - w.low) / steps / 3;
+        const auto x = frequency_response(s, omega);  // n x m
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j)
+                for (index_t h = 0; h < x.cols(); ++h)
+                    total(i, j) += weight / std::numbers::pi * (x(i, h) * std::conj(x(j, h))).real();
+    }
+    return total;
+}
+
+}  // namespace
+
+TEST_CASE("frequency-limited: the integral itself; all frequencies give the Gramian; dense A agrees") {
+    random_stream r(1);
+    for (int trial = 0; trial < 3; ++trial) {
+        const auto s = random_continuous(r, 2, 2, 2, 2);
+        const auto z = random_pairs(r, 2, 2, 2, 2, 0.9);
+        const band w{0.4, 1.7};
+        const auto ws = controllability(s, w), wz = controllability(z, w);
+        CHECK(distance(ws, by_quadrature(to_dense(s), w)) <= 1e-8 * largest(ws));  // Simpson: the fourth power of 3e-4
+        CHECK(distance(wz, by_quadrature(as_dense(z), w)) <= 1e-8 * largest(wz));
+        CHECK(distance(sum(controllability(s, {0, 3}), controllability(s, {3, 1e14})), controllability(s)) <= 1e-11 * largest(ws) + 1e-11);
+        CHECK(distance(controllability(z, {0, std::numbers::pi}), controllability(z)) <= 1e-12 * largest(controllability(z)));
+        matrix<double> t;
+        const auto d = in_random_coordinates(r, s, t);
+        CHECK(distance(controllability(d, w), between(t, ws)) <= 1e-9 * largest(between(t, ws)));
+        const auto e = in_random_coordinates(r, z, t);
+        CHECK(distance(controllability(e, w), between(t, wz)) <= 1e-9 * largest(between(t, wz)));
+        CHECK(distance(observability(s, w), controllability(dual(s), w)) == 0);
+        CHECK(distance(controllability(to_dense(s), w), ws) <= 1e-12 * largest(ws));  // seen through
+    }
+    CHECK_THROWS_AS(controllability(continuous<diagonal<double>>{{{1}}, {{1}}, {{1}}, {}}, band{0, 1}), unstable_error);
+    CHECK_THROWS_AS(controllability(continuous<diagonal<double>>{{{-1}}, {{1}}, {{1}}, {}}, band{2, 1}), numerical_error);
+    const continuous<dense<double>> defective{{{{-1, 1, 0}, {0, -1, 1}, {0, 0, -1}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+    CHECK_THROWS_WITH_AS(controllability(defective, band{0, 1}), doctest::Contains("too near to defective"), numerical_error);
+}
+
+TEST_CASE("time-limited: closed form and dense agree, a long horizon gives the Gramian, horizons add up, unstable A too") {
+    random_stream r(2);
+    for (int trial = 0; trial < 3; ++trial) {
+        auto s = random_continuous(r, 2, 2, 2, 2);
+        CHECK(distance(controllability(s, horizon{1e4}), controllability(s)) <= 1e-12 * largest(controllability(s)));
+        if (trial == 2) s.a.real[0] = 0.3, s.a.re[1] = 0.1, s.a.real[1] = 0;  // unstable, and an integrator
+        matrix<double> t;
+        const auto d = in_random_coordinates(r, s, t);
+        for (double length : {0.01, 1.0, 7.0}) {
+            const auto w = between(t, controllability(s, horizon{length}));
+            CHECK(distance(controllability(d, horizon{length}), w) <= 1e-10 * largest(w));
+        }
+        // W(a + b) = W(a) + e^{Aa} W(b) e^{A^T a}.
+        const auto whole = controllability(d, horizon{3.5});
+        const auto parts = sum(controllability(d, horizon{1.5}), between(expm([&] {
+                                                                             auto a = d.a.a;
+                                                                             for (auto& x : a.flat()) x *= 1.5;
+                                                                             return a;
+                                                                         }()),
+                                                                         controllability(d, horizon{2})));
+        CHECK(distance(whole, parts) <= 1e-11 * largest(whole));
+        CHECK(distance(observability(d, horizon{2}), controllability(dual(d), horizon{2})) == 0);
+    }
+    for (index_t steps : {0, 1, 2, 5, 64, 1000}) {
+        const auto z = random_pairs(r, 2, 2, 2, 2, 0.95);
+        matrix<double> t;
+        const auto d = in_random_coordinates(r, z, t);
+        const auto w = between(t, controllability(z, steps));
+        CHECK(distance(controllability(d, steps), w) <= 1e-11 * (1 + largest(w)));
+        CHECK(distance(observability(d, steps), controllability(dual(d), steps)) == 0);
+    }
+    CHECK_THROWS_AS(controllability(random_continuous(r, 1, 0, 1, 1), horizon{-1}), numerical_error);
+}
+
+TEST_CASE("balanced for a band, the error there is smaller than that of plain balancing") {
+    random_stream r(3);
+    int better = 0, trials = 10;
+    for (int trial = 0; trial < trials; ++trial) {
+        const auto s = random_continuous(r, 2, 5, 1, 1);
+        const band w{0.0, 0.3};
+        const auto plain = balance(s, {.rank = 4}), limited = balance(s, controllability(s, w), observability(s, w), {.rank = 4});
+        CHECK_FALSE(limited.certified);
+        const auto worst = [&](const auto& g) {
+            double e = 0;
+            for (int k = 0; k <= 20; ++k) {
+                const double omega = w.high * k / 20;
+                e = std::max(e, std::abs(frequency_response(s, omega)(0, 0) - frequency_response(g, omega)(0, 0)));
+            }
+            return e;
+        };
+        better += worst(limited.system) < worst(plain.system);
+    }
+    CHECK(better >= 8);
+}
