@@ -81,7 +81,15 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
     singular_values out{matrix<double>(m, n), std::vector<double>(static_cast<std::size_t>(n)), matrix<double>(n, n)};
     if (n == 0) return out;
 
-    detail::pivoted_qr qr(k);
+    // Scaled to a largest entry near 1, by a power of two: squares must not overflow.
+    double largest = 0;
+    for (index_t i = 0; i < m; ++i)
+        for (index_t h = 0; h < n; ++h) largest = std::max(largest, std::abs(k(i, h)));
+    const int exponent = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
+    matrix<double> scaled(k);
+    for (double& value : scaled.flat()) value = std::ldexp(value, -exponent);
+
+    detail::pivoted_qr qr(scaled.view());
     auto &x = qr.r, &j = qr.q;  // row i: column i of R^T, and of Q J
 
     const double eps = std::numeric_limits<double>::epsilon(), small = eps * std::sqrt(static_cast<double>(n));
@@ -117,7 +125,8 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
     std::stable_sort(order.begin(), order.end(), [&](auto i, auto h) { return norm[i] > norm[h]; });
     for (index_t r = 0; r < n; ++r) {
         const auto from = order[static_cast<std::size_t>(r)];
-        const double sigma = out.sigma[static_cast<std::size_t>(r)] = norm[from];
+        const double sigma = norm[from];
+        out.sigma[static_cast<std::size_t>(r)] = std::ldexp(sigma, exponent);
         for (index_t i = 0; i < m; ++i) out.u(i, r) = j(static_cast<index_t>(from), i);
         for (index_t i = 0; i < n; ++i)
             out.v(qr.column[static_cast<std::size_t>(i)], r) = sigma > 0 ? x(static_cast<index_t>(from), i) / sigma : 0;

@@ -31,7 +31,9 @@ template <class T>
 buffer<double> balance_scales(matrix<T>& a) {
     const index_t n = a.rows();
     buffer<double> d(static_cast<std::size_t>(n), 1.0);
-    for (bool again = true; again;) {
+    // A handful of rounds is usual; entries whose squares underflow could go round for ever.
+    bool again = true;
+    for (int round = 0; again && round < 50; ++round) {
         again = false;
         for (index_t i = 0; i < n; ++i) {
             double row = 0, col = 0;
@@ -41,7 +43,7 @@ buffer<double> balance_scales(matrix<T>& a) {
             }
             row = std::sqrt(row);
             col = std::sqrt(col);
-            if (!(row > 0 && col > 0)) continue;
+            if (!(row > 0 && col > 0 && std::isfinite(row + col))) continue;
             const double before = row + col;
             double f = 1;
             for (; col < row / 2; col *= 2, row /= 2) f *= 2;

@@ -1,0 +1,151 @@
+// Whatever goes in: a result that can be trusted, or an error of the library that says what is wrong.
+
+#include <cmath>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include <hrm/reduction/limited.hpp>
+#include <hrm/reduction/minimal.hpp>
+
+#include "random_systems.hpp"
+
+using namespace hrm;
+using namespace hrm::testing;
+
+namespace {
+
+double strange(random_stream& r) {
+    constexpr double values[] = {0, 0, 0, 1, -1, 0.5, -0.5, 1e-8, 1e8, -1e8, 1e-160, 1e160, 1e-300, -1e300, 5e-324,
+                                 std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN(),
+                                 1 - 1e-16, -1 + 1e-12, -1e-17};
+    return values[r.below(static_cast<index_t>(std::size(values)))];
+}
+void fill(random_stream& r, std::span<double> x, double oddness) {
+    for (auto& v : x) v = r.uniform() < oddness ? strange(r) : r.uniform() < 0.2 ? 0 : r.normal();
+}
+bool finite(const matrix<double>& x) {
+    for (double v : x.flat())
+        if (!std::isfinite(v)) return false;
+    return true;
+}
+
+struct outcome {
+    int results = 0, refusals = 0;
+};
+
+template <class T>
+void check_one(const T& g, const balance_options& o, outcome& count) {
+    try {
+        const auto b = balance(g, o);
+        ++count.results;
+        CHECK(finite(b.system.a.a));
+        CHECK(finite(b.system.b));
+        CHECK(finite(b.system.c));
+        CHECK(b.system.inputs() == g.inputs());
+        CHECK(b.system.outputs() == g.outputs());
+        CHECK(b.order() <= g.order() + b.delayed);
+        CHECK(static_cast<index_t>(b.sigma.size()) + b.unstable == g.order());
+        CHECK(b.t.cols() + b.delayed == b.order());
+        for (double s : b.sigma) CHECK((std::isfinite(s) && s >= 0));
+        if (o.rank >= 0) CHECK(b.order() - b.delayed - b.unstable <= o.rank);
+    } catch (const error& e) {
+        ++count.refusals;
+        CHECK(std::string(e.what()).starts_with("hrm::"));
+    }
+}
+
+template <template <class> class System>
+void check_all(random_stream& r, double oddness, outcome& count) {
+    const index_t n = r.below(6), m = r.below(4), p = r.below(4);
+    System<dense<double>> g{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), {}};
+    fill(r, g.a.a.flat(), oddness);
+    fill(r, g.b.flat(), oddness);
+    fill(r, g.c.flat(), oddness);
+    if (r.uniform() < 0.2) g.d = matrix<double>(p, m, 1.0);
+    if (r.uniform() < 0.3)
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < i; ++j) g.a.a(i, j) = 0;  // triangular: often defective
+    balance_options o;
+    if (r.uniform() < 0.5) o.rank = r.below(n + 2);
+    if (r.uniform() < 0.3) o.tolerance = r.uniform();
+    if (r.uniform() < 0.2) o.hinf_budget = r.uniform();
+    if (r.uniform() < 0.2) o.gap = gap_rule::largest;
+    if (r.uniform() < 0.3) o.basis = projection::balancing_free;
+    if (r.uniform() < 0.3) o.weak = weak_states::residualize;
+    if (r.uniform() < 0.2) o.unstable = unstable_poles::refuse;
+    check_one(g, o, count);
+    System<diagonal<double>> d{{}, g.b, g.c, g.d};
+    System<complex_pairs<double>> c{{}, g.b, g.c, g.d};
+    for (index_t i = 0; i < n; ++i) d.a.poles.push_back(g.a.a(i, i));
+    for (index_t i = 0; i < n % 2; ++i) c.a.real.push_back(g.a.a(i, i));
+    for (index_t i = 0; i < n / 2; ++i) {
+        c.a.re.push_back(g.a.a(2 * i, 2 * i));
+        c.a.im.push_back(g.a.a(2 * i, 2 * i + 1));
+    }
+    check_one(d, o, count);
+    check_one(c, o, count);
+}
+
+}  // namespace
+
+TEST_CASE("1500 small systems with zeros, infinities, NaN and extreme numbers: a result or an error, never anything else") {
+    random_stream r(1);
+    outcome plain, odd;
+    for (int trial = 0; trial < 250; ++trial) {
+        CAPTURE(trial);
+        check_all<continuous>(r, 0.02, plain);
+        check_all<discrete>(r, 0.02, plain);
+        check_all<continuous>(r, 0.3, odd);
+        check_all<discrete>(r, 0.3, odd);
+    }
+    CHECK(plain.results > 900);
+    CHECK(odd.refusals > 100);
+    MESSAGE("ordinary: ", plain.results, " results, ", plain.refusals, " refusals; strange: ", odd.results, ", ", odd.refusals);
+}
+
+TEST_CASE("errors say which entry, which extent, which pole") {
+    continuous<dense<double>> g{{{{-1, 2, 0}, {0, -2, 1}, {0, 0, -3}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+    auto bad = g;
+    bad.a.a(1, 2) = std::nan("");
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::balance: A(1, 2) is not finite", numerical_error);
+    bad = g;
+    bad.b = matrix<double>(2, 1);
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::continuous: B is 2x1, expected 3x1", shape_error);
+    bad = g;
+    bad.c = matrix<double>(1, 4);
+    CHECK_THROWS_WITH_AS(balance(bad), "hrm::continuous: C is 1x4, expected 1x3", shape_error);
+    bad = g;
+    bad.d = matrix<double>(2, 2);
+    CHECK_THROWS_AS(balance(bad), shape_error);
+    bad = g;
+    bad.a.a = matrix<double>(3, 2);
+    CHECK_THROWS_AS(balance(bad), shape_error);
+    bad = g;
+    bad.a.a(2, 2) = 3;
+    CHECK_THROWS_WITH_AS(balance(bad, {.unstable = unstable_poles::refuse}), doctest::Contains("spectral abscissa 3"), unstable_error);
+    CHECK(balance(bad).unstable == 1);
+}
+
+TEST_CASE("no states, one state, no ports, zero ports, defective A: results") {
+    CHECK(balance(continuous<dense<double>>{}).order() == 0);
+    CHECK(minimal(discrete<dense<double>>{}).order() == 0);
+    const discrete<dense<double>> one{{{{0.5}}}, {{2}}, {{3}}, {}};
+    const auto b = balance(one, {.error = error_report::measured});
+    CHECK(b.sigma[0] == doctest::Approx(6 / 0.75).epsilon(1e-14));
+    CHECK(*b.measured_error <= 1e-13);
+    auto zero = one;
+    zero.b(0, 0) = 0;
+    CHECK(balance(zero).order() == 0);
+    CHECK(balance(zero, {.weak = weak_states::residualize}).order() == 0);
+    // A Jordan block of size 8: as far from diagonal as A can be.
+    continuous<dense<double>> jordan{{matrix<double>(8, 8)}, matrix<double>(8, 1), matrix<double>(1, 8), {}};
+    for (index_t i = 0; i < 8; ++i) {
+        jordan.a.a(i, i) = -1;
+        if (i > 0) jordan.a.a(i - 1, i) = 1;
+    }
+    jordan.b(7, 0) = jordan.c(0, 0) = 1;
+    const auto j = balance(jordan, {.rank = 4, .error = error_report::measured});
+    CHECK(j.certified);
+    CHECK(*j.measured_error <= j.bound * (1 + 1e-9));
+}
