@@ -61,6 +61,7 @@
 #include <hrm/reduction/limited.hpp>
 #include <hrm/reduction/markov.hpp>
 #include <hrm/reduction/minimal.hpp>
+#include <hrm/reduction/modal_truncation.hpp>
 #include <hrm/reduction/rank.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/reduction/simulate.hpp>

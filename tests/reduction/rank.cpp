@@ -61,3 +61,21 @@ TEST_CASE("a shared budget goes to the largest values of all") {
     CHECK(share_ranks(all, 2, std::vector<double>{0.1, -1, 1}) == std::vector<index_t>{0, 2, 0});
     CHECK_THROWS_AS(share_ranks(all, 2, std::vector<double>{1.0}), shape_error);
 }
+
+TEST_CASE("one H-infinity budget for many systems: kept, and no further value would fit") {
+    const std::vector<std::vector<double>> sigma{{8, 1, 0.1, 0.01}, {4, 0.5, 0.5, 0.5}, {}, {2, 0.02}};
+    for (double budget : {0.0, 0.05, 0.3, 1.5, 4.0, 100.0}) {
+        const auto r = share_hinf_budget(sigma, budget);
+        double spent = 0;
+        for (std::size_t l = 0; l < sigma.size(); ++l) spent += tail_bound(sigma[l], r[l]);
+        CHECK(spent <= budget * (1 + 1e-12));
+        if (budget == 0.0) CHECK(r == std::vector<index_t>{4, 4, 0, 2});
+        if (budget == 0.05) CHECK(r == std::vector<index_t>{3, 4, 0, 2});
+        if (budget == 0.3) CHECK(r == std::vector<index_t>{2, 4, 0, 1});
+        if (budget == 1.5) CHECK(r == std::vector<index_t>{2, 1, 0, 1});  // three equal values for the price of one
+        if (budget == 100.0) CHECK(r == std::vector<index_t>{0, 0, 0, 0});
+    }
+    const std::vector<double> gains{1, -100, 1, 1};
+    CHECK(share_hinf_budget(sigma, 1.5, gains) == std::vector<index_t>{2, 4, 0, 1});
+    CHECK_THROWS_AS(share_hinf_budget(sigma, 1, std::vector<double>{1}), shape_error);
+}

@@ -93,4 +93,36 @@ inline std::vector<index_t> share_ranks(std::span<const std::vector<double>> sig
     return rank;
 }
 
+/// One H-infinity budget shared by many systems: few states in all with  sum_l |gain_l| tail_bound(sigma_l, r_l) <= budget.
+/// From full order down, what costs least a state goes first: a group of equal values counts once in a bound. Greedy, so
+/// within one group of the least number. Ties go to the later system.
+inline std::vector<index_t> share_hinf_budget(std::span<const std::vector<double>> sigma, double budget,
+                                              std::span<const double> gains = {}) {
+    if (!gains.empty())
+        require_size("hrm::share_hinf_budget", "gains", static_cast<index_t>(gains.size()), static_cast<index_t>(sigma.size()));
+    std::vector<index_t> rank;
+    for (const auto& s : sigma) rank.push_back(static_cast<index_t>(s.size()));
+    for (double spent = 0;;) {
+        auto best = sigma.size();
+        double least = std::numeric_limits<double>::infinity(), cost_of_best = 0;
+        index_t group_of_best = 0;
+        for (std::size_t l = 0; l < sigma.size(); ++l) {
+            if (rank[l] == 0) continue;
+            const auto& s = sigma[l];
+            auto first = static_cast<std::size_t>(rank[l]) - 1;
+            const double value = s[first];
+            while (first > 0 && s[first - 1] * (1 - detail::tie) <= s[first]) --first;
+            const index_t group = rank[l] - static_cast<index_t>(first);
+            const double cost = 2 * value * (gains.empty() ? 1 : std::abs(gains[l]));
+            if (cost / static_cast<double>(group) <= least) {
+                least = cost / static_cast<double>(group);
+                best = l, cost_of_best = cost, group_of_best = group;
+            }
+        }
+        if (best == sigma.size() || spent + cost_of_best > budget) return rank;
+        spent += cost_of_best;
+        rank[best] -= group_of_best;
+    }
+}
+
 }  // namespace hrm
