@@ -121,6 +121,10 @@ adapter_set<float> make_adapters(const settings& s, const transformer_config& c)
     if (s.adapter == "none") return set;
     auto options = s.adapter == "hrm" ? hrm_options::shipped(s.states) : hrm_options::published(s.states);
     options.poles = s.poles == "real_signed" ? poles::real_signed : s.poles == "complex_pairs" ? poles::complex_pairs : poles::real_positive;
+    if (s.adapter == "hrm") {  // these tasks ask for long memories, and those for averages
+        options.normalization = normalization::unit_gain;
+        options.longest_memory = static_cast<double>(s.length);
+    }
     random_stream random(s.seed, 0x61646170746572);
     const auto sites = s.adapter == "hrm-published" ? std::vector{site::mlp_input} : std::vector{site::gate, site::up, site::down};
     for (index_t layer = 0; layer < c.layers; ++layer)

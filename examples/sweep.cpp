@@ -19,7 +19,7 @@ using namespace hrm::examples;
 
 namespace {
 
-constexpr double factor = 2.5;  // between neighbouring rates
+constexpr double factor = 1.6;  // between neighbouring rates
 
 /// The best of the rates middle * factor^k: starts at k = 0 and walks until both neighbours of the best have been tried.
 std::optional<run_result> best_rate(const arena& a, const contestant& who, double middle, const budget& b, run_log& log) {
@@ -40,7 +40,7 @@ int sweep(int argc, char** argv) {
     CLI::App app("Learning rates and the shipped member of the family, chosen on validation data");
     std::string out = "docs/results/sweep.jsonl", text, base = default_base(), only;
     budget b;
-    double middle = 1e-2;
+    double middle = 0.016;
     app.add_option("--out", out, "lines of results, one a run")->capture_default_str();
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
     app.add_option("--base", base, "the frozen base model")->capture_default_str();

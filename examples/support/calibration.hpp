@@ -49,7 +49,7 @@ inline adapter_set<float> calibrated(const transformer<float>& base, const corpu
                                      index_t states, const budget& b, team& workers, index_t crops) {
     calibrator<float> inputs(places, collect::states_and_inputs);
     listen(base, text, b, workers, inputs, crops, "calibration: inputs");
-    const wide_options wide{.longest_memory = static_cast<double>(b.length)};
+    const wide_options wide;
     const auto system = wide_adapters(inputs, wide);
     calibrator<float> seen(system);
     listen(base, text, b, workers, seen, crops, "calibration: states");

@@ -71,40 +71,56 @@ inline adapter_set<float> forgetful(const adapter_set<float>& trained, index_t w
 }
 
 inline contestant lora_attention() {
-    return {"lora_qv", "LoRA on q, v", {{{site::q, site::v}, lora_options{.rank = 24, .alpha = 48}}}, 1e-2, 4};
+    return {"lora_qv", "LoRA on q, v", {{{site::q, site::v}, lora_options{.rank = 24, .alpha = 48}}}, 0.01, 4};
 }
 inline contestant lora_mlp() {
-    return {"lora_mlp", "LoRA on gate, up, down", {{mlp_linears, lora_options{.rank = 7, .alpha = 14}}}, 1e-2, 1};
+    return {"lora_mlp", "LoRA on gate, up, down", {{mlp_linears, lora_options{.rank = 7, .alpha = 14}}}, 0.016, 1};
 }
 inline contestant hrm_published() {
-    return {"hrm_published", "HRM as published", {{{site::mlp_input}, hrm_options::published(42)}}, 0.062, 3};
+    return {"hrm_published", "HRM as published", {{{site::mlp_input}, hrm_options::published(42)}}, 0.066, 3};
 }
 
-/// Members of the family of LoRA with memory: n states, of which some are static (plain LoRA), at some site.
-inline hrm_options family(index_t states, index_t static_states, poles p = poles::real_positive) {
+/// Members of the family of LoRA with memory: n states, of which some are static (plain LoRA), at some sites.
+inline hrm_options family(index_t states, index_t static_states) {
     auto o = hrm_options::shipped(states);
     o.static_states = static_states;
-    o.poles = p;
     o.scale = 2;  // LoRA's alpha / r above
+    return o;
+}
+inline hrm_options averages(index_t states, index_t static_states) {
+    auto o = family(states, static_states);
+    o.poles = poles::real_positive;
+    o.normalization = normalization::unit_gain;
+    o.longest_memory = 1024;
+    return o;
+}
+inline hrm_options rotations(index_t states, index_t static_states) {
+    auto o = family(states, static_states);
+    o.poles = poles::complex_pairs;
     return o;
 }
 inline std::vector<contestant> candidates() {
     const auto at = [](std::string name, std::string label, std::vector<part> parts) {
-        return contestant{std::move(name), std::move(label), std::move(parts), 1e-2, 0};
+        return contestant{std::move(name), std::move(label), std::move(parts), 0.016, 0};
     };
+    const std::vector<site> into = {site::gate, site::up}, out = {site::down};
     return {
-        at("linears_6_1", "gate, up, down: 6 static + 1 dynamic", {{mlp_linears, family(7, 6)}}),
-        at("linears_4_3", "gate, up, down: 4 static + 3 dynamic", {{mlp_linears, family(7, 4)}}),
-        at("linears_3_4c", "gate, up, down: 3 static + 2 complex pairs", {{mlp_linears, family(7, 3, poles::complex_pairs)}}),
-        at("linears_6_mlp_6", "6 static on gate, up, down + 6 dynamic at the MLP input",
-           {{mlp_linears, family(6, 6)}, {{site::mlp_input}, family(6, 0)}}),
+        at("into_5_2", "gate, up: 5 static + 2 dynamic; down: 7 static", {{into, family(7, 5)}, {out, family(7, 7)}}),
+        at("into_3_4", "gate, up: 3 static + 4 dynamic; down: 7 static", {{into, family(7, 3)}, {out, family(7, 7)}}),
+        at("into_5_2c", "the first with a complex pair", {{into, rotations(7, 5)}, {out, family(7, 7)}}),
+        at("into_5_2a", "the first with moving averages, up to 1024 bytes", {{into, averages(7, 5)}, {out, family(7, 7)}}),
+        at("linears_5_2", "gate, up, down: 5 static + 2 dynamic", {{mlp_linears, family(7, 5)}}),
+        at("linears_0_7", "gate, up, down: 7 dynamic", {{mlp_linears, family(7, 0)}}),
         at("mlp_input_21_21", "MLP input: 21 static + 21 dynamic", {{{site::mlp_input}, family(42, 21)}}),
     };
 }
 
 /// HRM as we ship it: the member of the family that did best on validation data.
 inline contestant hrm_shipped() {
-    return {"hrm", "HRM as shipped", {{mlp_linears, family(7, 6)}}, 1e-2, 0};
+    auto who = candidates()[0];
+    who.name = "hrm";
+    who.label = "HRM as shipped";
+    return who;
 }
 
 inline std::vector<contestant> contestants() { return {lora_attention(), lora_mlp(), hrm_published(), hrm_shipped()}; }

@@ -49,7 +49,7 @@ private:
                "body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.55 system-ui,sans-serif}"
                "main{max-width:1080px;margin:0 auto;padding:24px}h1{font-size:26px}h2{font-size:19px;margin-top:36px;border-bottom:1px solid var(--line)}"
                "h3{font-size:15px;margin-bottom:4px}p{max-width:76ch}.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}"
-               "th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th{color:var(--dim);font-weight:600;vertical-align:bottom}"
+               "th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th{color:var(--dim);font-weight:600;vertical-align:bottom;white-space:normal}"
                "th:first-child,td:first-child{text-align:left}.best{background:var(--best);font-weight:600}"
                ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr));gap:18px}figure{margin:0}"
                "svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:var(--ink)}svg .t{font-weight:600;font-size:14px}svg .l{fill:var(--dim)}"

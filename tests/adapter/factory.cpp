@@ -8,6 +8,7 @@ using namespace hrm::test;
 TEST_CASE("what a file keeps of an adapter makes it again") {
     random_stream r(1);
     auto o = hrm_options::shipped(8);
+    o.static_states = 4;
     o.poles = poles::complex_pairs;
     o.gate = gate::per_channel;
     o.reset_every = 3;

@@ -160,6 +160,8 @@ TEST_CASE("the start of LoRA is a no-op whose C has its gradient at once") {
         auto o = hrm_options::shipped(8);
         o.static_states = 2;
         o.poles = kind;
+        o.normalization = normalization::unit_gain;
+        o.longest_memory = 1024;
         hrm_adapter<double> a(6, 6, o, r);
         const auto u = random_matrix<double>(9, 6, r), w = random_matrix<double>(9, 6, r);
         CHECK(output_of<double>(a, u) == matrix<double>(9, 6));
@@ -188,6 +190,8 @@ TEST_CASE("unit gain: a constant input drives a real state to the value B u") {
     random_stream r(29);
     auto o = hrm_options::shipped(6);
     o.static_states = 0;
+    o.poles = poles::real_positive;
+    o.normalization = normalization::unit_gain;
     o.longest_memory = 30;
     hrm_adapter<double> a(5, 5, o, r);
     const auto b = a.parameters()[a.parameters().find("B")];

@@ -27,7 +27,7 @@ TEST_CASE("the presets") {
     CHECK(published.start == start::published);
     CHECK(shipped.start == start::like_lora);
     CHECK(shipped.gate == gate::none);
-    CHECK(shipped.normalization == normalization::unit_gain);
+    CHECK(shipped.poles == poles::real_signed);
     CHECK(shipped.dynamic_states() + shipped.static_states == 32);
     CHECK(shipped.static_states > 0);
 }

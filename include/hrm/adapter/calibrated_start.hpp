@@ -12,9 +12,9 @@
 namespace hrm {
 
 struct wide_options {
-    index_t directions = 8;        ///< leading directions of the inputs
-    index_t memories = 8;          ///< time scales of each, an even grid in the logarithm
-    double longest_memory = 1024;  ///< tokens
+    index_t directions = 32;    ///< leading directions of the inputs
+    index_t memories = 2;       ///< time scales of each, an even grid in the logarithm
+    double longest_memory = 4;  ///< tokens; activations share a mean, which swamps the states of long memories
 };
 
 /// Eigenvectors of a second moment, d x d, of the k largest eigenvalues, as rows (k x d), largest first.   O(d^3).

@@ -69,14 +69,16 @@ struct hrm_options {
         o.states = n;
         return o;
     }
-    /// What we would ship: the start of LoRA, moving averages as states, no gate, and one state in seven remembers.
+    /// What we would ship: the start of LoRA, no gate, and of seven states two remember: with poles of both signs, over
+    /// the last few tokens to begin with (a short learned convolution); training lengthens what deserves it.
     static hrm_options shipped(index_t n) {
         hrm_options o;
         o.states = n;
-        o.static_states = n - (n + 6) / 7;
+        o.static_states = n - (2 * n + 6) / 7;
+        o.poles = hrm::poles::real_signed;
         o.start = hrm::start::like_lora;
         o.gate = hrm::gate::none;
-        o.normalization = hrm::normalization::unit_gain;
+        o.longest_memory = 2;
         return o;
     }
     index_t dynamic_states() const { return states - static_states; }
