@@ -57,6 +57,7 @@
 #include <hrm/reduction/factor.hpp>
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/hankel.hpp>
+#include <hrm/reduction/hankel_norm.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/reduction/limited.hpp>
 #include <hrm/reduction/markov.hpp>

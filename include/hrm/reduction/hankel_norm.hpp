@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include <hrm/reduction/balance.hpp>
+
+namespace hrm {
+
+/// The best approximation of its order in the Hankel norm.  R: discrete<dense<double>> or continuous<dense<double>>.
+template <class R>
+struct hankel_norm_approximation {
+    R system;                    ///< order r, its own D
+    std::vector<double> sigma;   ///< Hankel singular values, descending (discrete: of the textbook form, see balance)
+    double hankel_error = 0;     ///< |G - Gr|_Hankel = sigma_{r+1}: no system of order r does better
+    double bound = 0;            ///< |G - Gr|_inf <= sigma_{r+1} + 2 * (sum of the distinct sigma below it)
+    index_t delayed = 0;         ///< states added for a delayed read-out (discrete time, see balance)
+    bool stable = true;
+
+    index_t order() const { return system.order(); }
+};
+
+namespace detail {
+
+/// The stable part of the all-pass dilation. Balanced, with sigma = sigma_{r+1} and its equals moved to the end (block 2):
+///     U = -C2 (B2^T)^+,   Gamma = S1^2 - sigma^2,
+///     A = Gamma^-1 (sigma^2 A11^T + S1 A11 S1 - sigma C1^T U B1^T),   B = Gamma^-1 (S1 B1 + sigma C1^T U),
+///     C = C1 S1 + sigma U B1^T,   D = D - sigma U:
+/// G - (A, B, C, D) is sigma times an all-pass, and r of the poles are stable. Glover 1984; pseudo-inverse, Safonov et al. 1990.
+inline continuous<dense<double>> all_pass_part(const continuous<dense<double>>& g, const std::vector<double>& sigma, index_t r, index_t last) {
+    const index_t n = g.order(), m = g.inputs(), p = g.outputs(), k = last - r, rest = n - k;
+    const double s = sigma[static_cast<std::size_t>(r)];
+    const auto from = [&](index_t i) { return i < r ? i : i + k; };  // state i of block 1
+    const auto value = [&](index_t i) { return sigma[static_cast<std::size_t>(from(i))]; };
+    matrix<double> b2(k, m), c2(p, k), b1(rest, m), c1(p, rest);
+    for (index_t i = 0; i < k; ++i) {
+        for (index_t j = 0; j < m; ++j) b2(i, j) = g.b(r + i, j);
+        for (index_t j = 0; j < p; ++j) c2(j, i) = g.c(j, r + i);
+    }
+    for (index_t i = 0; i < rest; ++i) {
+        for (index_t j = 0; j < m; ++j) b1(i, j) = g.b(from(i), j);
+        for (index_t j = 0; j < p; ++j) c1(j, i) = g.c(j, from(i));
+    }
+    // (B2^T)^+ by its singular values: more equal sigma than ports leave B2 B2^T singular.
+    const auto svd = jacobi_svd(b2);
+    matrix<double> u(p, m);
+    for (std::size_t h = 0; h < svd.sigma.size(); ++h) {
+        if (!(svd.sigma[h] > 1e-12 * svd.sigma[0])) break;
+        const auto col = static_cast<index_t>(h);
+        for (index_t i = 0; i < p; ++i) {
+            double sum = 0;
+            for (index_t j = 0; j < k; ++j) sum += c2(i, j) * svd.u(j, col);
+            for (index_t j = 0; j < m; ++j) u(i, j) -= sum / svd.sigma[h] * svd.v(j, col);
+        }
+    }
+    const auto cu = project(c1, u), ub = transpose(product(b1, transpose(u)));  // C1^T U, U B1^T
+    const auto cub = product(cu, transpose(b1));
+    continuous<dense<double>> to{{matrix<double>(rest, rest)}, matrix<double>(rest, m), matrix<double>(p, rest),
+                                 g.d.empty() ? matrix<double>(p, m) : g.d};
+    for (index_t i = 0; i < rest; ++i) {
+        const double gamma = (value(i) - s) * (value(i) + s);
+        for (index_t j = 0; j < rest; ++j)
+            to.a.a(i, j) = (s * s * g.a.a(from(j), from(i)) + value(i) * g.a.a(from(i), from(j)) * value(j) - s * cub(i, j)) / gamma;
+        for (index_t j = 0; j < m; ++j) to.b(i, j) = (value(i) * b1(i, j) + s * cu(i, j)) / gamma;
+        for (index_t j = 0; j < p; ++j) to.c(j, i) = c1(j, i) * value(i) + s * ub(j, i);
+    }
+    add(to.d, u, -s);
+    return split(to, 0).stable;
+}
+
+/// The textbook discrete system with G(z), z = (1 + s)/(1 - s):
+///     A = (I - A)^-1 (I + A),  B = sqrt2 (I - A)^-1 B,  C = sqrt2 C (I - A)^-1,  D = D + C (I - A)^-1 B.
+inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
+    const index_t n = g.order();
+    matrix<double> minus = g.a.a, plus = g.a.a;
+    for (auto& x : minus.flat()) x = -x;
+    for (index_t i = 0; i < n; ++i) minus(i, i) += 1, plus(i, i) += 1;
+    discrete<dense<double>> to{{solve(minus, plus)}, solve(minus, g.b), divide(g.c, minus),
+                               g.d.empty() ? matrix<double>(g.outputs(), g.inputs()) : g.d};
+    add(to.d, product(to.c, g.b));
+    for (auto& x : to.b.flat()) x *= std::sqrt(2.0);
+    for (auto& x : to.c.flat()) x *= std::sqrt(2.0);
+    return to;
+}
+
+}  // namespace detail
+
+/// Optimal Hankel-norm approximation of a stable system; the rules for the order are those of balance.
+///     auto r = hrm::approximate_hankel_norm(system, {.rank = 4});
+///     r.hankel_error == r.sigma[4];
+/// A discrete system goes through the bilinear map, which keeps the Hankel norm.  O(n^3).  Throws unstable_error.
+template <linear_system T>
+auto approximate_hankel_norm(const T& system, const balance_options& options = {}) {
+    system.check();
+    const auto s = [&] {
+        if constexpr (in_discrete_time<T>) return to_continuous(system);
+        else return to_dense(cast<double>(system));
+    }();
+    balance_options all;
+    all.unstable = unstable_poles::refuse;
+    all.floor = 0;
+    const auto full = balance(s, all);
+    hankel_norm_approximation<detail::reduced_system<T>> out;
+    out.sigma = full.sigma;
+    const index_t n = full.order(), r = detail::choose_rank(out.sigma, n, options);
+    auto g = full.system;
+    if (r < n) {
+        index_t last = r + 1;  // equal values go together: beyond ten digits Gamma would be noise
+        const double level = out.sigma[static_cast<std::size_t>(r)];
+        while (last < n && out.sigma[static_cast<std::size_t>(last)] > level * (1 - 1e-10)) ++last;
+        index_t first = r;
+        while (first > 0 && out.sigma[static_cast<std::size_t>(first - 1)] < level * (1 + 1e-10)) --first;
+        g = detail::all_pass_part(full.system, full.sigma, first, last);
+        out.hankel_error = level;
+        out.bound = level + tail_bound(out.sigma, last);
+    } else out.bound = tail_bound(out.sigma, r);
+    if constexpr (in_discrete_time<T>) {
+        out.system = detail::textbook_of(g);
+        out.delayed = detail::from_textbook(out.system);
+    } else out.system = std::move(g);
+    out.stable = is_stable(out.system);
+    return out;
+}
+
+}  // namespace hrm
