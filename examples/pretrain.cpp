@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,7 @@
 #include <hrm/io/huggingface.hpp>
 
 #include "support/interrupt.hpp"
+#include "support/texts.hpp"
 
 using namespace hrm;
 
@@ -43,13 +45,14 @@ struct settings {
     std::uint64_t seed = 1;
     double rate = 4e-3, weight_decay = 0.1, holdout = 0.05;
 
-    /// What must be the same for a checkpoint to go on: everything but threads and paths.
-    std::string fingerprint() const {
+    /// What must be the same for a checkpoint to go on: everything but threads and paths, the text's bytes included.
+    std::string fingerprint(std::string_view bytes) const {
         return nlohmann::json{{"width", model.width},   {"layers", model.layers},   {"hidden", model.hidden},
                               {"window", model.window}, {"heads", model.heads},     {"kv_heads", model.kv_heads},
                               {"head_width", model.head_width}, {"steps", steps},   {"batch", batch},
                               {"length", length},       {"seed", seed},             {"rate", rate},
-                              {"weight_decay", weight_decay}, {"holdout", holdout}}
+                              {"weight_decay", weight_decay}, {"holdout", holdout},
+                              {"text", {bytes.size(), examples::detail::hash(bytes)}}}
             .dump();
     }
 };
@@ -60,15 +63,15 @@ settings read_command_line(int argc, char** argv) {
     app.add_option("--text", s.text, "the text")->required();
     app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->capture_default_str();
     app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->required();
-    app.add_option("--steps", s.steps)->capture_default_str();
+    app.add_option("--steps", s.steps)->check(CLI::PositiveNumber)->capture_default_str();
     app.add_option("--batch", s.batch, "sequences a step")->capture_default_str();
     app.add_option("--length", s.length, "bytes a sequence")->capture_default_str();
     app.add_option("--rate", s.rate, "peak learning rate")->capture_default_str();
     app.add_option("--weight-decay", s.weight_decay)->capture_default_str();
     app.add_option("--holdout", s.holdout, "last part of the text, for validation")->capture_default_str();
-    app.add_option("--validate-every", s.validate_every)->capture_default_str();
+    app.add_option("--validate-every", s.validate_every)->check(CLI::PositiveNumber)->capture_default_str();
     app.add_option("--seed", s.seed)->capture_default_str();
-    app.add_option("--threads", s.threads)->capture_default_str();
+    app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
     app.add_option("--width", s.model.width)->capture_default_str();
     app.add_option("--layers", s.model.layers)->capture_default_str();
     app.add_option("--hidden", s.model.hidden)->capture_default_str();
@@ -108,7 +111,10 @@ std::ofstream open_log(const std::string& path, index_t steps) {
 }
 
 int pretrain(const settings& s) {
-    auto parts = split_tail({s.text, read_text(s.text)}, s.holdout);
+    auto text = read_text(s.text);
+    examples::require_text(s.text, text);
+    const auto fingerprint = s.fingerprint(text);
+    auto parts = split_tail({s.text, std::move(text)}, s.holdout);
     const corpus train(std::move(parts.train)), held_out(std::move(parts.validation));
 
     transformer<float> model(s.model);
@@ -126,15 +132,15 @@ int pretrain(const settings& s) {
 
     checkpoint_folder folder(s.run);
     if (const auto saved = folder.load()) {
-        if (saved->text("settings") != s.fingerprint())
-            throw error("pretrain: the checkpoint in " + s.run + " is of " + saved->text("settings") + ", not of " + s.fingerprint());
+        if (saved->text("settings") != fingerprint)
+            throw error("pretrain: the checkpoint in " + s.run + " is of " + saved->text("settings") + ", not of " + fingerprint);
         t.restore(*saved);
         std::printf("going on from step %td\n", t.steps());
     }
     if (!folder.damage().empty()) std::fprintf(stderr, "passed over: %s\n", folder.damage().c_str());
     const auto save = [&] {
         auto shot = t.save();
-        shot.metadata["settings"] = s.fingerprint();
+        shot.metadata["settings"] = fingerprint;
         folder.save(shot);
     };
     std::printf("%td parameters; %td bytes to learn from, %td held out\n", model.parameters().count(), train.targets(),
@@ -164,7 +170,7 @@ int pretrain(const settings& s) {
         seconds += r.seconds;
         tokens += r.loss.tokens;
         ++taken;
-        log << json_line(r) << std::endl;
+        if (!(log << json_line(r) << std::endl)) throw io_error("pretrain: cannot write " + s.run + "/log.jsonl");
         char note[64];
         std::snprintf(note, sizeof note, "%.3f bits per byte", r.loss.bits());
         bar.update(t.steps(), note);

@@ -218,9 +218,10 @@ nlohmann::json report(const settings& s, const transformer<float>& model, const 
     return lengths;
 }
 
-int track(const settings& s) {
+int track(settings s) {
     const task what(s.task, s.size, s.seed), test(s.task, s.size, s.seed + 0x7465737400000000);
     auto model = make_base(s, what);
+    s.model = model.config();  // what --base brought
     auto adapters = make_adapters(s, model.config());
     const bool all = s.train == "all";
     if (!all && adapters.empty()) throw error("state_tracking: --train adapters with --adapter none leaves nothing to train");

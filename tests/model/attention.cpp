@@ -111,4 +111,12 @@ TEST_CASE("attention: extents that do not fit") {
                          "hrm::attention_forward: 4 keys for 5 queries", shape_error);
     CHECK_THROWS_WITH_AS(attention_forward<double>({3, 1, 4}, first, q, k, v, out, {}, ws),
                          "hrm::attention_forward: columns of q is 8, expected 12", shape_error);
+    CHECK_THROWS_WITH_AS(attention_forward<double>({2, 0, 4}, first, q, k, v, out, {}, ws),
+                         "hrm::attention_forward: 2 heads of width 4, 0 kv_heads, expected positive numbers that divide evenly",
+                         shape_error);
+    matrix<double> keys(5, 4), narrow(1, 5);
+    CHECK_THROWS_WITH_AS(attention_forward<double>({2, 1, 4}, first, q, keys, keys, out, narrow, ws),
+                         "hrm::attention_forward: lse is 1x5, expected 2x5", shape_error);
+    CHECK_THROWS_WITH_AS(attention_backward<double>({2, 1, 4}, first, q, keys, keys, out, {}, out, out, keys, keys, ws),
+                         "hrm::attention_backward: lse is 0x0, expected 2x5", shape_error);
 }

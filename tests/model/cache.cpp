@@ -56,6 +56,24 @@ TEST_CASE("a cache is copied to fork, assigned to roll back, and cleared for a n
     CHECK(streamed_logits(model, tail, set, past, {3}) == streamed_logits(model, tail, set, fresh, {3}));
 }
 
+TEST_CASE("a cache of another model is refused, and stays as it was") {
+    auto c = small_config(0);
+    const auto model = small_model<double>(c);
+    c.layers = 3;
+    const auto deeper = small_model<double>(c);
+    c = small_config(0);
+    c.kv_heads = 1;
+    const auto narrower = small_model<double>(c);
+    const std::vector<std::int32_t> tokens{1, 2, 3};
+    cache<double> past;
+    streamed_logits(model, tokens, {}, past, {3});
+    CHECK_THROWS_WITH_AS(streamed_logits(deeper, tokens, {}, past, {3}), "hrm::cache: the number of layers is 2, expected 3", shape_error);
+    CHECK_THROWS_WITH_AS(streamed_logits(narrower, tokens, {}, past, {3}),
+                         "hrm::cache: numbers in the keys of a layer is 24, expected 12", shape_error);
+    CHECK(past.position == 3);
+    CHECK(past.layers.size() == 2);
+}
+
 TEST_CASE("a token outside the vocabulary leaves the cache as it was") {
     const auto c = small_config();
     const auto model = small_model<double>(c);

@@ -59,3 +59,11 @@ TEST_CASE("rope: far positions keep their angles in float") {
     const rope_table<float> table(100000, 1, 4, 10000, ws);
     CHECK(table.cosine(0, 0) == doctest::Approx(std::cos(100000.0)).epsilon(1e-6));
 }
+
+TEST_CASE("rope: columns that are no heads of the table's width are refused") {
+    workspace ws;
+    const rope_table<double> table(0, 1, 8, 100, ws), flat(0, 1, 1, 100, ws);
+    matrix<double> x(1, 12);
+    CHECK_THROWS_WITH_AS(rotate(x.view(), table), "hrm::rotate: 12 columns, expected heads of width 8", shape_error);
+    CHECK_THROWS_AS(rotate(x.view(), flat), shape_error);  // an odd width has no pairs to turn
+}

@@ -255,6 +255,10 @@ TEST_CASE("what does not fit is named with both numbers") {
     buffer<double> g(static_cast<std::size_t>(model.parameters().size()));
     CHECK(complaint([&] { model.backward(tokens, logits, {}, {}, g, keep, {}, ws); }) ==
           "hrm::transformer::backward: forward ran without base_gradients");
+    const auto set = adapters_everywhere<double>(c);
+    buffer<double> late_gradient(static_cast<std::size_t>(set.gradient_size()));
+    CHECK(complaint([&] { model.backward(tokens, logits, set, late_gradient, {}, keep, {}, ws); }) ==
+          "hrm::transformer::backward: the number of kept adapters is 0, expected 24");
 }
 
 TEST_CASE("tensors bear Hugging Face's names and shapes") {

@@ -172,6 +172,13 @@ TEST_CASE("a wide state: every width of register, several blocks of states, a de
     check_states(dense_poles<float>(33), 1, scan::sequential{});
 }
 
+TEST_CASE_TEMPLATE("poles that forget at once, never forget, or grow", S, float, double) {
+    const auto each = [](const auto& a) { check_states(a, 1, scan::sequential{}, scan::fft{}, scan::chunked{}); };
+    each(diagonal<S>{{0, 1, -1}});
+    each(diagonal<S>{{S(1.0001), S(-1.0001)}});
+    each(complex_pairs<S>{{0}, {0, 0, S(0.6)}, {1, -1, S(0.8)}});
+}
+
 TEST_CASE_TEMPLATE("the adjoint of every scan", S, float, double) {
     each_algorithm([](auto how) {
         each_structure<S>([&](const auto& a) {
@@ -301,5 +308,12 @@ TEST_CASE("wrong shapes are refused with both numbers") {
     CHECK_THROWS_WITH_AS(p.states_backward(a, z, {}, z, da5),
                          "hrm::scan::plan::states_backward: da is 5, expected 4", shape_error);
     CHECK_THROWS_AS(scan::plan(cpu{}, scan::sequential{}, a, {.batch = 0, .time = 8}), shape_error);
+    CHECK_THROWS_WITH_AS(scan::plan(cpu{}, scan::sequential{}, a, {.batch = index_t{1} << 40, .time = index_t{1} << 40}),
+                         "hrm::scan::plan: batch 1099511627776 times time 1099511627776 cannot be counted", shape_error);
+    // The same order, cut otherwise into real poles and pairs.
+    scan::plan pairs(cpu{}, scan::sequential{}, pair_poles<double>(1, 2), {.batch = 1, .time = 8});
+    matrix<double> five(8, 5);
+    CHECK_THROWS_WITH_AS(pairs.states(pair_poles<double>(3, 1), five, five),
+                         "hrm::scan::plan::states: the number of A's pairs is 1, expected 2", shape_error);
     CHECK_THROWS_AS(scan::plan(cpu{}, scan::chunked{.length = -1}, a, {.batch = 1, .time = 8}), shape_error);
 }

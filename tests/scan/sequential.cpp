@@ -1,5 +1,7 @@
 #include <hrm/scan/sequential.hpp>
 
+#include <numbers>
+
 #include <doctest/doctest.h>
 
 #include <scan/support.hpp>
@@ -52,6 +54,23 @@ TEST_CASE_TEMPLATE("the recurrence without a plan", S, float, double) {
     }
     const auto wide = dense_poles<S>(70);  // beyond what is turned on the stack
     check_against_plan(wide, wide.a.view(), 9);
+}
+
+TEST_CASE("a slow pair a quarter or a third of a turn from 1 keeps float's precision, without fused products too") {
+    // The state comes back every few steps, and with it the rounding of a product that is rounded on its own: 1e-4.
+    // What is left is a random walk of about three roundings a step: sqrt(3 * 65536 / 12) units of 6e-8, below 1e-5.
+    const index_t time = 65536;
+    for (const double phase : {0.5, -0.5, 2.0 / 3}) {
+        const double modulus = 1 - 1e-6, angle = phase * std::numbers::pi;
+        const complex_pairs<float> a{{}, {static_cast<float>(modulus * std::cos(angle))}, {static_cast<float>(modulus * std::sin(angle))}};
+        random_stream r(2);
+        const auto z = normal<float>(r, time, 2);
+        matrix<float> s(time, 2);
+        buffer<float> state(2);
+        scan::sequential_states(a, z.view(), s.view(), std::span<float>(state));
+        CAPTURE(phase);
+        CHECK(relative_error(s, reference_states(a, z, matrix<float>{}, 1)) <= states_bar<float>);
+    }
 }
 
 TEST_CASE("wrong shapes are refused with both numbers") {

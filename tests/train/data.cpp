@@ -63,6 +63,8 @@ TEST_CASE("targets are the tokens one further on, bytes above 127 included") {
     CHECK(tokens == std::vector<std::int32_t>{'a', 255, 128});
     CHECK(targets == std::vector<std::int32_t>{255, 128, 'z'});
     CHECK_THROWS_AS(text.read({0, 1, 3}, tokens, targets), shape_error);
+    CHECK_THROWS_WITH_AS(text.read({0, -1, 3}, tokens, targets), "hrm::corpus: 3 tokens from -1 of document 0, of 1 documents", shape_error);
+    CHECK_THROWS_AS(text.read({1, 0, 3}, tokens, targets), shape_error);
 }
 
 TEST_CASE("evaluation meets every target once, with the same bits on one thread and on two") {

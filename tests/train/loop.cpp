@@ -127,6 +127,7 @@ TEST_CASE("a step that cannot be taken leaves everything as it was") {
     }), "out of text");
     CHECK(s == t.run.save());
     CHECK_THROWS_WITH(toy<float>(1, 0), "hrm::trainer: batch of 0, expected 1 or more");
+    CHECK_THROWS_WITH(toy<float>(1, -3), "hrm::trainer: batch of -3, expected 1 or more");
 }
 
 TEST_CASE("a log line is one JSON object") {

@@ -86,6 +86,9 @@ inline index_t widest_tile(std::span<const index_t> first, index_t before) {
 template <real S>
 void check_attention(std::string_view where, const attention_shape& a, std::span<const index_t> first,
                      matrix_view<const S> q, matrix_view<const S> k, matrix_view<const S> v) {
+    if (a.heads < 1 || a.kv_heads < 1 || a.head_width < 1 || a.heads % a.kv_heads != 0)
+        throw shape_error(std::string(where) + ": " + std::to_string(a.heads) + " heads of width " + std::to_string(a.head_width) +
+                          ", " + std::to_string(a.kv_heads) + " kv_heads, expected positive numbers that divide evenly");
     require_size(where, "columns of q", q.cols, a.heads * a.head_width);
     require_shape(where, "k", k.rows, k.cols, k.rows, a.kv_heads * a.head_width);
     require_shape(where, "v", v.rows, v.cols, k.rows, k.cols);
@@ -105,6 +108,7 @@ void attention_forward(const attention_shape& a, std::span<const index_t> first,
                        std::type_identity_t<matrix_view<S>> lse, workspace& ws) {
     detail::check_attention<S>("hrm::attention_forward", a, first, q, k, v);
     require_shape("hrm::attention_forward", "out", out.rows, out.cols, q.rows, q.cols);
+    if (!lse.empty()) require_shape("hrm::attention_forward", "lse", lse.rows, lse.cols, a.heads, q.rows);
     constexpr index_t few = 4;  // rows below which packing costs more than the products
     const index_t w = a.head_width, group = a.heads / a.kv_heads, before = k.rows - q.rows;
     const S scale = S{1} / std::sqrt(static_cast<S>(w));
@@ -151,6 +155,7 @@ void attention_forward(const attention_shape& a, std::span<const index_t> first,
 
 /// With P the probabilities, dP = dout v^T and D_i = <dout_i, out_i>:
 ///     dv = P^T dout,    dS = P (.) (dP - D) / sqrt(w),    dq = dS k,    dk = dS^T q.
+/// q, k, v, first, out, lse: as the forward had or made them;  dout, dq: L x heads w;  dk, dv: N x kv_heads w.
 /// dq, dk, dv are overwritten. About 2.5 times forward.
 template <real S>
 void attention_backward(const attention_shape& a, std::span<const index_t> first,
@@ -159,7 +164,14 @@ void attention_backward(const attention_shape& a, std::span<const index_t> first
                         std::type_identity_t<matrix_view<const S>> lse,
                         std::type_identity_t<matrix_view<const S>> dout, matrix_view<S> dq, matrix_view<S> dk,
                         matrix_view<S> dv, workspace& ws) {
-    detail::check_attention<S>("hrm::attention_backward", a, first, q, k, v);
+    constexpr auto where = "hrm::attention_backward";
+    detail::check_attention<S>(where, a, first, q, k, v);
+    require_shape(where, "lse", lse.rows, lse.cols, a.heads, q.rows);
+    require_shape(where, "out", out.rows, out.cols, q.rows, q.cols);
+    require_shape(where, "dout", dout.rows, dout.cols, q.rows, q.cols);
+    require_shape(where, "dq", dq.rows, dq.cols, q.rows, q.cols);
+    require_shape(where, "dk", dk.rows, dk.cols, k.rows, k.cols);
+    require_shape(where, "dv", dv.rows, dv.cols, k.rows, k.cols);
     const index_t w = a.head_width, group = a.heads / a.kv_heads, before = k.rows - q.rows;
     const S scale = S{1} / std::sqrt(static_cast<S>(w));
     scratch_scope scope(ws);

@@ -52,8 +52,8 @@ block_memory<S> scratch_memory(const transformer_config& c, index_t rows, worksp
 /// How far below a block's output gradients are wanted: to its MLP's adapters only, to its attention's, or to its input.
 enum class reach { mlp, attention, input };
 
-/// The same for a frozen base: nothing below the lowest adapter needs a gradient. Nothing where this layer and all
-/// below it have no adapter.
+/// The reach of a layer of a frozen base, where nothing below the lowest adapter needs a gradient; none if neither this
+/// layer nor any below it has an adapter.
 template <real S>
 std::optional<reach> reach_of(const adapter_set<S>& set, index_t layer) {
     std::optional<reach> most;

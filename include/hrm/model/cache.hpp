@@ -26,8 +26,12 @@ struct cache {
     index_t rows = 0;                ///< of the log
     index_t position = 0;            ///< tokens since the start of the document
 
-    /// Makes room for more rows at the log's end; their contents are the caller's to write.
+    /// Makes room for more rows at the log's end; their contents are the caller's to write. Throws shape_error, the log as
+    /// it was, if it holds the keys of another model.
     void grow(const transformer_config& c, index_t more) {
+        if (rows > 0) require_size("hrm::cache", "the number of layers", static_cast<index_t>(layers.size()), c.layers);
+        for (const auto& l : layers)
+            require_size("hrm::cache", "numbers in the keys of a layer", static_cast<index_t>(l.keys.size()), rows * c.key_width());
         layers.resize(static_cast<std::size_t>(c.layers));
         rows += more;
         position += more;

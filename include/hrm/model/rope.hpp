@@ -38,6 +38,8 @@ template <real S>
 void rotate(matrix_view<S> x, const rope_table<S>& table, turn direction = turn::forward) {
     const index_t half = table.cosine.cols;
     require_size("hrm::rotate", "rows of the table", table.cosine.rows, x.rows);
+    if (half < 1 || x.cols % (2 * half) != 0)
+        throw shape_error("hrm::rotate: " + std::to_string(x.cols) + " columns, expected heads of width " + std::to_string(2 * half));
     const S sign = direction == turn::forward ? S{1} : S{-1};
     for (index_t t = 0; t < x.rows; ++t) {
         const S *c = table.cosine.row(t), *s = table.sine.row(t);

@@ -103,6 +103,7 @@ public:
         require_shape(where, "dlogits", dlogits.rows, dlogits.cols, rows, config_.vocabulary);
         require_size(where, "adapter_gradient", static_cast<index_t>(adapter_gradient.size()), adapters.gradient_size());
         require_size(where, "the kept sequence", keep.h.rows, rows);
+        require_size(where, "the number of kept adapters", static_cast<index_t>(keep.adapters.size()), static_cast<index_t>(adapters.size()));
         if (base) require_size(where, "base_gradient", static_cast<index_t>(base_gradient.size()), weights_.size());
         if (base && !std::same_as<S, W>) throw error("hrm::transformer::backward: bf16 weights have no gradient");
         if (base && keep.normed.empty()) throw error("hrm::transformer::backward: forward ran without base_gradients");

@@ -24,8 +24,6 @@ struct modes {
     index_t reals() const { return static_cast<index_t>(real.size()); }
     index_t pairs() const { return static_cast<index_t>(re.size()); }
     index_t order() const { return reals() + 2 * pairs(); }
-    /// Numbers in a gradient of A: [real q | re k | im k].
-    index_t coefficients() const { return order(); }
 };
 
 }  // namespace hrm::scan

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include <hrm/scan/detail/cpu_automatic.hpp>
 #include <hrm/scan/detail/cpu_chunked.hpp>
 #include <hrm/scan/detail/cpu_fft.hpp>
@@ -30,7 +32,7 @@ public:
 
     plan(Policy where, Algorithm how, const System& system, shape extents)
         : extents_(checked(extents)), order_(structure_of<System>::get(system).order()),
-          engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_) {}
+          pairs_(pairs_of(structure_of<System>::get(system))), engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_) {}
     plan(plan&&) = default;
     plan& operator=(plan&&) = default;
 
@@ -66,7 +68,7 @@ public:
 
     /// y_t = C s_t + D u_t,  s_t = A s_{t-1} + B u_t.    u: (batch * time) x m,  y: (batch * time) x p.
     ///     p.forward(system, u, y, {.initial = before, .final = after});
-    /// Two products of 2 n m and 2 n p flop a row around the scan.
+    /// Two products of 2 n m and 2 n p flop a row around the scan. y is not u, nor may du be dy below.
     void forward(const System& system, matrix_view<const S> u, matrix_view<S> y, const forward_borders<S>& borders = {})
         requires is_system
     {
@@ -104,11 +106,23 @@ private:
         if (extents.batch < 1 || extents.time < 0)
             throw shape_error("hrm::scan::plan: batch is " + std::to_string(extents.batch) + " and time " +
                               std::to_string(extents.time) + ", expected at least 1 and 0");
+        if (extents.time > std::numeric_limits<index_t>::max() / extents.batch)
+            throw shape_error("hrm::scan::plan: batch " + std::to_string(extents.batch) + " times time " +
+                              std::to_string(extents.time) + " cannot be counted");
         return extents;
     }
-    void check(std::string_view where, const A& a, matrix_view<const S> states) const {
+    static index_t pairs_of(const A& a) {
+        if constexpr (requires { a.pairs(); }) return a.pairs();
+        else return 0;
+    }
+    /// The engine's blocks of states are those of the system the plan was made for.
+    void check_structure(std::string_view where, const A& a) const {
         a.check();
         require_size(where, "the order of A", a.order(), order_);
+        require_size(where, "the number of A's pairs", pairs_of(a), pairs_);
+    }
+    void check(std::string_view where, const A& a, matrix_view<const S> states) const {
+        check_structure(where, a);
         check_rows(where, "states are", states, order_);
     }
     void check_rows(std::string_view where, std::string_view what, matrix_view<const S> m, index_t cols) const {
@@ -121,7 +135,7 @@ private:
     void check_system(std::string_view where, const System& system, matrix_view<const S> u,
                       matrix_view<const S> y) const {
         system.check();
-        require_size(where, "the order of A", system.order(), order_);
+        check_structure(where, system.a);
         check_rows(where, "u is", u, system.inputs());
         require_shape(where, "y", y.rows, y.cols, u.rows, system.outputs());
     }
@@ -131,7 +145,7 @@ private:
     }
 
     shape extents_;
-    index_t order_;
+    index_t order_, pairs_;
     engine<Policy, Algorithm, A> engine_;
     [[no_unique_address]] std::conditional_t<is_system, detail::system_pass<A>, detail::no_system_pass> pass_;
 };

@@ -44,8 +44,11 @@ public:
     /// The document that holds target number t, counted through the corpus.
     index_t owner(index_t t) const { return std::upper_bound(ends_.begin(), ends_.end(), t) - ends_.begin(); }
 
-    /// The crop's tokens and, one further on, its targets.
+    /// The crop's tokens and, one further on, its targets. Throws shape_error if the corpus does not hold them.
     void read(crop c, std::vector<std::int32_t>& tokens, std::vector<std::int32_t>& targets) const {
+        if (c.document < 0 || c.document >= size() || c.offset < 0 || c.length < 0)
+            throw shape_error("hrm::corpus: " + std::to_string(c.length) + " tokens from " + std::to_string(c.offset) + " of document " +
+                              std::to_string(c.document) + ", of " + std::to_string(size()) + " documents");
         const auto& bytes = (*this)[c.document].bytes;
         require_size("hrm::corpus", "length of " + (*this)[c.document].name,
                      std::min(static_cast<index_t>(bytes.size()), c.offset + c.length + 1), c.offset + c.length + 1);

@@ -63,12 +63,9 @@ public:
     static constexpr index_t lanes = 16;
 
     trainer(parameter_list<S> what, trainer_options options)
-        : what_(std::move(what)), options_(std::move(options)), team_(options_.where), adamw_(what_, options_.adamw),
+        : what_(std::move(what)), options_(checked(std::move(options))), team_(options_.where), adamw_(what_, options_.adamw),
           gradients_(std::min(lanes, options_.batch), what_.size()), scores_(static_cast<std::size_t>(options_.batch)),
-          scratch_(static_cast<std::size_t>(team_.size())) {
-        if (options_.batch < 1)
-            throw error("hrm::trainer: batch of " + std::to_string(options_.batch) + ", expected 1 or more");
-    }
+          scratch_(static_cast<std::size_t>(team_.size())) {}
 
     /// Throws numerical_error, with the parameters as they were, if the loss or a gradient is not finite.
     template <class F>
@@ -123,6 +120,10 @@ public:
     }
 
 private:
+    static trainer_options checked(trainer_options o) {
+        if (o.batch < 1) throw error("hrm::trainer: batch of " + std::to_string(o.batch) + ", expected 1 or more");
+        return o;
+    }
     /// Row 0 becomes factor * (sum of the rows), row after row for each element.
     std::span<S> sum(S factor) {
         const auto g = gradients_.view();

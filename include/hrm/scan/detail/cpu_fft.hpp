@@ -8,7 +8,7 @@
 namespace hrm::scan {
 
 /// Convolutions in overlapping chunks, zero-padded to twice their length, tied by a carry. One transform of the whole
-/// sequence would be slower, would cost n * L log L scratch, and would let a late burst spoil earlier outputs.
+/// sequence would be slower, would cost scratch for 2 L samples a state, and would let a late burst spoil earlier outputs.
 template <class A>
     requires detail::has_modes<A> || detail::is_dense<A>
 class engine<cpu, fft, A>
