@@ -25,6 +25,7 @@
 #include <hrm/linalg/simd.hpp>
 #include <hrm/linalg/solve.hpp>
 #include <hrm/linalg/stein.hpp>
+#include <hrm/linalg/svd.hpp>
 
 #include <hrm/fourier/good_size.hpp>
 #include <hrm/fourier/plan.hpp>

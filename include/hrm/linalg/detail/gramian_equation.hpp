@@ -61,6 +61,58 @@ inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
     return form;
 }
 
+/// The real Schur form D^-1 A D = Q T Q^T as coordinates x = E x', E = D Q.
+struct balanced_schur {
+    matrix<double> t, q;
+    buffer<double> d;
+
+    /// E^-1 x = Q^T D^-1 x.
+    matrix<double> into(matrix<double> x) const {
+        scale_rows(x, [](double s) { return 1 / s; });
+        matrix<double> y(x.rows(), x.cols());
+        multiply(transposed(q.view()), x.view(), y.view());
+        return y;
+    }
+    /// x E.
+    matrix<double> dual_into(matrix<double> x) const {
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (index_t j = 0; j < x.cols(); ++j) x(i, j) *= d[static_cast<std::size_t>(j)];
+        matrix<double> y(x.rows(), x.cols());
+        multiply(x.view(), q.view(), y.view());
+        return y;
+    }
+    /// E x.
+    matrix<double> out_of(const matrix<double>& x) const {
+        matrix<double> y(x.rows(), x.cols());
+        multiply(q.view(), x.view(), y.view());
+        scale_rows(y, [](double s) { return s; });
+        return y;
+    }
+    /// E^-T x.
+    matrix<double> dual_out_of(const matrix<double>& x) const {
+        matrix<double> y(x.rows(), x.cols());
+        multiply(q.view(), x.view(), y.view());
+        scale_rows(y, [](double s) { return 1 / s; });
+        return y;
+    }
+
+private:
+    template <class F>
+    void scale_rows(matrix<double>& x, F f) const {
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (double& value : x.view().row_span(i)) value *= f(d[static_cast<std::size_t>(i)]);
+    }
+};
+/// That of an A whose eigenvalues must lie left of the imaginary axis.
+inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
+    auto d = balance_scales(a);
+    auto form = real_schur(where, std::move(a));
+    double abscissa = -std::numeric_limits<double>::infinity();
+    for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i));
+    if (form.t.rows() > 0 && !(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
+    return {std::move(form.t), std::move(form.q), std::move(d)};
+}
+
 /// a b;  a: n x k, b: k x m.
 inline complex_matrix product(const complex_matrix& a, const complex_matrix& b) {
     complex_matrix c(a.rows(), b.cols());

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <hrm/core/matrix.hpp>
+#include <hrm/linalg/detail/real_schur.hpp>
 
 // The complex Schur form A = Q T Q^H, T upper triangular, for everything that needs eigenvalues: Gramians, stability,
 // norms. Ours rather than Eigen's, whose instantiation costs every user of it ten seconds of compile time.
@@ -183,16 +184,17 @@ complex_matrix to_complex(const matrix<T>& a) {
 }
 
 /// The eigenvalues of a: n x n, real or complex. In no particular order.
-template <class T>
-buffer<complex> eigenvalues(std::string_view where, matrix<T> a) {
-    matrix<T> none;
+inline buffer<complex> eigenvalues(std::string_view where, matrix<double> a) {
+    balance_scales(a);
+    return block_eigenvalues(real_schur(where, std::move(a), schur_vectors::none).t.view());
+}
+inline buffer<complex> eigenvalues(std::string_view where, complex_matrix a) {
     complex_matrix no_q;
     balance_scales(a);
-    hessenberg(a, none);
-    auto h = to_complex(a);
-    triangularize(where, h, no_q);
+    hessenberg(a, no_q);
+    triangularize(where, a, no_q);
     buffer<complex> values(static_cast<std::size_t>(a.rows()));
-    for (index_t i = 0; i < a.rows(); ++i) values[static_cast<std::size_t>(i)] = h(i, i);
+    for (index_t i = 0; i < a.rows(); ++i) values[static_cast<std::size_t>(i)] = a(i, i);
     return values;
 }
 
@@ -202,16 +204,13 @@ struct schur_form {
     buffer<double> d;
 };
 
-template <class T>
-schur_form schur(std::string_view where, matrix<T> a) {
-    const index_t n = a.rows();
-    matrix<T> q(n, n);
-    for (index_t i = 0; i < n; ++i) q(i, i) = 1;
+/// a: n x n, real: the real form first, whose 2 x 2 blocks then take a rotation each.
+inline schur_form schur(std::string_view where, matrix<double> a) {
     auto d = balance_scales(a);
-    hessenberg(a, q);
-    schur_form form{to_complex(a), to_complex(q), std::move(d)};
+    const auto real = real_schur(where, std::move(a));
+    schur_form form{to_complex(real.t), to_complex(real.q), std::move(d)};
     triangularize(where, form.t, form.q);
-    for (index_t i = 0; i < n; ++i)
+    for (index_t i = 0; i < form.t.rows(); ++i)
         for (index_t j = 0; j < i; ++j) form.t(i, j) = 0;
     return form;
 }

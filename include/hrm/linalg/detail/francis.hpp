@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include <hrm/linalg/detail/hessenberg.hpp>
+#include <hrm/linalg/detail/schur_blocks.hpp>
+
+// The QR iteration on small Hessenberg matrices, and its building block for large ones: a bulge of two shifts.
+
+namespace hrm::detail {
+
+using shift_pair = std::array<std::complex<double>, 2>;
+
+/// One step of the bulge at column k of the Hessenberg h: a reflection of rows k + 1 .. k + 3 clears what column k has
+/// below row k + 1. For k = -1 it introduces the bulge: x ~ (H - s1)(H - s2) e_1. qt: its rows are turned along.
+inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift, index_t first, matrix_view<double> qt) {
+    const index_t n = h.rows, len = std::min<index_t>(3, n - 1 - k);
+    double x[3] = {};
+    if (k >= first) {
+        for (index_t i = 0; i < len; ++i) x[i] = h(k + 1 + i, k);
+    } else {
+        const double a = h(first, first), c = h(first + 1, first);
+        const auto square = (a - shift[0]) * (a - shift[1]);
+        x[0] = square.real() + h(first, first + 1) * c;
+        x[1] = c * (a + h(first + 1, first + 1) - (shift[0] + shift[1]).real());
+        if (len == 3) x[2] = c * h(first + 2, first + 1);
+    }
+    const double tau = make_reflector(x, len);
+    if (k >= first) {
+        h(k + 1, k) = x[0];
+        for (index_t i = 1; i < len; ++i) h(k + 1 + i, k) = 0;
+    }
+    if (tau == 0) return;
+    const double v1 = x[1], v2 = len == 3 ? x[2] : 0;
+    const auto rows = [&](matrix_view<double> m, index_t from) {
+        double *a = m.row(k + 1), *b = m.row(k + 2), *c = len == 3 ? m.row(k + 3) : nullptr;
+        if (len == 3)
+            for (index_t j = from; j < m.cols; ++j) {
+                const double sum = tau * (a[j] + v1 * b[j] + v2 * c[j]);
+                a[j] -= sum;
+                b[j] -= v1 * sum;
+                c[j] -= v2 * sum;
+            }
+        else
+            for (index_t j = from; j < m.cols; ++j) {
+                const double sum = tau * (a[j] + v1 * b[j]);
+                a[j] -= sum;
+                b[j] -= v1 * sum;
+            }
+    };
+    rows(h, k + 1);
+    const index_t last = std::min(k + 5, n);
+    for (index_t i = 0; i < last; ++i) {
+        double* a = h.row(i) + k + 1;
+        if (len == 3) {
+            const double sum = tau * (a[0] + v1 * a[1] + v2 * a[2]);
+            a[0] -= sum;
+            a[1] -= v1 * sum;
+            a[2] -= v2 * sum;
+        } else {
+            const double sum = tau * (a[0] + v1 * a[1]);
+            a[0] -= sum;
+            a[1] -= v1 * sum;
+        }
+    }
+    rows(qt, 0);
+}
+
+/// Where the last unreduced block of the leading `last` rows begins; subdiagonal entries that are rounding become zero.
+/// Ahues & Tisseur 1997: |h_{k,k-1}| |h_{k-1,k}| <= eps |h_kk| |h_kk - h_{k-1,k-1}|, not only small by its neighbours.
+inline index_t unreduced_from(matrix_view<double> h, index_t last) {
+    constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
+    for (index_t k = last - 1; k > 0; --k) {
+        const double sub = std::abs(h(k, k - 1)), up = std::abs(h(k - 1, k));
+        double a = std::abs(h(k, k)), d = std::abs(h(k - 1, k - 1) - h(k, k));
+        double near = a + std::abs(h(k - 1, k - 1));
+        if (near == 0) {
+            if (k > 1) near += std::abs(h(k - 1, k - 2));
+            if (k + 1 < last) near += std::abs(h(k + 1, k));
+        }
+        bool negligible = sub <= tiny;
+        if (!negligible && sub <= eps * near) {
+            const double large = std::max(sub, up), small = std::min(sub, up), top = std::max(a, d), low = std::min(a, d);
+            negligible = small * (large / (top + large)) <= std::max(tiny, eps * (low * (top / (top + large))));
+        }
+        if (!negligible) continue;
+        h(k, k - 1) = 0;
+        return k;
+    }
+    return 0;
+}
+
+/// Upper Hessenberg h -> real Schur form with standard blocks, qt <- Q^T qt.  h: n x n, n up to a hundred or so.
+/// Throws numerical_error where 60 steps an eigenvalue do not suffice.  Francis 1961.
+inline void francis(std::string_view where, matrix_view<double> h, matrix_view<double> qt) {
+    int steps = 0;
+    for (index_t last = h.rows; last > 0;) {
+        const index_t first = unreduced_from(h, last), size = last - first;
+        if (size <= 2) {
+            if (size == 2) standardize_block(h, first, qt);
+            last = first;
+            steps = 0;
+            continue;
+        }
+        if (++steps > 60) throw numerical_error(std::string(where) + ": the QR iteration did not converge");
+        const index_t l = last - 1;
+        auto shift = block_eigenvalues(h(l - 1, l - 1), h(l - 1, l), h(l, l - 1), h(l, l));
+        if (shift[0].imag() == 0) {  // the nearer one, twice
+            const bool second = std::abs(shift[1].real() - h(l, l)) < std::abs(shift[0].real() - h(l, l));
+            shift[0] = shift[1] = shift[second];
+        }
+        if (steps % 10 == 0) {  // against cycles
+            const double s = std::abs(h(l, l - 1)) + std::abs(h(l - 1, l - 2));
+            shift = block_eigenvalues(0.75 * s + h(l, l), -0.4375 * s, s, 0.75 * s + h(l, l));
+        }
+        // Bulges move in the leading `last` rows of a view that ends there, then what lies to the right follows.
+        for (index_t k = first - 1; k < last - 2; ++k) {
+            matrix_view<double> part = h;
+            part.rows = last;
+            bulge_step(part, k, shift, first, qt);
+        }
+    }
+}
+
+}  // namespace hrm::detail
