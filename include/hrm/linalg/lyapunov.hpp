@@ -45,17 +45,17 @@ matrix<double> lyapunov_factor(const matrix<S>& a, const matrix<S>& b) {
     return lower_factor(form.out_of(u));
 }
 
+namespace detail {
+
 /// Factors of both Gramians of (A, B, C) from one Schur form, which they are left in the coordinates of, x = E x':
 ///     Wc = E lc lc^T E^T,   Wo = E^-T lo lo^T E^-1,   so that lo^T lc has the Hankel singular values.
 /// lc and lo are square, and quasi-triangular from opposite corners.
 struct lyapunov_pair {
     matrix<double> lc, lo;
-    detail::balanced_schur coordinates;
+    balanced_schur coordinates;
 };
 /// a: n x n, every eigenvalue left of the imaginary axis;  b: n x m;  c: p x n.  O(27 n^3).  Throws as lyapunov.
-inline lyapunov_pair lyapunov_factors(const matrix<double>& a, const matrix<double>& b, const matrix<double>& c) {
-    using namespace detail;
-    constexpr auto where = "hrm::lyapunov_factors";
+inline lyapunov_pair lyapunov_factors(const char* where, const matrix<double>& a, const matrix<double>& b, const matrix<double>& c) {
     const index_t n = a.rows();
     check_equation(where, a, "B", b, b.cols());
     require_shape(where, "C", c.rows(), c.cols(), c.rows(), n);
@@ -76,4 +76,5 @@ inline lyapunov_pair lyapunov_factors(const matrix<double>& a, const matrix<doub
     return out;
 }
 
+}  // namespace detail
 }  // namespace hrm

@@ -11,7 +11,7 @@ template <linear_system T>
 auto balance_stable(const T& s, const balance_options& o, double* growth = nullptr) {
     const auto run = [&](const auto& g, const auto& times_a) {
         const auto f = factors_of("hrm::balance", g, o.floor);
-        if (growth) *growth = f.lc.empty() ? 0 : frobenius_squared(f.lc);
+        if (growth) *growth = f.lc.empty() ? 0 : frobenius_squared(f.out_of(f.lc));
         return reduce_by_factors(g, times_a, f, o);
     };
     const auto choose = [&](const auto& g) {

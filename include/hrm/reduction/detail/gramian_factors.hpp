@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/reduction/gramian.hpp>
@@ -10,8 +11,15 @@
 
 namespace hrm::detail {
 
+/// Wc = E lc lc^T E^T and Wo = E^-T lo lo^T E^-1.
 struct gramian_factors {
     matrix<double> lc, lo;  ///< n x (columns)
+    /// E of a Schur form, where the factors stay in its coordinates: square, quasi-triangular from opposite corners. Else I.
+    std::optional<balanced_schur> coordinates = {};
+    bool graded = true;  ///< columns are accurate relative to their own size
+
+    matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
+    matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
 };
 
 /// Modal A. Each mode is scaled so that its rows of B and columns of C are equally long: then a diagonal entry of Wc small
@@ -69,15 +77,27 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
             return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo)};
         }
-        if constexpr (in_discrete_time<T>) return {stein_factor(s.a.a, s.b), stein_factor(transpose(s.a.a), transpose(s.c))};
-        else return {lyapunov_factor(s.a.a, s.b), lyapunov_factor(transpose(s.a.a), transpose(s.c))};
+        if constexpr (in_discrete_time<T>) return {stein_factor(s.a.a, s.b), stein_factor(transpose(s.a.a), transpose(s.c)), {}, false};
+        else {
+            auto pair = lyapunov_factors(where, s.a.a, s.b, s.c);
+            return {std::move(pair.lc), std::move(pair.lo), std::move(pair.coordinates), false};
+        }
     }
 }
 
-/// Lo^T Lc: its singular values are the Hankel singular values.
+/// Lo^T Lc: its singular values are the Hankel singular values. In Schur coordinates row k of lc begins at column k - 1 and
+/// that of lo at n - 2 - k, so that a sixth of the product is left to do.
 inline matrix<double> factor_product(const gramian_factors& f) {
     matrix<double> k(f.lo.cols(), f.lc.cols());
-    multiply(transposed(f.lo.view()), f.lc.view(), k.view());
+    if (!f.coordinates) multiply(transposed(f.lo.view()), f.lc.view(), k.view());
+    else
+        for (index_t n = f.lc.rows(), first = 0; first < n; first += 64) {
+            const index_t rows = std::min<index_t>(64, n - first), row = std::max<index_t>(0, n - 1 - first - rows),
+                          col = std::max<index_t>(0, first - 1);
+            multiply(transposed(f.lo.view().slice_rows(first, rows).slice_cols(row, n - row)),
+                     f.lc.view().slice_rows(first, rows).slice_cols(col, n - col),
+                     k.view().slice_rows(row, n - row).slice_cols(col, n - col), into::add);
+        }
     require_finite("hrm::balance", "Lo^T Lc", k);  // Gramians beyond the range of double
     return k;
 }

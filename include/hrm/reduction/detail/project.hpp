@@ -5,6 +5,7 @@
 
 #include <hrm/linalg/solve.hpp>
 #include <hrm/reduction/balanced.hpp>
+#include <hrm/reduction/detail/core_svd.hpp>
 #include <hrm/reduction/detail/gramian_factors.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/norms.hpp>
@@ -66,8 +67,8 @@ struct oblique_projection {
             for (index_t i = 0; i < v.rows(); ++i) v(i, j) = scale * svd.v(i, first + j);
             for (index_t i = 0; i < u.rows(); ++i) u(i, j) = scale * svd.u(i, first + j);
         }
-        t = product(f.lc, v);
-        w = product(f.lo, u);
+        t = f.out_of(product(f.lc, v));
+        w = f.dual_out_of(product(f.lo, u));
         if (basis == projection::balancing_free) {
             t = orthonormal(t);
             w = orthonormal(w);
@@ -161,13 +162,14 @@ void describe(Result& out) {
 template <linear_system T, class Times>
 auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& f, const balance_options& o) {
     balanced_system<reduced_system<T>> out;
-    const auto svd = jacobi_svd(factor_product(f));
-    out.sigma = svd.sigma;
+    core_svd core(factor_product(f), f.graded);
+    out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     out.numerical_rank = rank_by_tolerance(out.sigma, static_cast<double>(s.order()) * std::numeric_limits<double>::epsilon());
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
     const bool weak = o.weak == weak_states::residualize;
     const index_t all = weak ? out.numerical_rank : r;
+    const auto svd = core.leading(all);
     out.bound = tail_bound(out.sigma, r);
 
     oblique_projection strong(f, svd, 0, r, o.basis);

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include <hrm/linalg/svd.hpp>
+#include <hrm/reduction/dual.hpp>
+#include <hrm/reduction/jacobi.hpp>
+
+namespace hrm::detail {
+
+/// The singular values of Lo^T Lc, and the vectors of as many of them as turn out to be kept: by Jacobi rotations where small
+/// values are accurate by themselves (graded factors) or most vectors are wanted, else by bidiagonalisation.
+class core_svd {
+public:
+    core_svd(matrix<double> k, bool graded) {
+        if (graded || k.empty()) {
+            whole_ = jacobi_svd(k);
+            return;
+        }
+        k_ = std::move(k);
+        wide_ = k_.rows() < k_.cols();
+        quick_.emplace(wide_ ? transpose(k_) : k_);
+    }
+    const std::vector<double>& sigma() const { return whole_ ? whole_->sigma : quick_->sigma(); }
+
+    /// At least the leading r columns of u and v are there.
+    singular_values leading(index_t r) {
+        if (!whole_ && 2 * r <= static_cast<index_t>(sigma().size())) {
+            singular_values s{{}, sigma(), {}};
+            if (quick_->vectors(r, s.u, s.v)) {
+                if (wide_) std::swap(s.u, s.v);
+                return s;
+            }
+        }
+        return whole_ ? *whole_ : jacobi_svd(k_);
+    }
+
+private:
+    matrix<double> k_;
+    bool wide_ = false;
+    std::optional<singular_values> whole_;
+    std::optional<bidiagonal_svd> quick_;
+};
+
+}  // namespace hrm::detail
