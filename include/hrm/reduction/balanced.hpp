@@ -42,7 +42,7 @@ struct balance_options {
     weak_states weak = weak_states::truncate;
     unstable_poles unstable = unstable_poles::keep;
     double margin = automatic_margin;  ///< poles nearer than this to the boundary count as unstable (systems/split.hpp)
-    double floor = 1e-24;              ///< modal A: sigma_i / sigma_1 far below this may come out as 0; 0: every one is computed
+    double floor = 1e-18;              ///< sigma below this of sigma_1 may come out as 0; 0: all, and those of modal A to their own accuracy
 };
 
 /// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.

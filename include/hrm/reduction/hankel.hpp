@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include <hrm/reduction/detail/core_svd.hpp>
 #include <hrm/reduction/detail/gramian_factors.hpp>
+#include <hrm/reduction/jacobi.hpp>
 
 namespace hrm {
 
@@ -16,7 +16,7 @@ template <linear_system T>
 std::vector<double> hankel_singular_values(const T& system) {
     system.check();
     const auto values = [n = system.order()](const detail::gramian_factors& f) {
-        auto sigma = detail::core_svd(detail::factor_product(f), f.graded).sigma();
+        auto sigma = jacobi_svd(detail::factor_product(f)).sigma;
         sigma.resize(static_cast<std::size_t>(n), 0.0);
         return sigma;
     };

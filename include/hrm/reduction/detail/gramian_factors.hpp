@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include <hrm/linalg/detail/rational_krylov.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/systems/modal.hpp>
@@ -79,6 +80,8 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
         }
         if constexpr (in_discrete_time<T>) return {stein_factor(s.a.a, s.b), stein_factor(transpose(s.a.a), transpose(s.c)), {}, false};
         else {
+            if (floor > 0)
+                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false};
             auto pair = lyapunov_factors(where, s.a.a, s.b, s.c);
             return {std::move(pair.lc), std::move(pair.lo), std::move(pair.coordinates), false};
         }

@@ -162,7 +162,7 @@ void describe(Result& out) {
 template <linear_system T, class Times>
 auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& f, const balance_options& o) {
     balanced_system<reduced_system<T>> out;
-    core_svd core(factor_product(f), f.graded);
+    core_svd core(factor_product(f), f.graded && o.floor == 0);
     out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     out.numerical_rank = rank_by_tolerance(out.sigma, static_cast<double>(s.order()) * std::numeric_limits<double>::epsilon());
