@@ -66,6 +66,7 @@
 #include <hrm/reduction/modal_truncation.hpp>
 #include <hrm/reduction/rank.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
+#include <hrm/reduction/refine.hpp>
 #include <hrm/reduction/simulate.hpp>
 #include <hrm/reduction/weighted.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/hankel_norm.hpp>
 #include <hrm/systems/response.hpp>
 
 #include "benchmark_systems.hpp"
@@ -194,6 +194,17 @@ TEST_CASE("gate: SLICOT's own examples, to every printed digit up to the sign of
         const auto d = e.printed("input/output matrix Dr", 3, 2);
         for (index_t i = 0; i < 3; ++i)
             for (index_t j = 0; j < 2; ++j) CHECK(std::abs(b.system.d(i, j) - d(i, j)) <= digit);
+    }
+    {
+        const example e(folder + "/AB09CD");  // Hankel-norm approximation: coordinates of its own, so its poles and response
+        const auto h = approximate_hankel_norm(e.system(), {.rank = 5});
+        check_values(h.sigma, e.printed("singular values are", 1, 7));
+        const continuous<dense<double>> want{{e.printed("dynamics matrix Ar", 5, 5)}, e.printed("input/state matrix Br", 5, 2),
+                                             e.printed("state/output matrix Cr", 3, 5), e.printed("input/output matrix Dr", 3, 2)};
+        for (index_t i = 0; i < 3; ++i)
+            for (index_t j = 0; j < 2; ++j) CHECK(std::abs(h.system.d(i, j) - want.d(i, j)) <= digit);
+        const std::vector<double> omega{0, 0.5, 2, 5, 20};  // 5 digits in, and the peak is near 5
+        CHECK(largest_difference(frequency_response(h.system, omega), frequency_response(want, omega)) <= 1e-3);
     }
     {
         const example e(folder + "/AB09ED");  // poles right of -0.6 are kept
