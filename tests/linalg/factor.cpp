@@ -20,6 +20,9 @@ TEST_CASE("lower_factor squares to what it was given, whatever the shape or rank
             for (index_t j = i + 1; j < n; ++j) CHECK(l(i, j) == 0);
         }
     }
+    matrix<double> wide(7, 700);  // by panels
+    r.fill_normal(wide.flat());
+    CHECK(relative_error(square(lower_factor(wide)), square(wide)) < 1e-13);  // sums of 700
     CHECK(lower_factor(matrix<double>(3, 2)) == matrix<double>(3, 3));
     CHECK(lower_factor(matrix<double>{}).empty());
 }

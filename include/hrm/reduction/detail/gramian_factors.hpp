@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <hrm/linalg/detail/rational_krylov.hpp>
+#include <hrm/linalg/factor.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/systems/modal.hpp>
@@ -18,10 +19,14 @@ struct gramian_factors {
     /// E of a Schur form, where the factors stay in its coordinates: square, quasi-triangular from opposite corners. Else I.
     std::optional<balanced_schur> coordinates = {};
     bool graded = true;  ///< columns are accurate relative to their own size
+    double missing = 0;  ///< at most so large is the sum of the singular values that columns left out would add
 
     matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
     matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
 };
+
+/// Columns below this are rounding whatever is asked for.
+inline constexpr double negligible_floor = 1e-16;
 
 /// Modal A. Each mode is scaled so that its rows of B and columns of C are equally long: then a diagonal entry of Wc small
 /// beside the largest is one of Wo too, and what a floor cuts off matters to neither. A mode without input or output drops
@@ -30,6 +35,9 @@ template <class Domain>
 gramian_factors modal_factors(const char* where, const complex_pairs<double>& a, matrix<double> b, const matrix<double>& c, double floor) {
     const index_t q = a.reals(), k = a.pairs();
     auto ct = transpose(c);
+    // Only B B^T and C^T C matter, so that no more inputs or outputs than states take part.
+    if (b.cols() > b.rows()) b = lower_factor(std::move(b));
+    if (ct.cols() > ct.rows()) ct = lower_factor(std::move(ct));
     buffer<double> scale(static_cast<std::size_t>(q + k), 1.0);
     const auto rows = [&](index_t i, auto f) {  // of mode i
         f(i);
@@ -51,6 +59,16 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     const auto inputs = modal(a, b), outputs = modal(transpose(a), ct);
     require_stable<Domain>(where, inputs);
     gramian_factors f{cauchy_factor<Domain>(inputs, floor), cauchy_factor<Domain>(outputs, floor)};
+    // What is left of a Gramian has no diagonal entry above floor^2 times the largest of all: in the Frobenius norm its root
+    // is at most sqrt(n) floor times that of the largest, and |X Y|_* <= |X|_F |Y|_F.
+    const auto longest = [](const matrix<double>& l) {
+        double square = 0;
+        for (index_t i = 0; i < l.rows(); ++i) square = std::max(square, dot(l.view().row(i), l.view().row(i), l.cols()));
+        return std::sqrt(square);
+    };
+    const auto length = [](const matrix<double>& l) { return std::sqrt(dot(l.data(), l.data(), l.size())); };
+    if (floor > negligible_floor)
+        f.missing = std::sqrt(2 * static_cast<double>(a.order())) * floor * (longest(f.lc) * length(f.lo) + longest(f.lo) * length(f.lc));
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
             const double s = scale[static_cast<std::size_t>(i)];
@@ -76,7 +94,7 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
         if (const auto modes = find_modes(s.a.a)) {
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
-            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo)};
+            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};
         }
         if constexpr (in_discrete_time<T>) return {stein_factor(s.a.a, s.b), stein_factor(transpose(s.a.a), transpose(s.c)), {}, false};
         else {

@@ -78,7 +78,15 @@ struct oblique_projection {
         const auto identity = project(w, t);
         for (index_t i = 0; i < count; ++i)
             for (index_t j = 0; j < count; ++j) correction = std::max(correction, std::abs(identity(i, j) - (i == j)));
-        if (basis == projection::square_root) t = divide(t, identity);
+        if (basis != projection::square_root) return;
+        if (correction > 1e-8) {
+            t = divide(t, identity);
+            return;
+        }
+        auto inverse = identity;  // of I + E, |E| <= 1e-8:  I - E, by which a product does
+        for (index_t i = 0; i < count; ++i)
+            for (index_t j = 0; j < count; ++j) inverse(i, j) = (i == j ? 2 : 0) - identity(i, j);
+        t = product(t, inverse);
     }
 };
 
@@ -145,13 +153,18 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
     return p;
 }
 
+/// The 2-norm, from x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
+inline double spectral_norm(const matrix<double>& x) {
+    return x.empty() ? 0 : std::sqrt(bidiagonal_svd(project(x, x)).sigma()[0]);
+}
+
 /// What is said about a result once its system stands.
 template <class Result>
 void describe(Result& out) {
     require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
     require_finite("hrm::balance", "the reduced B", out.system.b);
     require_finite("hrm::balance", "the reduced C", out.system.c);
-    if (out.t.cols() > 0) out.condition = jacobi_svd(out.t).sigma[0] * jacobi_svd(out.w).sigma[0];
+    out.condition = spectral_norm(out.t) * spectral_norm(out.w);
     if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
     else out.spectral = spectral_abscissa(out.system.a);
     out.stable = is_stable(out.system);
@@ -170,7 +183,7 @@ auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& 
     const bool weak = o.weak == weak_states::residualize;
     const index_t all = weak ? out.numerical_rank : r;
     const auto svd = core.leading(all);
-    out.bound = tail_bound(out.sigma, r);
+    out.bound = tail_bound(out.sigma, r) + 2 * f.missing;
 
     oblique_projection strong(f, svd, 0, r, o.basis);
     out.biorthogonality = strong.correction;
