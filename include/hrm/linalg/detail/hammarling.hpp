@@ -91,7 +91,8 @@ inline void solve_columns(matrix_view<const double> t, const gramian_block& bloc
     const double a = block.pole.real(), w = block.pole.imag(), m01 = block.m[0][1], m10 = block.m[1][0];
     // (M + l I) z = f;  det = (l + a + i w)(l + a - i w)
     const auto solve = [&](auto l, auto& z0, auto& z1) {
-        const auto s = l + a, inverse = 1.0 / times(s + complex(0, w), s - complex(0, w));
+        const auto s = l + a;
+        const complex inverse = 1.0 / times(s + complex(0, w), s - complex(0, w));
         const auto y0 = s * z0 - m01 * z1, y1 = s * z1 - m10 * z0;
         if constexpr (std::is_same_v<decltype(l), complex>) {
             z0 = times(inverse, y0);
