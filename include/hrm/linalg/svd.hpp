@@ -29,7 +29,9 @@ inline std::vector<double> bidiagonal_values(std::vector<double> d, std::vector<
     for (double& x : d) x = norm > 0 ? x / norm : 0;
     for (double& x : e) x = norm > 0 ? x / norm : 0;
     const double floor = norm > 0 ? tiny / norm : 0;
+    std::size_t steps = 0;
     for (std::size_t last = n; last > 1;) {
+        if (++steps > 100 * n) throw numerical_error("hrm::bidiagonal_svd: the QR iteration did not converge");  // NaN, above all
         const auto negligible = [&](std::size_t k) {
             return std::abs(e[k]) <= floor || std::abs(e[k]) <= eps / 4 * std::sqrt(std::abs(d[k] * d[k + 1]));
         };

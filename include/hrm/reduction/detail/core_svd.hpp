@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -14,7 +16,10 @@ namespace hrm::detail {
 class core_svd {
 public:
     core_svd(matrix<double> k, bool graded) {
-        if (graded || k.empty()) {
+        double largest = 0;
+        for (double x : k.flat()) largest = std::max(largest, std::abs(x));
+        const bool extreme = !(largest > 1e-140 && largest < 1e140);  // squares would leave the range: Jacobi scales
+        if (graded || k.empty() || extreme) {
             whole_ = jacobi_svd(k);
             return;
         }
