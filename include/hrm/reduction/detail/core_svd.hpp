@@ -25,7 +25,11 @@ public:
         }
         k_ = std::move(k);
         wide_ = k_.rows() < k_.cols();
-        quick_.emplace(wide_ ? transpose(k_) : k_);
+        try {
+            quick_.emplace(wide_ ? transpose(k_) : k_);
+        } catch (const numerical_error&) {
+            whole_ = jacobi_svd(k_);  // where the QR iteration does not settle
+        }
     }
     const std::vector<double>& sigma() const { return whole_ ? whole_->sigma : quick_->sigma(); }
 

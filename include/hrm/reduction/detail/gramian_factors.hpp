@@ -100,6 +100,8 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
         else {
             if (floor > 0)
                 if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false};
+            // Every value is wanted: a Schur form for each side keeps more of the small ones than one for both.
+            if (floor == 0) return {lyapunov_factor(s.a.a, s.b), lyapunov_factor(transpose(s.a.a), transpose(s.c)), {}, false};
             auto pair = lyapunov_factors(where, s.a.a, s.b, s.c);
             return {std::move(pair.lc), std::move(pair.lo), std::move(pair.coordinates), false};
         }

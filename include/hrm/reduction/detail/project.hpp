@@ -155,7 +155,7 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
 
 /// The 2-norm, from x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
 inline double spectral_norm(const matrix<double>& x) {
-    return x.empty() ? 0 : std::sqrt(bidiagonal_svd(project(x, x)).sigma()[0]);
+    return x.empty() ? 0 : std::sqrt(jacobi_svd(project(x, x)).sigma[0]);
 }
 
 /// What is said about a result once its system stands.
