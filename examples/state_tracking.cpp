@@ -76,7 +76,7 @@ settings read_command_line(int argc, char** argv) {
         return app.add_option(name, value, what)->capture_default_str();
     };
     option("--task", s.task, "what to track")->check(CLI::IsMember({"dfa", "permutation", "parity", "cyclic", "s3", "a5"}));
-    option("--size", s.size, "states of an automaton, order of the cyclic group");
+    option("--size", s.size, "states of an automaton, order of the cyclic group")->check(CLI::Range(2, 4096));
     option("--length", s.length, "symbols in training")->check(CLI::PositiveNumber);
     app.add_option("--test-lengths", s.test_lengths, "symbols in testing; default: once, twice and four times --length")
         ->delimiter(',')
