@@ -117,7 +117,7 @@ TEST_CASE("gate: heat, dense, has the leading values that its known modes give")
     for (index_t n : {20, 59}) {
         const auto want = hankel_singular_values(heat_modes(n)), got = hankel_singular_values(heat(n));
         CHECK(correct(got, want, 1e-10) >= 8);
-        CHECK(correct(got, want, 1e-6) >= 11);  // as many as SLICOT has of 20 states
+        CHECK(correct(got, want, 1e-6) >= 12);
     }
 }
 
