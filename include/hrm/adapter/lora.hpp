@@ -5,10 +5,10 @@
 #include <cstdint>
 
 #include <hrm/adapter/adapter.hpp>
+#include <hrm/adapter/detail/project.hpp>
 #include <hrm/adapter/text.hpp>
 #include <hrm/core/random.hpp>
 #include <hrm/linalg/elementary.hpp>
-#include <hrm/linalg/gemm.hpp>
 
 namespace hrm {
 
@@ -90,11 +90,10 @@ public:
         const auto a = this->parameters_[a_];
         const auto b = this->parameters_[b_];
         const auto dh = ws.template take_matrix<S>(u.rows, rank());
-        multiply(transposed(dout), keep.m[0], this->parameters_.in(gradient, b_), into::add, factor());
-        multiply(dout, b, dh, into::overwrite, factor());
-        multiply(transposed(dh), dropped(u, how, ws), this->parameters_.in(gradient, a_), into::add);
-        if (du.empty()) return;
-        if (!drops(how)) return multiply(dh, a, du, into::add);
+        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh);
+        const bool straight = !drops(how);  // what A's product says of u needs no mask
+        detail::input_backward<S>(dh, dropped(u, how, ws), a, this->parameters_.in(gradient, a_), straight ? du : matrix_view<S>{}, ws);
+        if (du.empty() || straight) return;
         const auto dx = ws.template take_matrix<S>(u.rows, inputs_);
         multiply(dh, a, dx);
         for_mask(u.rows, how.draw, [&](index_t t, index_t j, S m) { du(t, j) += m * dx(t, j); });

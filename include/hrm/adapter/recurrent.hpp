@@ -32,7 +32,7 @@ enum class output_gain { folded, left_out };
 /// Everything recurrent adapters share, whatever A's parametrisation:
 ///     z_t = scale (.) B u_t,   s_t = Abar s_{t-1} + z_t,   out_t += gate * factor * (C s_t + D (.) u_t).
 /// A kind says what Abar and scale are (in double) and takes their gradients. Forward 2 L n (inputs + outputs) flop
-/// beside the scan; backward twice that, plus one n x inputs and one outputs x n scratch.
+/// beside the scan; backward twice that.
 template <real S>
 class recurrent_adapter : public adapter<S> {
 public:
@@ -59,16 +59,17 @@ public:
         const auto initial = ws.template take_zero_matrix<S>(1, state_size());
         const auto fresh = ws.template take_zero_matrix<S>(u.rows, 1);
         const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
+        const auto x = ws.template take_matrix<S>(training ? u.rows : 0, states());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const auto position = run(u, how, s, state, initial.data, fresh.data, ws);
+        const auto position = run(u, how, s, state, {initial.data, fresh.data, x}, ws);
         if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
         if (!silent) readout(tokens.data).forward(s, u, out, ws);
         if (how.carried) {
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
         }
-        if (training) keep.m = {s, initial, fresh, tokens};
+        if (training) keep.m = {s, initial, fresh, tokens, x};
         ws.release(training ? scratch : before);
     }
 
@@ -77,7 +78,7 @@ public:
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
-        const auto& [s, initial, fresh, tokens, unused5, unused6] = keep.m;
+        const auto& [s, initial, fresh, tokens, x, unused6] = keep.m;
         const auto& p = this->parameters_;
 
         // Read-out: lambda starts as dL/ds_t.
@@ -91,22 +92,15 @@ public:
         const auto da = ws.template take_zero<S>(shape_.coefficients());
         recurrence_backward(a, s, initial.row_span(0), fresh, lambda, da, gradient, ws);
 
-        // Input: dB = scale (.) lambda^T u, d scale = <rows of lambda^T u, rows of B>, du = (scale (.) lambda) B.
-        const auto b = p[b_];
-        const auto db = p.in(gradient, b_);
-        const auto raw = ws.template take_matrix<S>(states(), inputs());
-        multiply(transposed(matrix_view<const S>(lambda)), u, raw);
-        const auto dscale = ws.template take<double>(states());
-        for (index_t i = 0; i < states(); ++i) {
-            const auto j = static_cast<std::size_t>(i);
-            dscale[j] = static_cast<double>(dot<S>(raw.row(i), b.row(i), inputs()));
-            axpy<S>(static_cast<S>(scale[j]), raw.row(i), db.row(i), inputs());
-        }
+        // Input, x = B u:  d scale = sum lambda_t (.) x_t,   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
+        const auto dscale = ws.template take_zero<double>(states());
+        for (index_t t = 0; t < u.rows; ++t)
+            for (index_t i = 0; i < states(); ++i)
+                dscale[static_cast<std::size_t>(i)] += static_cast<double>(lambda(t, i)) * static_cast<double>(x(t, i));
         for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(da[i]);
         transition_backward(flat, dscale, gradient);
-        if (du.empty()) return;
         scale_columns(lambda, scale);
-        multiply(lambda, b, du, into::add);
+        detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
@@ -114,7 +108,7 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        run(u, how, s, ws.template take<S>(state_size()), nullptr, nullptr, ws);
+        run(u, how, s, ws.template take<S>(state_size()), {}, ws);
     }
 
     /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
@@ -218,9 +212,14 @@ private:
         else std::copy_n(this->parameters_[s0_].data, state.size(), state.begin());
     }
 
-    /// All states of one call. state: out, the last. initial (n) and fresh (L), when given: the state before row 0, and
-    /// 1 at the rows before which it was reset. Returns the position in the document after the last row.
-    index_t run(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, std::span<S> state, S* initial, S* fresh,
+    /// What a backward needs beside the states; null and empty: not wanted.
+    struct trace {
+        S* initial = nullptr;   ///< n: the state before row 0
+        S* fresh = nullptr;     ///< L: 1 at the rows before which the state was reset
+        matrix_view<S> x = {};  ///< L x n: B u_t
+    };
+    /// All states of one call. state: out, the last. Returns the position in the document after the last row.
+    index_t run(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, std::span<S> state, const trace& to,
                 workspace& ws) const {
         scratch_scope scope(ws);
         const auto b = this->parameters_[b_];
@@ -229,6 +228,7 @@ private:
             for (index_t i = 0; i < states(); ++i) s(0, i) = dot(b.row(i), u.row(0), inputs());
         else
             multiply(u, transposed(b), s);
+        if (!to.x.empty()) std::copy_n(s.data, s.size(), to.x.data);
         scale_columns(s, now.scale);
 
         begin(state);
@@ -238,8 +238,8 @@ private:
         }
         return for_segments(u.rows, how, reset_every_, [&](index_t first, index_t rows, bool anew) {
             if (anew) begin(state);
-            if (initial && first == 0) std::copy(state.begin(), state.end(), initial);
-            if (fresh && anew) fresh[first] = S{1};
+            if (to.initial && first == 0) std::copy(state.begin(), state.end(), to.initial);
+            if (to.fresh && anew) to.fresh[first] = S{1};
             if (state.empty()) return;
             const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);

@@ -1,154 +1,114 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
-#include <cstring>
+#include <type_traits>
 
 #include <hrm/core/error.hpp>
-#include <hrm/core/view.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/gemm_kernel.hpp>
 
 namespace hrm {
 namespace detail {
 
-// Register block rows x cols, and the panels that keep it fed: B panel depth x wide (L2/L3), A panel tall x depth (L2).
-// The accumulators, one row of B and a broadcast must fit the register file: 6 x 2 of 16 (AVX2), 12 x 2 of 32 (AVX-512).
-template <real S>
-struct gemm_blocking {
-    static constexpr int rows = simd::register_bytes == 64 ? 12 : simd::register_bytes == 32 ? 6 : 4;
-    static constexpr int packs = 2;
-    static constexpr int cols = packs * simd::lanes<S>;
-    static constexpr index_t depth = 1024 / static_cast<index_t>(sizeof(S));
-    static constexpr index_t tall = 8 * rows;
-    static constexpr index_t wide = 256 / cols * cols;
-};
+/// gemm by tiles of one shape. A panel of B (L2) is multiplied by A a few rows at a time (L1), copied without turning it;
+/// while one piece of A is at work, the next is on its way from memory.
+template <class Tile, real S, storable TA, storable TB>
+[[gnu::noinline]] void gemm_by(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c) {
+    constexpr index_t mr = Tile::rows, nr = Tile::cols, block = Tile::block;
+    alignas(64) S pa[Tile::tall * Tile::apart];
+    alignas(64) S pb[Tile::room];
+    alignas(64) S edge[mr * nr];
+    const index_t m = c.rows, n = c.cols, depth = std::min(a.cols, Tile::depth);
+    // B's panel: wide x deep. With one tile of rows it is used once, and need not leave the L1.
+    const index_t room = std::max(m <= mr ? Tile::near : Tile::room, nr * depth);
+    const index_t wide = std::min((n + nr - 1) / nr, room / (depth * nr)) * nr, deep = room / (wide * depth) * depth;
+    const bool by_columns = a.row_stride == 1 && a.col_stride != 1;
+    const auto part = [](const auto& x, index_t i, index_t j, index_t rows, index_t cols) {
+        return std::remove_cvref_t<decltype(x)>(x.data + i * x.row_stride + j * x.col_stride, rows, cols, x.row_stride, x.col_stride);
+    };
+    const auto region = []<class T>(strided_view<const T> x) {  // by contiguous runs, rows or columns
+        if (x.rows == 0 || x.cols == 0) return read_ahead<T>{};
+        if (x.col_stride == 1) return read_ahead<T>{x.data, x.rows, x.cols, x.row_stride};
+        return x.row_stride == 1 ? read_ahead<T>{x.data, x.cols, x.rows, x.col_stride} : read_ahead<T>{};
+    };
+    const auto tiles = [](index_t rows) { return (rows + mr - 1) / mr; };
+    const auto stretches = [](index_t steps) { return (steps + gemm_stretch - 1) / gemm_stretch; };
 
-/// acc(rows x cols) = sum_k a[k][.] b[k][.]^T from packed panels. K ascending, one fused multiply-add each, whatever
-/// the shape of the whole: a row of the product does not depend on how many other rows there are.
-/// finish(r, v, acc) receives pack v of row r.
-template <real S, class F>
-inline void gemm_micro(index_t depth, const S* __restrict a, const S* __restrict b, F&& finish) {
-    using block = gemm_blocking<S>;
-    simd::pack<S> acc[block::rows][block::packs] = {};
-    for (index_t k = 0; k < depth; ++k) {
-        simd::pack<S> bk[block::packs];
-#pragma GCC unroll 4
-        for (int v = 0; v < block::packs; ++v) simd::load<S>(bk[v], b + v * simd::lanes<S>);
-#pragma GCC unroll 16
-        for (int r = 0; r < block::rows; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < block::packs; ++v) acc[r][v] += a[r] * bk[v];
-        a += block::rows;
-        b += block::cols;
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < block::rows; ++r)
-#pragma GCC unroll 4
-        for (int v = 0; v < block::packs; ++v) finish(r, v, acc[r][v]);
-}
+    for (index_t j0 = 0; j0 < n; j0 += wide)
+        for (index_t k0 = 0; k0 < a.cols; k0 += deep) {
+            const index_t nb = std::min(wide, n - j0), ends = std::min(a.cols, k0 + deep);
+            const index_t padded = (nb + nr - 1) / nr * nr;
+            const bool below = ends < a.cols;
+            const index_t k2 = below ? ends : 0, j2 = below ? j0 : j0 + wide;
+            auto next_b = region(part(b, k2, j2, std::min(deep, a.cols - k2), std::clamp<index_t>(n - j2, 0, wide)));
+            next_b.spread(tiles(m) * (padded / nr) * stretches(ends - k0));
+            for (index_t k = k0; k < ends; k += depth)
+                gemm_pack_b<Tile>(part(b, k, j0, std::min(depth, ends - k), nb), pb + (k - k0) * padded);
+            for (index_t i0 = 0; i0 < m; i0 += Tile::tall)
+                for (index_t k = k0; k < ends; k += depth) {
+                    const index_t mb = std::min(Tile::tall, m - i0), kb = std::min(depth, ends - k);
+                    const auto here = part(a, i0, k, mb, kb);
+                    if (by_columns) gemm_pack_columns<Tile>(here, pa);
+                    else gemm_pack_rows<Tile>(here, pa);
 
-/// to[0 .. n) = from[0 .. n) of a length known here, so that it is a few vector moves and never a call or a rep movs.
-template <int n, real S, storable T>
-inline void gemm_copy(S* __restrict to, const T* __restrict from) {
-    if constexpr (std::same_as<S, T>) std::memcpy(to, from, n * sizeof(S));
-    else
-        for (int q = 0; q < n; ++q) to[q] = static_cast<S>(from[q]);
+                    const bool turns = k + depth >= ends;  // the next piece: further along these rows, or the rows below
+                    const index_t i1 = turns ? i0 + Tile::tall : i0, k1 = turns ? k0 : k + depth;
+                    auto next_a = region(part(a, i1, k1, std::clamp<index_t>(m - i1, 0, mb), std::min(depth, ends - k1)));
+                    next_a.spread(tiles(mb) * (padded / nr) * stretches(kb));
+                    const auto meanwhile = [&] { next_a.fetch(), next_b.fetch(); };
+
+                    const S keep = k == 0 ? beta : S{1};
+                    const auto tile = [&](index_t i, index_t j, S* to, index_t stride) {
+                        const S* bk = pb + (k - k0) * padded + j * kb;
+                        if (by_columns)
+                            gemm_micro<Tile, 1, block>(kb, pa + i / block * block * kb + i % block, bk, alpha, keep, to, stride, meanwhile);
+                        else gemm_micro<Tile, Tile::apart, 1>(kb, pa + i * Tile::apart, bk, alpha, keep, to, stride, meanwhile);
+                    };
+                    const index_t group = std::max<index_t>(1, Tile::near / (kb * nr)) * nr;  // of panels in the L1
+                    for (index_t j1 = 0; j1 < nb; j1 += group)
+                        for (index_t i = 0; i < mb; i += mr)
+                            for (index_t j = j1; j < std::min(nb, j1 + group); j += nr) {
+                                const index_t live_rows = std::min(mr, mb - i), live = std::min(nr, nb - j);
+                                const auto out = matrix_view<S>(c.row(i0 + i) + j0 + j, live_rows, live, c.stride);
+                                for (index_t r = mr; r < std::min(2 * mr, mb - i); ++r) __builtin_prefetch(out.row(r), 1, 2);
+                                if (live_rows == mr && live == nr) {
+                                    tile(i, j, out.data, c.stride);
+                                    continue;
+                                }
+                                // The same arithmetic on a copy: an edge must not change a bit of its neighbours.
+                                for (index_t r = 0; keep != S{0} && r < live_rows; ++r) std::copy_n(out.row(r), live, edge + r * nr);
+                                tile(i, j, edge, nr);
+                                for (index_t r = 0; r < live_rows; ++r) std::copy_n(edge + r * nr, live, out.row(r));
+                            }
+                }
+        }
 }
 
 }  // namespace detail
 
 /// C = alpha A B + beta C.    a: M x K;  b: K x N;  c: M x N. Any strides, so transposes are free; A and B may be bf16.
-/// beta = 0 overwrites C without reading it. Packs on the stack (about 330 KiB), allocates nothing, one thread.
+/// beta = 0 overwrites C without reading it. Packs on the stack (about 150 KiB), allocates nothing, one thread.
 /// The sum over K runs in one fixed order that depends on K alone. 2 M N K flop.
 /// Panels and packing after Goto & van de Geijn, ACM TOMS 34 (2008).
 template <real S, storable TA, storable TB>
 void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c) {
     require_shape("hrm::gemm", "B", b.rows, b.cols, a.cols, b.cols);
     require_shape("hrm::gemm", "C", c.rows, c.cols, a.rows, b.cols);
-    using block = detail::gemm_blocking<S>;
-    constexpr index_t mr = block::rows, nr = block::cols;
-    alignas(64) S pa[block::tall * block::depth];
-    alignas(64) S pb[block::wide * block::depth];
-    alignas(64) S tile[mr * nr];
-    const index_t m = c.rows, n = c.cols, depth = a.cols;
+    if (a.cols == 0)
+        for (index_t i = 0; i < c.rows; ++i)
+            for (index_t j = 0; j < c.cols; ++j) c(i, j) = beta == S{0} ? S{0} : beta * c(i, j);
+    if (a.cols == 0 || c.empty()) return;
 
-    if (depth == 0)
-        for (index_t i = 0; i < m; ++i)
-            for (index_t j = 0; j < n; ++j) c(i, j) = beta == S{0} ? S{0} : beta * c(i, j);
-
-    for (index_t j0 = 0; j0 < n; j0 += block::wide)
-        for (index_t k0 = 0; k0 < depth; k0 += block::depth) {
-            const index_t nb = std::min(block::wide, n - j0), kb = std::min(block::depth, depth - k0);
-            for (index_t j = 0; j < nb; j += nr) {  // B: panels of nr columns, k by k, padded with zeros
-                S* to = pb + j * kb;
-                const index_t full = std::min<index_t>(nr, nb - j);
-                const TB* from = &b(k0, j0 + j);
-                if (b.col_stride == 1)
-                    for (index_t k = 0; k < kb; ++k, to += nr) {
-                        const TB* row = from + k * b.row_stride;
-                        if (full == nr) {
-                            detail::gemm_copy<nr>(to, row);
-                            continue;
-                        }
-                        for (index_t q = 0; q < nr; ++q) to[q] = q < full ? static_cast<S>(row[q]) : S{0};
-                    }
-                else {
-                    for (index_t q = 0; q < full; ++q) {
-                        const TB* col = from + q * b.col_stride;
-                        for (index_t k = 0; k < kb; ++k) to[k * nr + q] = static_cast<S>(col[k * b.row_stride]);
-                    }
-                    for (index_t q = full; q < nr; ++q)
-                        for (index_t k = 0; k < kb; ++k) to[k * nr + q] = S{0};
-                }
-            }
-            const S keep = k0 == 0 ? beta : S{1};
-            for (index_t i0 = 0; i0 < m; i0 += block::tall) {
-                const index_t mb = std::min(block::tall, m - i0);
-                for (index_t i = 0; i < mb; i += mr) {  // A: panels of mr rows, k by k, padded with zeros
-                    S* to = pa + i * kb;
-                    const index_t full = std::min<index_t>(mr, mb - i);
-                    const TA* from = &a(i0 + i, k0);
-                    if (full == mr && a.row_stride == 1)
-                        for (index_t k = 0; k < kb; ++k) detail::gemm_copy<mr>(to + k * mr, from + k * a.col_stride);
-                    else
-                        for (index_t q = 0; q < mr; ++q)
-                            for (index_t k = 0; k < kb; ++k)
-                                to[k * mr + q] =
-                                    q < full ? static_cast<S>(from[q * a.row_stride + k * a.col_stride]) : S{0};
-                }
-                for (index_t j = 0; j < nb; j += nr)
-                    for (index_t i = 0; i < mb; i += mr) {
-                        const index_t rows = std::min<index_t>(mr, mb - i), cols = std::min<index_t>(nr, nb - j);
-                        S* const out = c.row(i0 + i) + j0 + j;
-                        if (rows == mr && cols == nr) {
-                            detail::gemm_micro<S>(kb, pa + i * kb, pb + j * kb, [&](int r, int v, const simd::pack<S>& sum) {
-                                S* to = out + r * c.stride + v * simd::lanes<S>;
-                                simd::pack<S> old, next;
-                                if (keep == S{0}) next = alpha * sum;
-                                else {
-                                    simd::load<S>(old, to);
-                                    next = keep == S{1} ? old + alpha * sum : keep * old + alpha * sum;
-                                }
-                                simd::store<S>(to, next);
-                            });
-                            continue;
-                        }
-                        detail::gemm_micro<S>(kb, pa + i * kb, pb + j * kb, [&](int r, int v, const simd::pack<S>& sum) {
-                            simd::store<S>(tile + r * nr + v * simd::lanes<S>, sum);
-                        });
-                        for (index_t r = 0; r < rows; ++r) {
-                            S* to = out + r * c.stride;
-                            const S* t = tile + r * nr;
-                            if (keep == S{0})
-                                for (index_t q = 0; q < cols; ++q) to[q] = alpha * t[q];
-                            else if (keep == S{1})
-                                for (index_t q = 0; q < cols; ++q) to[q] += alpha * t[q];
-                            else
-                                for (index_t q = 0; q < cols; ++q) to[q] = keep * to[q] + alpha * t[q];
-                        }
-                    }
-            }
-        }
+    // Three shapes of tile, told apart by what they would compute in vain at the edges. The narrow one loads more for a
+    // product and the flat one has just enough sums to hide their latency: a tenth and a third slower, as measured.
+    constexpr int few = simd::register_bytes == 64 ? 2 : 1;
+    using usual = detail::gemm_tile<6 * few, 2, S>;
+    using flat = detail::gemm_tile<4 * few, 2, S>;
+    using narrow = detail::gemm_tile<12 * few, 1, S>;
+    const auto work = [&](index_t rows, index_t cols) { return (c.rows + rows - 1) / rows * rows * ((c.cols + cols - 1) / cols * cols); };
+    const index_t u = 10 * work(usual::rows, usual::cols), f = 13 * work(flat::rows, flat::cols), n = 11 * work(narrow::rows, narrow::cols);
+    if (u <= f && u <= n) detail::gemm_by<usual, S, TA, TB>(alpha, a, b, beta, c);
+    else if (f <= n) detail::gemm_by<flat, S, TA, TB>(alpha, a, b, beta, c);
+    else detail::gemm_by<narrow, S, TA, TB>(alpha, a, b, beta, c);
 }
 
 /// C (+)= A B for views whose transposes are spelled out:  multiply(x, transposed(w), y).

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 
 #include <hrm/core/scalar.hpp>
 
@@ -46,6 +47,30 @@ inline void load(pack<S>& to, const S* from) {
 template <real S>
 inline void store(S* to, const pack<S>& from) {
     std::memcpy(to, &from, sizeof(from));
+}
+
+namespace detail {
+/// The blocks of h lanes that a and b have off the diagonal change places.
+template <int h, real S, int... lane>
+inline void exchange(pack<S>& a, pack<S>& b, std::integer_sequence<int, lane...>) {
+    constexpr int w = sizeof...(lane);
+    const pack<S> upper = __builtin_shufflevector(a, b, (lane & h ? w + lane - h : lane)...);
+    b = __builtin_shufflevector(a, b, (lane & h ? w + lane : lane + h)...);
+    a = upper;
+}
+template <int h, real S>
+inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes<S>; ++i)
+        if (!(i & h)) exchange<h, S>(x[i], x[i + h], std::make_integer_sequence<int, lanes<S>>{});
+    if constexpr (h > 1) turn_blocks<h / 2, S>(x);
+}
+}  // namespace detail
+
+/// The transpose of a square of registers: x[i][j] and x[j][i] change places. log2(lanes) rounds, no memory.
+template <real S>
+inline void turn(pack<S> (&x)[lanes<S>]) {
+    detail::turn_blocks<lanes<S> / 2, S>(x);
 }
 
 }  // namespace hrm::simd

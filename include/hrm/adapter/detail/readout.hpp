@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include <hrm/linalg/elementary.hpp>
-#include <hrm/linalg/gemm.hpp>
+#include <hrm/adapter/detail/project.hpp>
 #include <hrm/core/workspace.hpp>
+#include <hrm/linalg/elementary.hpp>
 
 // What stands between the states and the output:  out_ti += k g_t h_i (C s_t + D (.) u_t)_i  with k = factor * constant,
 // g per token and h per channel, either of them null (1). y itself is never formed: the gate's gradient comes from
@@ -53,16 +53,25 @@ struct readout {
         const auto spread = by_channel(ws);
         const auto weighted = by_token(s, ws);
 
-        // m = sum_t g_t dout_t s_t^T:  dC_i = k h_i m_i,  dh_i = factor <m_i, C_i>.
-        const auto m = ws.take_matrix<S>(c.rows, c.cols);
-        multiply(transposed(dout), weighted, m);
-        for (index_t i = 0; i < c.rows; ++i) {
-            axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
-            if (to.gate) to.gate[channels ? i : 0] += factor * dot<S>(m.row(i), c.row(i), c.cols);
+        // C^T (h (.) dout_t), still without k g_t. With gates for channels m = sum_t g_t dout_t s_t^T comes first:
+        //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
+        if (channels) {
+            const auto m = ws.take_zero_matrix<S>(c.rows, c.cols);
+            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds);
+            for (index_t i = 0; i < c.rows; ++i) {
+                axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
+                to.gate[i] += factor * dot<S>(m.row(i), c.row(i), c.cols);
+            }
+        } else {
+            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds);
         }
-        multiply(dout, spread, ds);  // C^T (h (.) dout_t), still without k g_t
         if (tokens)
             for (index_t t = 0; t < s.rows; ++t) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
+        else if (to.gate && !channels) {
+            double sum = 0;
+            for (index_t t = 0; t < s.rows; ++t) sum += static_cast<double>(dot<S>(ds.row(t), s.row(t), s.cols));
+            to.gate[0] += static_cast<S>(static_cast<double>(factor) * sum);
+        }
         for (index_t t = 0; t < s.rows; ++t) {
             const S g = k * of_token(t);
             for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= g;

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstring>
+
+#include <hrm/core/view.hpp>
+#include <hrm/linalg/simd.hpp>
+
+// The inside of gemm: a tile of the product in registers, and the panels of A and B it reads.
+
+namespace hrm::detail {
+
+/// A tile of R rows and P registers of columns. Its sums, a row of B and a broadcast fill the register file: 12 sums of
+/// 16 registers, 24 of the 32 that AVX-512 has.
+template <int R, int P, real S>
+struct gemm_tile {
+    static constexpr int rows = R, packs = P, cols = P * simd::lanes<S>;
+    /// Steps of the sum that stay in registers; what is longer goes on from C. Part of every result's bits. Few, so that a
+    /// panel of B is a short run of whole rows: matrices whose rows are a power of two apart share few sets of a cache.
+    static constexpr index_t depth = 64;
+    /// A's panel: blocks of two tiles, and enough of them that columns of A are read by whole cache lines.
+    static constexpr index_t block = 2 * R, tall = 8 * R;
+    /// Rows of it lie so far apart: one pack more than the depth, or all would compete for the same sets of the L1.
+    static constexpr index_t apart = depth + simd::lanes<S>;
+    /// Numbers in the panel of B, 128 KiB: with the next one on its way, half of a small L2.
+    static constexpr index_t room = (128 << 10) / static_cast<index_t>(sizeof(S));
+    /// Numbers of it that stay in the L1 while rows of A pass by, 8 KiB.
+    static constexpr index_t near = (8 << 10) / static_cast<index_t>(sizeof(S));
+};
+
+/// The cache lines of a region that is read later, fetched a few at a time while the arithmetic goes on.
+template <class T>
+struct read_ahead {
+    const T* row = nullptr;
+    index_t rows = 0, width = 0, stride = 0, at = 0, pace = 0;
+
+    /// All of it in so many calls of fetch.
+    void spread(index_t calls) { pace = (rows * ((width + line - 1) / line) + calls - 1) / calls; }
+    void fetch() {
+        for (index_t count = pace; count > 0 && rows > 0; --count) {
+            __builtin_prefetch(row + at, 0, 2);
+            if ((at += line) >= width) at = 0, row += stride, --rows;
+        }
+    }
+    static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+};
+
+/// Steps between two looks aside.
+inline constexpr index_t gemm_stretch = 16;
+
+/// to (rows x cols, `stride` apart) = keep * to + alpha * sum_k a(., k) b(k, .);  keep = 0 does not read it.
+/// Element (r, k) of A is a[r * row_step + k * k_step]. K ascending, one fused multiply-add each, whatever the shape of
+/// the whole: a row of the product does not depend on how many other rows there are.
+/// meanwhile() is called every gemm_stretch steps.
+template <class Tile, index_t row_step, index_t k_step, real S, class F>
+inline void gemm_micro(index_t depth, const S* __restrict a, const S* __restrict b, S alpha, S keep, S* to, index_t stride,
+                       F&& meanwhile) {
+    constexpr int R = Tile::rows, P = Tile::packs, W = simd::lanes<S>;
+    simd::pack<S> sum[R][P] = {};
+    for (index_t left = depth; left > 0; left -= gemm_stretch) {
+        meanwhile();
+        for (index_t k = std::min(left, gemm_stretch); k > 0; --k, a += k_step, b += Tile::cols) {
+            simd::pack<S> row[P];
+#pragma GCC unroll 4
+            for (int v = 0; v < P; ++v) simd::load<S>(row[v], b + v * W);
+#pragma GCC unroll 24
+            for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+                for (int v = 0; v < P; ++v) sum[r][v] += a[r * row_step] * row[v];
+        }
+    }
+#pragma GCC unroll 24
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < P; ++v) {
+            S* const at = to + r * stride + v * W;
+            simd::pack<S> old;
+            if (keep == S{0}) {
+                simd::store<S>(at, alpha * sum[r][v]);
+            } else {
+                simd::load<S>(old, at);
+                simd::store<S>(at, keep * old + alpha * sum[r][v]);
+            }
+        }
+}
+
+/// to[0 .. n) = from[0 .. n) of a length known here, so that it is a few vector moves and never a call or a rep movs.
+template <int n, real S, storable T>
+inline void gemm_copy(S* __restrict to, const T* __restrict from) {
+    if constexpr (std::same_as<S, T>) std::memcpy(to, from, n * sizeof(S));
+    else
+        for (int q = 0; q < n; ++q) to[q] = static_cast<S>(from[q]);
+}
+
+/// A register of numbers of any storage.
+template <real S, storable T>
+inline void gemm_load(simd::pack<S>& to, const T* from) {
+    if constexpr (std::same_as<S, T>) {
+        simd::load<S>(to, from);
+    } else {
+        S wide[simd::lanes<S>];
+        gemm_copy<simd::lanes<S>>(wide, from);
+        simd::load<S>(to, wide);
+    }
+}
+
+/// Columns of B in panels of Tile::cols, each k by k: element (k, j) of a panel at [k * cols + j]. The last is filled up
+/// with zeros.
+template <class Tile, real S, storable T>
+void gemm_pack_b(strided_view<const T> b, S* to) {
+    constexpr index_t W = simd::lanes<S>, C = Tile::cols;
+    const index_t whole = b.col_stride == 1 || b.row_stride == 1 ? b.cols / W * W : 0;
+    const auto at = [&](index_t k, index_t j) { return to + j / C * C * b.rows + k * C + j % C; };
+    index_t turned = 0;
+    if (b.col_stride == 1)
+        for (index_t k = 0; k < b.rows; ++k)
+            for (index_t j = 0; j < whole; j += W) gemm_copy<W>(at(k, j), b.data + k * b.row_stride + j);
+    else if (b.row_stride == 1)
+        for (index_t j = 0; j < whole; j += W)
+            for (turned = 0; turned + W <= b.rows; turned += W) {
+                simd::pack<S> x[W];
+#pragma GCC unroll 16
+                for (index_t i = 0; i < W; ++i) gemm_load<S>(x[i], b.data + (j + i) * b.col_stride + turned);
+                simd::turn<S>(x);
+#pragma GCC unroll 16
+                for (index_t i = 0; i < W; ++i) simd::store<S>(at(turned + i, j), x[i]);
+            }
+    // What is left: the last columns, and below turned blocks the last rows.
+    for (index_t j = 0; j < (b.cols + C - 1) / C * C; ++j)
+        for (index_t k = j < whole ? (b.col_stride == 1 ? b.rows : turned) : 0; k < b.rows; ++k)
+            *at(k, j) = j < b.cols ? static_cast<S>(b(k, j)) : S{0};
+}
+
+/// Rows of A as they are, one behind the other: row i of block p at to + p * block * apart + i * apart. Rows that fill the
+/// last tile up are zero.
+template <class Tile, real S, storable T>
+void gemm_pack_rows(strided_view<const T> a, S* to) {
+    constexpr index_t W = simd::lanes<S>;
+    for (index_t i = 0; i < a.rows; ++i, to += Tile::apart) {
+        const T* from = a.data + i * a.row_stride;
+        index_t k = 0;
+        if (a.col_stride == 1)
+            for (; k + W <= a.cols; k += W) gemm_copy<W>(to + k, from + k);
+        for (; k < a.cols; ++k) to[k] = static_cast<S>(from[k * a.col_stride]);
+    }
+    for (index_t i = a.rows; i % Tile::rows != 0; ++i, to += Tile::apart) std::fill_n(to, a.cols, S{0});
+}
+
+/// A whose columns are contiguous, block by block, k by k: element (i, k) of a block at [k * block + i].
+template <class Tile, real S, storable T>
+void gemm_pack_columns(strided_view<const T> a, S* to) {
+    constexpr index_t block = Tile::block;
+    for (index_t k = 0; k < a.cols; ++k) {
+        const T* from = a.data + k * a.col_stride;
+        for (index_t i = 0; i < a.rows; i += block) {
+            S* at = to + i * a.cols + k * block;
+            if (i + block <= a.rows) gemm_copy<block>(at, from + i);
+            else
+                for (index_t q = 0; q < block; ++q) at[q] = i + q < a.rows ? static_cast<S>(from[i + q]) : S{0};
+        }
+    }
+}
+
+}  // namespace hrm::detail
