@@ -32,6 +32,7 @@ struct peer {
     std::string name;
     std::function<void()> work;
     std::optional<double> goal = {};  ///< met when ours / peer is at most this
+    std::function<double(long)> seconds = {};  ///< instead of work, for a peer with a clock of its own: of so many repeats
 };
 
 /// The compiler must believe that x is read and everything else written: keeps a result that nobody uses.
@@ -54,13 +55,13 @@ public:
 
     /// One row a peer, all from the same rounds.
     void compare(const std::string& name, const std::function<void()>& ours, const std::vector<peer>& peers) {
-        std::vector<contestant> all{calibrated(ours)};
-        for (const auto& p : peers) all.push_back(calibrated(p.work));
+        std::vector<contestant> all{calibrated([&](long repeats) { return seconds(ours, repeats); })};
+        for (const auto& p : peers) all.push_back(calibrated(p.seconds ? p.seconds : [&](long repeats) { return seconds(p.work, repeats); }));
         const double start = now();
         for (int round = 0; round < how_.rounds && (round < 3 || now() - start < how_.budget_s); ++round)
             for (std::size_t i = 0; i < all.size(); ++i) {
                 auto& c = all[(i + static_cast<std::size_t>(round)) % all.size()];
-                c.samples.push_back(seconds(c.work, c.repeats) / static_cast<double>(c.repeats));
+                c.samples.push_back(c.seconds(c.repeats) / static_cast<double>(c.repeats));
             }
         const double mine = median(all[0].samples);
         for (std::size_t i = 0; i < peers.size(); ++i) row(name, mine, peers[i], median(all[i + 1].samples));
@@ -89,7 +90,7 @@ public:
 
 private:
     struct contestant {
-        const std::function<void()>& work;
+        std::function<double(long)> seconds;
         long repeats;
         std::vector<double> samples;
     };
@@ -104,11 +105,11 @@ private:
         for (long i = 0; i < repeats; ++i) work();
         return now() - start;
     }
-    contestant calibrated(const std::function<void()>& work) const {
-        work();  // first touch of its memory
+    contestant calibrated(std::function<double(long)> of) const {
+        of(1);  // first touch of its memory
         long repeats = 1;
-        while (seconds(work, repeats) < how_.sample_s) repeats *= 2;
-        return {work, repeats, {}};
+        while (of(repeats) < how_.sample_s) repeats *= 2;
+        return {std::move(of), repeats, {}};
     }
     static double median(std::vector<double> x) {
         const auto middle = x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2);

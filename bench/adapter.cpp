@@ -1,0 +1,177 @@
+// One HRM site over one LoRA site of the same width d and rank r, forward and backward over L tokens, one thread; both of
+// ours, LoRA by the matrix products of OpenBLAS and of Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
+// Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
+// L = 1 is decoding: forward alone, a state carried along. A word after the name keeps the cases that contain it.
+
+#include <cstdlib>
+#include <memory>
+
+#include <hrm/adapter/lora.hpp>
+#include <hrm/adapter/memory.hpp>
+
+#include <Eigen/Core>
+
+#if defined(HRM_BENCH_OPENBLAS)
+#include <cblas.h>
+#endif
+
+#include "support/child.hpp"
+#include "support/harness.hpp"
+
+namespace {
+
+using hrm::index_t;
+using dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using map = Eigen::Map<dense>;
+
+/// So many flop in registers: as fast as this processor goes.
+void peak(double flop) {
+    using V = hrm::simd::pack<float>;
+    constexpr int chains = 12, flop_a_round = 2 * chains * hrm::simd::lanes<float>;
+    V x[chains] = {}, a = V{} + 0.5f, b = V{} + 0.25f;
+    asm volatile("" : "+x"(a), "+x"(b));
+    for (auto& chain : x) asm volatile("" : "+x"(chain));  // or they would be known to be equal
+    for (long i = static_cast<long>(flop / flop_a_round); i > 0; --i)
+#pragma GCC unroll 12
+        for (int c = 0; c < chains; ++c) x[c] = x[c] * a + b;
+    hrm::bench::keep(x);
+}
+
+struct tensors {
+    hrm::matrix<float> u, out, dout, du;
+    tensors(index_t length, index_t d) : u(length, d), out(length, d), dout(length, d), du(length, d) {
+        hrm::random_stream r(1);
+        r.fill_normal(u.flat());
+        r.fill_normal(dout.flat());
+    }
+};
+
+/// One of our adapters, with everything a training step around it keeps.
+struct site {
+    std::unique_ptr<hrm::adapter<float>> a;
+    tensors& t;
+    hrm::buffer<float> gradient;
+    hrm::workspace ws;
+    hrm::kept<float> keep;
+    hrm::adapter_state<float> state;
+
+    site(std::unique_ptr<hrm::adapter<float>> a_, tensors& t_)
+        : a(std::move(a_)), t(t_), gradient(static_cast<std::size_t>(a->parameters().size())) {}
+    void forward() {
+        ws.clear();
+        a->forward(t.u, t.out, {.mode = hrm::pass::training}, keep, ws);
+    }
+    void both() {
+        forward();
+        a->backward(t.u, t.dout, t.du, gradient, {.mode = hrm::pass::training}, keep, ws);
+    }
+    void decode() { a->forward(t.u, t.out, {.carried = &state}, keep, ws); }
+};
+
+/// LoRA as a user of a matrix library writes it; multiply(into, A, B, which are turned, into += 2 A B or into = A B).
+template <class Multiply>
+struct products {
+    tensors& t;
+    Multiply multiply;
+    dense a, b, z, g, da, db;
+
+    products(tensors& t_, index_t r, Multiply m)
+        : t(t_), multiply(m), a(dense::Random(r, t.u.cols())), b(dense::Random(t.u.cols(), r)), z(t.u.rows(), r), g(t.u.rows(), r),
+          da(dense::Zero(r, t.u.cols())), db(dense::Zero(t.u.cols(), r)) {}
+    static map view(hrm::matrix<float>& m) { return {m.data(), m.rows(), m.cols()}; }
+    static map view(dense& m) { return {m.data(), m.rows(), m.cols()}; }
+    void forward() {
+        multiply(view(z), view(t.u), view(a), false, true, false);
+        multiply(view(t.out), view(z), view(b), false, true, true);
+    }
+    void both() {
+        forward();
+        multiply(view(db), view(t.dout), view(z), true, false, true);
+        multiply(view(g), view(t.dout), view(b), false, false, false);
+        multiply(view(da), view(g), view(t.u), true, false, true);
+        multiply(view(t.du), view(g), view(a), false, false, true);
+    }
+};
+
+constexpr auto by_eigen = [](map c, map a, map b, bool a_turned, bool b_turned, bool add) {
+    if (!add) {
+        if (b_turned) c.noalias() = a * b.transpose();
+        else c.noalias() = a * b;
+    } else if (a_turned) c.noalias() += 2.0f * a.transpose() * b;
+    else if (b_turned) c.noalias() += 2.0f * a * b.transpose();
+    else c.noalias() += 2.0f * a * b;
+};
+#if defined(HRM_BENCH_OPENBLAS)
+constexpr auto by_openblas = [](map c, map a, map b, bool a_turned, bool b_turned, bool add) {
+    auto extent = [](index_t x) { return static_cast<blasint>(x); };
+    const float alpha = add ? 2.0f : 1.0f, beta = add ? 1.0f : 0.0f;
+    if (c.rows() == 1 && b_turned)
+        return cblas_sgemv(CblasRowMajor, CblasNoTrans, extent(b.rows()), extent(b.cols()), alpha, b.data(), extent(b.cols()), a.data(), 1, beta, c.data(), 1);
+    cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, extent(c.rows()), extent(c.cols()),
+                extent(a_turned ? a.rows() : a.cols()), alpha, a.data(), extent(a.cols()), b.data(), extent(b.cols()), beta, c.data(), extent(c.cols()));
+};
+#endif
+
+using goal = std::optional<double>;
+
+void compare(hrm::bench::report& report, hrm::bench::child* python, const std::string& name, index_t d, index_t rank, index_t length) {
+    tensors t(length, d);
+    hrm::random_stream r(2);
+    auto options = hrm::hrm_options::published(rank);
+    options.gate_start = 0.1;
+    site memory(std::make_unique<hrm::hrm_adapter<float>>(d, d, options, r), t);
+    site lora(std::make_unique<hrm::lora<float>>(d, d, hrm::lora_options{.rank = rank}, r), t);
+    products eigen(t, rank, by_eigen);
+#if defined(HRM_BENCH_OPENBLAS)
+    products openblas(t, rank, by_openblas);
+#endif
+    const auto from = [&](index_t shortest, double g) { return length >= shortest ? goal(g) : goal(); };
+    const double flop = 4.0 * static_cast<double>(length * d * rank);
+    std::vector<hrm::bench::peer> peers;
+    if (length == 1) {
+        peers.push_back({"our LoRA", [&] { lora.decode(); }, 1.01});
+        peers.push_back({"Eigen", [&] { eigen.forward(); }});
+#if defined(HRM_BENCH_OPENBLAS)
+        peers.push_back({"OpenBLAS", [&] { openblas.forward(); }});
+#endif
+        return report.compare("decode, " + name, [&] { memory.decode(); }, peers);
+    }
+    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { peak(flop); }, from(2048, 1 / 0.93)}});
+    peers.push_back({"our LoRA", [&] { lora.both(); }, 1.01});
+    peers.push_back({"Eigen", [&] { eigen.both(); }, from(8192, 0.50)});
+#if defined(HRM_BENCH_OPENBLAS)
+    peers.push_back({"OpenBLAS", [&] { openblas.both(); }, from(8192, 0.56)});
+#endif
+    if (python) {
+        python->tell(std::to_string(d) + " " + std::to_string(rank) + " " + std::to_string(length));
+        peers.push_back({"PEFT", {}, from(8192, 0.32), [&](long repeats) { return python->number(std::to_string(repeats)); }});
+    }
+    peers.push_back({"peak", [&] { peak(3 * flop); }, from(2048, 1 / 0.91)});
+    report.compare("both, " + name, [&] { memory.both(); }, peers);
+    hrm::bench::keep(t.out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::unique_ptr<hrm::bench::child> python;
+    if (const char* program = std::getenv("HRM_TORCH_PYTHON")) {
+        setenv("OMP_NUM_THREADS", "1", 1);
+        python = std::make_unique<hrm::bench::child>(program, HRM_BENCH_SOURCE "/peers/peft_lora.py");
+    } else {
+        std::printf("HRM_TORCH_PYTHON names no Python with torch and peft: their rows are missing\n");
+    }
+#if defined(HRM_BENCH_OPENBLAS)
+    openblas_set_num_threads(1);
+#else
+    std::printf("OpenBLAS is not installed: its rows are missing\n");
+#endif
+    hrm::bench::report report("adapter", {.rounds = 9, .budget_s = 3});
+    for (const index_t d : {128, 1024, 4096})
+        for (const index_t rank : {8, 16, 32, 64})
+            for (const index_t length : {1, 16, 128, 512, 2048, 8192}) {
+                const auto name = "d " + std::to_string(d) + " r " + std::to_string(rank) + " L " + std::to_string(length) + " ";
+                if (argc < 2 || name.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
+            }
+    return report.finish();
+}
