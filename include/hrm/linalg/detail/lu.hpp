@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
+#include <hrm/core/matrix.hpp>
 #include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/gemm.hpp>
 
