@@ -209,6 +209,43 @@ TEST_CASE("residualised: exact at frequency zero, within the bound, whatever the
     const discrete<diagonal<double>> delay{{{0, 0.5}}, {{1}, {1e-3}}, {{1, 1}}, {}};
     const auto d = balance(delay, {.weak = weak_states::residualize});
     CHECK(response_distance(delay, d.system) <= 1e-12);
+    // Nor does one that is nothing but the rounding of a zero.
+    const discrete<dense<double>> shift{{{{0.1, 1}, {-0.01, -0.1}}}, {{1}, {2}}, {{1, 3}}, {}};
+    const auto e = balance(shift, {.rank = 1, .error = error_report::measured, .weak = weak_states::residualize});
+    REQUIRE(e.measured_error);
+    CHECK(*e.measured_error <= e.bound + 1e-11 * e.sigma[0]);
+}
+
+TEST_CASE("equal poles: what is left of their rows is nothing, not a quotient of nothings") {
+    const index_t n = 160;
+    continuous<diagonal<double>> s{{buffer<double>(static_cast<std::size_t>(n), -1.0)}, matrix<double>(n, 3), matrix<double>(1, n), {}};
+    random_stream r(3);
+    r.fill_normal(s.b.flat());
+    r.fill_normal(s.c.flat());
+    const auto g = product(s.c, s.b);  // G = C B / (s + 1), whose one Hankel singular value is |C B| / 2
+    const auto sigma = hankel_singular_values(s);
+    CHECK(sigma[0] == doctest::Approx(std::sqrt(g(0, 0) * g(0, 0) + g(0, 1) * g(0, 1) + g(0, 2) * g(0, 2)) / 2));
+    CHECK(sigma[1] <= 1e-12 * sigma[0]);  // n eps |C| |B| / |C B|
+    CHECK(balance(s, {.floor = 0}).order() == 1);
+}
+
+TEST_CASE("fast decay in coordinates of very different units: the Schur form takes over") {
+    // Two heat rods beside each other, the second one's states in units of 1e-9: sigma does not know units.
+    const index_t n = 160, half = n / 2;
+    continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), {}};
+    random_stream r(3);
+    r.fill_normal(s.b.flat());
+    r.fill_normal(s.c.flat());
+    for (index_t i = 0; i < n; ++i) {
+        const double rate = i < half ? 64 : 83;
+        s.a.a(i, i) = -2 * rate;
+        if (i % half > 0) s.a.a(i, i - 1) = rate;
+        if (i % half < half - 1) s.a.a(i, i + 1) = rate;
+    }
+    const auto sigma = balance(s, {.rank = 10}).sigma;
+    for (index_t i = half; i < n; ++i) s.b(i, 0) *= 1e-9, s.c(0, i) *= 1e9;
+    const auto scaled = balance(s, {.rank = 10}).sigma;
+    for (std::size_t i = 0; i < 10; ++i) CHECK(std::abs(scaled[i] - sigma[i]) <= 1e-11 * sigma[0]);
 }
 
 TEST_CASE("the gap rule, and H2 errors on request") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
@@ -59,9 +60,11 @@ public:
             for (index_t i = 0; i < q_; ++i) diag_[at(i)] += x[i] * x[i];
             for (index_t i = q_; i < n_; ++i) diag_[at(i)] += x[i] * x[i] + y[i] * y[i];
         }
-        std::pair<double, index_t> best{0, -1};
+        // Squares below the normal numbers have no digits left to divide by: equal poles leave such rows.
+        constexpr double tiny = std::numeric_limits<double>::min();
+        std::pair<double, index_t> best{tiny, -1};
         for (index_t i = 0; i < n_; ++i)
-            if (const double d = diag_[at(i)] / gap_[at(i)]; d > best.first) best = {d, i};
+            if (const double d = diag_[at(i)] / gap_[at(i)]; diag_[at(i)] > tiny && d > best.first) best = {d, i};
         return best;
     }
     void eliminate(index_t p) {
@@ -78,7 +81,9 @@ private:
     void turn_columns(const matrix<double>& part, index_t p, index_t first) {
         std::vector<double> u;
         for (index_t j = first; j < m_; ++j) u.push_back(part(j, p));
-        double tail = 0;
+        double largest = 0, tail = 0;
+        for (double x : u) largest = std::max(largest, std::abs(x));
+        for (double& x : u) x = largest > 0 ? x / largest : 0;
         for (std::size_t j = 1; j < u.size(); ++j) tail += u[j] * u[j];
         if (tail == 0) return;
         const double norm = std::sqrt(u[0] * u[0] + tail);

@@ -191,7 +191,15 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
                 at.before = 0;
             } else at.before = weight;
         }
-        if (state[0].done && state[1].done) return low_rank_pair{spaces[0].result(), spaces[1].result()};
+        if (!state[0].done || !state[1].done) continue;
+        // Each factor misses 2e-15 of its own length, so their product Lo^T Lc that much of |Lc| |Lo|. Where that is far above
+        // |Lo^T Lc|, in badly scaled coordinates, the Schur form with its balancing keeps more.
+        low_rank_pair pair{spaces[0].result(), spaces[1].result()};
+        const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
+        matrix<double> together(pair.lo.cols(), pair.lc.cols());
+        multiply(transposed(pair.lo.view()), pair.lc.view(), together.view());
+        if (length(pair.lc) * length(pair.lo) > 100 * length(together)) return {};
+        return pair;
     }
     return {};
 }

@@ -136,7 +136,7 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
     const index_t r = s.order(), p = s.outputs();
     if (r == 0) return 0;
     const auto sigma = jacobi_svd(s.a.a).sigma;
-    if (sigma.back() > 1e-8 * sigma.front()) {
+    if (sigma.back() > 1e-8 * std::max(1.0, sigma.front())) {  // beside the unit circle: a whole A may be rounding
         s.c = divide(s.c, s.a.a);
         add(s.d, product(s.c, s.b), -1);
         return 0;
