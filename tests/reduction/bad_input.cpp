@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/limited.hpp>
 #include <hrm/reduction/minimal.hpp>
 
@@ -148,4 +149,25 @@ TEST_CASE("no states, one state, no ports, zero ports, defective A: results") {
     const auto j = balance(jordan, {.rank = 4, .error = error_report::measured});
     CHECK(j.certified);
     CHECK(*j.measured_error <= j.bound * (1 + 1e-9));
+}
+
+TEST_CASE("an equal pair of poles in any rotated coordinates has the values of the unrotated one") {
+    const continuous<dense<double>> g{{{{-1, 0.9}, {0, -1}}}, {{0.3}, {1}}, {{1, -0.4}}, {}};
+    const auto want = hankel_singular_values(g);
+    for (int i = 1; i < 500; ++i) {
+        const double c = std::cos(0.013 * i), s = std::sin(0.013 * i), q[2][2] = {{c, s}, {-s, c}};
+        continuous<dense<double>> turned{{matrix<double>(2, 2)}, matrix<double>(2, 1), matrix<double>(1, 2), {}};  // Q A Q^T, Q B, C Q^T
+        for (index_t j = 0; j < 2; ++j)
+            for (index_t k = 0; k < 2; ++k) {
+                turned.b(j, 0) += q[j][k] * g.b(k, 0);
+                turned.c(0, j) += g.c(0, k) * q[j][k];
+                for (index_t l = 0; l < 2; ++l)
+                    for (index_t m = 0; m < 2; ++m) turned.a.a(j, k) += q[j][l] * g.a.a(l, m) * q[k][m];
+            }
+        CAPTURE(i);
+        // The poles move by sqrt(eps) |A|, the singular values, smooth in A, by eps times their condition.
+        const auto got = hankel_singular_values(turned);
+        for (std::size_t k = 0; k < 2; ++k) CHECK(std::abs(got[k] - want[k]) <= 1e-12 * want[0]);
+        CHECK(balance(turned, {.rank = 1}).order() == 1);
+    }
 }

@@ -69,7 +69,10 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     const double p = s11 - s22, q = 2 * s12;
     const double d = (-a * p + omega * q) / (2 * r2), x = (-a * q - omega * p) / (4 * r2);
     const double half = std::hypot(d / 2, x), x1 = -beta / (4 * a) + half, x2 = (4 * gram + ratio * ratio) / (16 * r2) / x1;
-    const double angle = std::atan2(2 * x, d) / 2, co = std::cos(angle), si = std::sin(angle);
+    // tan(2 angle) = 2 x / d: the larger of cosine and sine by a root, the other, to its last digit, from 2 co si = 2 x / length.
+    const double length = std::hypot(d, 2 * x), major = length > 0 ? std::sqrt((1 + std::abs(d) / length) / 2) : 1;
+    const double minor = length > 0 ? std::abs(x) / (length * major) : 0;
+    const double co = d >= 0 ? major : minor, si = std::copysign(d >= 0 ? minor : major, x);
     const double root1 = std::sqrt(x1), root2 = std::sqrt(x2);
     for (index_t j = 0; j < m; ++j) {
         out.b[static_cast<std::size_t>(j)] = (co * first(j) + si * second(j)) / root1;

@@ -59,9 +59,23 @@ inline void standardize_block(matrix_view<double> t, index_t i, matrix_view<doub
     const double p = (t(i, i) - t(i + 1, i + 1)) / 2;
     const bool split = p * p + t(i, i + 1) * t(i + 1, i) >= 0;
     turn.apply(t, i, i, i + 2);
-    if (split) t(i + 1, i) = 0;
-    else t(i, i) = t(i + 1, i + 1) = (t(i, i) + t(i + 1, i + 1)) / 2;
     if (qt.rows > 0) turn.turn(qt.row(i), qt.row(i + 1), qt.cols);
+    if (split) {
+        t(i + 1, i) = 0;
+        return;
+    }
+    t(i, i) = t(i + 1, i + 1) = (t(i, i) + t(i + 1, i + 1)) / 2;
+    // An equal pair of real eigenvalues that rounding took for a conjugate one leaves no b c < 0: the smaller of b and c,
+    // which is that rounding, goes.
+    constexpr double least = 1e-30;
+    double &b = t(i, i + 1), &c = t(i + 1, i);
+    if (b * c < 0 && std::abs(c) > least * std::abs(b) && std::abs(b) > least * std::abs(c)) return;
+    if (std::abs(b) < std::abs(c)) {
+        const plane_rotation quarter{0, 1};
+        quarter.apply(t, i, i, i + 2);
+        if (qt.rows > 0) quarter.turn(qt.row(i), qt.row(i + 1), qt.cols);
+    }
+    c = 0;
 }
 
 /// 1 or 2: the size of the block that starts at i.
