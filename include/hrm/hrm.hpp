@@ -41,6 +41,7 @@
 #include <hrm/systems/split.hpp>
 #include <hrm/systems/stability.hpp>
 #include <hrm/systems/structure.hpp>
+#include <hrm/systems/zeros.hpp>
 
 #include <hrm/scan/algorithm.hpp>
 #include <hrm/scan/engine.hpp>

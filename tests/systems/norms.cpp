@@ -1,6 +1,7 @@
 #include <hrm/systems/norms.hpp>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <numbers>
 
@@ -68,6 +69,20 @@ TEST_CASE("H-infinity: closed forms") {
     CHECK(hinf_norm(discrete<diagonal<double>>{{{0.5}}, {{0}}, {{1}}, {}}).value == 0);
 }
 
+TEST_CASE("H-infinity agrees with SLICOT to ten digits") {
+    std::ifstream file(HRM_TEST_DATA "/systems/data/hinf.txt");
+    int count = 0;
+    for (index_t kind, n, m, p; file >> kind >> n >> m >> p; ++count) {
+        CAPTURE(count);
+        const auto a = read_matrix(file, n, n), b = read_matrix(file, n, m), c = read_matrix(file, p, n), d = read_matrix(file, p, m);
+        const double want = read_matrix(file, 1, 1)(0, 0);
+        const double got = kind == 0 ? hinf_norm(continuous<dense<double>>{{a}, b, c, d}, 1e-11).value
+                                     : hinf_norm(discrete<dense<double>>{{a}, b, c, d}, 1e-11).value;
+        CHECK(std::abs(got - want) <= 1e-10 * want);
+    }
+    CHECK(count == 12);
+}
+
 TEST_CASE("H-infinity: no frequency exceeds it, and one attains it") {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         random_stream r(seed, 1);
@@ -116,6 +131,26 @@ TEST_CASE("largest_singular_value") {
     CHECK(detail::largest_singular_value({{3e-200, 0}, {0, {0, 4e-200}}, {0, 0}}) == doctest::Approx(4e-200).epsilon(1e-12));
     CHECK(detail::largest_singular_value({{1, -1}, {-1, 1}}) == doctest::Approx(2).epsilon(1e-14));
     CHECK(detail::largest_singular_value(matrix<std::complex<double>>(3, 2)) == 0);
+    // Singular values next to each other, U diag(1, 1 - gap, ..) V^H with U, V reflections.
+    for (const double gap : {0.1, 1e-3, 1e-5, 1e-8, 0.0})
+        for (index_t k = 2; k < 9; ++k) {
+            random_stream r(7, static_cast<std::uint64_t>(k));
+            std::vector<std::complex<double>> u, v;
+            double uu = 0, vv = 0;
+            for (index_t i = 0; i < k; ++i) {
+                uu += std::norm(u.emplace_back(r.normal(), r.normal()));
+                vv += std::norm(v.emplace_back(r.normal(), r.normal()));
+            }
+            matrix<std::complex<double>> g(k, k);
+            for (index_t i = 0; i < k; ++i)
+                for (index_t j = 0; j < k; ++j)
+                    for (index_t h = 0; h < k; ++h) {
+                        const auto at = [](index_t x) { return static_cast<std::size_t>(x); };
+                        g(i, j) += ((i == h ? 1.0 : 0.0) - 2.0 * u[at(i)] * std::conj(u[at(h)]) / uu) * (1 - gap * static_cast<double>(h)) *
+                                   ((h == j ? 1.0 : 0.0) - 2.0 * v[at(h)] * std::conj(v[at(j)]) / vv);
+                    }
+            CHECK(detail::largest_singular_value(g) == doctest::Approx(1).epsilon(3e-15 * static_cast<double>(k)));
+        }
 }
 
 TEST_CASE("norms say what is wrong") {

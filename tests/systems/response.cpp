@@ -78,3 +78,14 @@ TEST_CASE("responses of wrong shapes are refused") {
     CHECK_THROWS_AS(impulse_response(g, 3), shape_error);
     CHECK_THROWS_AS(frequency_response(g, 0.0), shape_error);
 }
+
+TEST_CASE("a transfer function is prepared once, and finds modes in a dense A") {
+    const auto pairs = some_pairs();
+    const auto whole = to_dense(pairs);
+    const transfer_function modal(pairs), dense_form(whole), hidden(random_system(3, 6, 2, 3, 0.9, true));
+    for (const double omega : {0.0, 0.3, 4.0, 100.0}) {
+        CHECK(relative_error(dense_form(omega), modal(omega)) < 1e-13);
+        CHECK(relative_error(hidden(omega), frequency_response(random_system(3, 6, 2, 3, 0.9, true), omega)) == 0);
+    }
+    CHECK(transfer_function(continuous<dense<double>>{{}, matrix<double>(0, 1), matrix<double>(1, 0), {{7}}})(1.0)(0, 0) == complex(7));
+}

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <complex>
+#include <concepts>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include <hrm/linalg/detail/schur.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/systems/convert.hpp>
+#include <hrm/systems/modal.hpp>
 #include <hrm/systems/stability.hpp>
 
 namespace hrm {
@@ -153,34 +156,52 @@ std::vector<matrix<double>> impulse_response(const discrete<A>& system, index_t 
     return h;
 }
 
-/// G(e^{i omega}) = z C (zI - A)^-1 B + D, p x m, at each omega (radians a step).
-/// In double.  O(n p m) a point; dense O(n^2 m + n p m) after O(n^3) once.
-template <structure A>
-std::vector<matrix<std::complex<double>>> frequency_response(const discrete<A>& system, std::span<const double> omega) {
-    system.check();
-    const auto g = cast<double>(system);
-    const auto solver = detail::resolvent(g.a, g.b, g.c);
-    std::vector<matrix<std::complex<double>>> r;
-    for (const double w : omega) {
-        const auto z = std::polar(1.0, w);
-        r.push_back(detail::read_out(solver.c, solver(z), z, g.d));
+/// The transfer function, prepared once for any number of frequencies:
+///     const transfer_function g(system);
+///     g(omega);      // discrete: G(z) = z C (zI - A)^-1 B + D, z = e^{i omega};  continuous: G(i omega) = C (i omega I - A)^-1 B + D
+/// p x m, in double. A dense A takes its Hessenberg form, or its modes where find_modes sees them: O(n p m) a point for modal
+/// A, else O(n^2 m + n p m) after O(n^3) once. Laub, "Efficient multivariable frequency response computations", 1981.
+class transfer_function {
+public:
+    template <structure A>
+    explicit transfer_function(const discrete<A>& system) : step_(true) { prepare(system); }
+    template <structure A>
+    explicit transfer_function(const continuous<A>& system) { prepare(system); }
+
+    /// omega: radians a step, or a unit of time.
+    matrix<std::complex<double>> operator()(double omega) const {
+        const auto z = step_ ? std::polar(1.0, omega) : std::complex<double>(0, omega);
+        return std::visit([&](const auto& s) { return detail::read_out(s.c, s(z), step_ ? z : 1.0, d_); }, solver_);
     }
-    return r;
-}
-/// G(i omega) = C (i omega I - A)^-1 B + D, p x m, at each omega (radians a unit of time).
-template <structure A>
-std::vector<matrix<std::complex<double>>> frequency_response(const continuous<A>& system, std::span<const double> omega) {
-    system.check();
-    const auto g = cast<double>(system);
-    const auto solver = detail::resolvent(g.a, g.b, g.c);
+
+private:
+    template <class System>
+    void prepare(const System& system) {
+        system.check();
+        auto g = cast<double>(system);
+        if constexpr (std::same_as<typename decltype(g)::structure_type, dense<double>>)
+            if (const auto modes = find_modes(g.a.a)) return prepare(in_modes(*modes, g));
+        solver_ = detail::resolvent(g.a, g.b, g.c);
+        d_ = std::move(g.d);
+    }
+
+    std::variant<detail::diagonal_resolvent, detail::pairs_resolvent, detail::dense_resolvent> solver_;
+    matrix<double> d_;
+    bool step_ = false;
+};
+
+/// G at each omega.
+template <class System>
+std::vector<matrix<std::complex<double>>> frequency_response(const System& system, std::span<const double> omega) {
+    const transfer_function g(system);
     std::vector<matrix<std::complex<double>>> r;
-    for (const double w : omega) r.push_back(detail::read_out(solver.c, solver({0, w}), 1, g.d));
+    for (const double w : omega) r.push_back(g(w));
     return r;
 }
 /// At one omega.
 template <class System>
 matrix<std::complex<double>> frequency_response(const System& system, double omega) {
-    return std::move(frequency_response(system, std::span<const double>(&omega, 1))[0]);
+    return transfer_function(system)(omega);
 }
 
 }  // namespace hrm

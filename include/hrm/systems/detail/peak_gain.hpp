@@ -11,8 +11,58 @@
 
 namespace hrm::detail {
 
-/// The largest singular value of g, by the power method on the smaller of g^H g, g g^H: a lower bound at every step, and
-/// exact to rounding where the iteration settles.
+/// The largest eigenvalue of a Hermitian matrix: Householder reflections to tridiagonal form, whose off-diagonal entries'
+/// moduli are all that matters, then bisection on the signs of the pivots of T - x I.  h: k x k.  O(4/3 k^3).
+/// To rounding of the largest modulus also where others are next to it, which an iteration of vectors would not separate.
+inline double largest_eigenvalue(complex_matrix h) {
+    const index_t k = h.rows();
+    buffer<double> d(static_cast<std::size_t>(k)), e(static_cast<std::size_t>(k));  // e[i]: |h(i, i - 1)|
+    buffer<complex> v(static_cast<std::size_t>(k)), q(static_cast<std::size_t>(k));
+    for (index_t j = 0; j < k; ++j) {
+        d[static_cast<std::size_t>(j)] = h(j, j).real();
+        if (j + 1 == k) break;
+        double square = 0;
+        for (index_t i = j + 1; i < k; ++i) square += std::norm(v[static_cast<std::size_t>(i)] = h(i, j));
+        const double norm = e[static_cast<std::size_t>(j + 1)] = std::sqrt(square);
+        if (!(norm > 0) || j + 2 == k) continue;
+        complex& head = v[static_cast<std::size_t>(j + 1)];
+        const double size = std::abs(head), weight = 1 / (norm * (norm + size));  // 2 / |v|^2
+        head += size > 0 ? head / size * norm : complex(norm);
+        complex along = 0;  // h <- h - v q^H - q v^H,  q = p - (v^H p / |v|^2) v,  p = weight h v
+        for (index_t a = j + 1; a < k; ++a) {
+            complex sum = 0;
+            for (index_t b = j + 1; b < k; ++b) sum += times(h(a, b), v[static_cast<std::size_t>(b)]);
+            q[static_cast<std::size_t>(a)] = weight * sum;
+            along += conj_times(v[static_cast<std::size_t>(a)], weight * sum);
+        }
+        for (index_t a = j + 1; a < k; ++a) q[static_cast<std::size_t>(a)] -= times(weight / 2 * along, v[static_cast<std::size_t>(a)]);
+        for (index_t a = j + 1; a < k; ++a)
+            for (index_t b = j + 1; b < k; ++b)
+                h(a, b) -= conj_times(q[static_cast<std::size_t>(b)], v[static_cast<std::size_t>(a)]) +
+                           conj_times(v[static_cast<std::size_t>(b)], q[static_cast<std::size_t>(a)]);
+    }
+    double low = d[0], high = d[0];
+    for (index_t i = 0; i < k; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        low = std::max(low, d[at]);  // a Rayleigh quotient; and Gershgorin's circles
+        high = std::max(high, d[at] + e[at] + (i + 1 < k ? e[at + 1] : 0));
+    }
+    const double least = std::numeric_limits<double>::min();
+    while (true) {
+        const double x = low + (high - low) / 2;
+        if (!(x > low && x < high)) return high;
+        double pivot = d[0] - x;
+        bool below = pivot < 0;  // all pivots are negative: every eigenvalue is below x
+        for (index_t i = 1; i < k && below; ++i) {
+            const auto at = static_cast<std::size_t>(i);
+            pivot = d[at] - x - e[at] * e[at] / std::min(pivot, -least);
+            below = pivot < 0;
+        }
+        (below ? high : low) = x;
+    }
+}
+
+/// The largest singular value of g: the root of the largest eigenvalue of the smaller of g^H g, g g^H, to rounding.
 inline double largest_singular_value(const complex_matrix& g) {
     const bool wide = g.cols() > g.rows();
     const index_t k = wide ? g.rows() : g.cols(), l = wide ? g.cols() : g.rows();
@@ -27,35 +77,10 @@ inline double largest_singular_value(const complex_matrix& g) {
             const complex x = std::conj(at(i, a)) / scale;
             for (index_t b = a; b < k; ++b) square(a, b) += times(x, at(i, b) / scale);
         }
-    index_t start = 0;
-    for (index_t a = 0; a < k; ++a) {
-        for (index_t b = 0; b < a; ++b) square(a, b) = std::conj(square(b, a));
-        if (square(a, a).real() > square(start, start).real()) start = a;
-    }
-    if (k == 1) return scale * std::sqrt(square(0, 0).real());
-    // The longest column's image, with a little of every direction mixed in.
-    buffer<complex> v(static_cast<std::size_t>(k)), w(v.size());
     for (index_t a = 0; a < k; ++a)
-        v[static_cast<std::size_t>(a)] = square(a, start) + square(start, start) * (0.01 / static_cast<double>(1 + (a * 7) % 5));
-    double value = 0;
-    for (int step = 0; step < 500; ++step) {
-        double length = 0;
-        for (const auto& x : v) length += std::norm(x);
-        length = std::sqrt(length);
-        for (auto& x : v) x /= length;
-        double quotient = 0;
-        for (index_t a = 0; a < k; ++a) {
-            complex sum = 0;
-            for (index_t b = 0; b < k; ++b) sum += times(square(a, b), v[static_cast<std::size_t>(b)]);
-            w[static_cast<std::size_t>(a)] = sum;
-            quotient += conj_times(v[static_cast<std::size_t>(a)], sum).real();
-        }
-        std::swap(v, w);
-        const double change = quotient - value;
-        value = std::max(value, quotient);
-        if (change <= 1e-14 * value) break;
-    }
-    return scale * std::sqrt(value);
+        for (index_t b = 0; b < a; ++b) square(a, b) = std::conj(square(b, a));
+    if (k == 1) return scale * std::sqrt(square(0, 0).real());
+    return scale * std::sqrt(largest_eigenvalue(std::move(square)));
 }
 
 struct peak {
