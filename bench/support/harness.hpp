@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -11,28 +10,29 @@
 
 #include <nlohmann/json.hpp>
 
+#include "page.hpp"
+#include "rounds.hpp"
+
 // A benchmark is a list of cases: one piece of work, done by us and by named peers.
 //     hrm::bench::report r("gemm", {.threads = 1});
 //     r.compare("512 x 4096 x 32", [&] { ours(); }, {{"OpenBLAS", [&] { theirs(); }, 1.0}});
+//     r.compare("scan", [&] { ours(); }, {{"copy", [&] { theirs(); }}}, {"L", 512});   // a point of a curve
 //     return r.finish();
-// Machines drift and are shared: only times taken side by side compare. So every round runs each contestant once, the
-// order turning from round to round, and the median over the rounds is what is shown. One thread is timed by the
-// processor's clock, which stops while a neighbour has the core; several by the wall's.
+// Prints a table; finish() writes NAME.json, and NAME.html with the curves.
 
 namespace hrm::bench {
-
-struct options {
-    int threads = 1;         ///< what the contestants were told; printed, and stored in the header
-    int rounds = 21;         ///< samples of each contestant
-    double sample_s = 4e-3;  ///< a sample repeats its work until it lasts so long
-    double budget_s = 30;    ///< rounds end after so long, though never before the third
-};
 
 struct peer {
     std::string name;
     std::function<void()> work;
     std::optional<double> goal = {};  ///< met when ours / peer is at most this
     std::function<double(long)> seconds = {};  ///< instead of work, for a peer with a clock of its own: of so many repeats
+};
+
+/// Where on a curve a case lies: cases of one name that differ in it are drawn together, time against it.
+struct point {
+    std::string name;
+    double at = 0;
 };
 
 /// The compiler must believe that x is read and everything else written: keeps a result that nobody uses.
@@ -54,73 +54,44 @@ public:
     }
 
     /// One row a peer, all from the same rounds.
-    void compare(const std::string& name, const std::function<void()>& ours, const std::vector<peer>& peers) {
-        std::vector<contestant> all{calibrated([&](long repeats) { return seconds(ours, repeats); })};
-        for (const auto& p : peers) all.push_back(calibrated(p.seconds ? p.seconds : [&](long repeats) { return seconds(p.work, repeats); }));
-        const double start = now();
-        for (int round = 0; round < how_.rounds && (round < 3 || now() - start < how_.budget_s); ++round)
-            for (std::size_t i = 0; i < all.size(); ++i) {
-                auto& c = all[(i + static_cast<std::size_t>(round)) % all.size()];
-                c.samples.push_back(c.seconds(c.repeats) / static_cast<double>(c.repeats));
-            }
-        const double mine = median(all[0].samples);
-        for (std::size_t i = 0; i < peers.size(); ++i) row(name, mine, peers[i], median(all[i + 1].samples));
+    void compare(const std::string& name, const std::function<void()>& ours, const std::vector<peer>& peers, const point& where = {}) {
+        std::vector<contestant> all{{ours}};
+        for (const auto& p : peers) all.push_back({p.work, p.seconds});
+        const auto seconds = medians(all, how_);
+        for (std::size_t i = 0; i < peers.size(); ++i) row(name, where, seconds[0], peers[i], seconds[i + 1]);
     }
 
     /// One row for work that nobody else does: its time against a limit in seconds.
     void within(const std::string& name, const std::function<void()>& ours, double limit, int rounds = 3) {
-        std::vector<double> samples;
-        for (int i = 0; i < rounds; ++i) samples.push_back(seconds(ours, 1));
-        row(name, median(samples), {"limit", {}, 1.0}, limit);
+        auto few = how_;
+        few.rounds = rounds;
+        row(name, {}, medians({{ours}}, few)[0], {"limit", {}, 1.0}, limit);
     }
 
-    /// Writes NAME.json into the benchmarks' build folder. The exit status of main: 0 unless the file cannot be written.
+    /// Writes NAME.json and NAME.html into the benchmarks' build folder. The exit status of main: 0 unless that fails.
     int finish() const {
-        const std::string path = std::string(HRM_BENCH_OUTPUT) + "/" + name_ + ".json";
-        std::ofstream file(path);
-        file << json_.dump(2) << '\n';
-        file.close();
-        if (!file) {
-            std::fprintf(stderr, "bench: cannot write %s\n", path.c_str());
-            return 1;
+        const auto path = std::string(HRM_BENCH_OUTPUT) + "/" + name_;
+        for (const auto& [ending, text] : {std::pair{".json", json_.dump(2) + "\n"}, {".html", page_of(name_, json_)}}) {
+            std::ofstream file(path + ending);
+            file << text;
+            file.close();
+            if (!file) {
+                std::fprintf(stderr, "bench: cannot write %s%s\n", path.c_str(), ending);
+                return 1;
+            }
         }
-        std::printf("written to %s\n", path.c_str());
+        std::printf("written to %s.json and .html\n", path.c_str());
         return 0;
     }
 
 private:
-    struct contestant {
-        std::function<double(long)> seconds;
-        long repeats;
-        std::vector<double> samples;
-    };
-
-    double now() const {
-        std::timespec t;
-        clock_gettime(how_.threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-        return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-    }
-    double seconds(const std::function<void()>& work, long repeats) const {
-        const double start = now();
-        for (long i = 0; i < repeats; ++i) work();
-        return now() - start;
-    }
-    contestant calibrated(std::function<double(long)> of) const {
-        of(1);  // first touch of its memory
-        long repeats = 1;
-        while (of(repeats) < how_.sample_s) repeats *= 2;
-        return {std::move(of), repeats, {}};
-    }
-    static double median(std::vector<double> x) {
-        const auto middle = x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2);
-        std::nth_element(x.begin(), middle, x.end());
-        return *middle;
-    }
-    void row(const std::string& name, double ours, const peer& p, double theirs) {
+    void row(const std::string& name, const point& where, double ours, const peer& p, double theirs) {
         const double ratio = ours / theirs;
-        nlohmann::json r{{"case", name}, {"ours_s", ours}, {"peer", p.name}, {"peer_s", theirs}, {"ratio", ratio},
+        const auto full = where.name.empty() ? name : name + ", " + where.name + " = " + std::to_string(static_cast<long>(where.at));
+        nlohmann::json r{{"case", full}, {"ours_s", ours}, {"peer", p.name}, {"peer_s", theirs}, {"ratio", ratio},
                          {"goal", nullptr}, {"met", nullptr}};
-        std::printf("%-36s %9.2f us %-12s %9.2f us %7.3f", name.c_str(), 1e6 * ours, p.name.c_str(), 1e6 * theirs, ratio);
+        if (!where.name.empty()) r["curve"] = {{"name", name}, {"axis", where.name}, {"at", where.at}};
+        std::printf("%-36s %9.2f us %-12s %9.2f us %7.3f", full.c_str(), 1e6 * ours, p.name.c_str(), 1e6 * theirs, ratio);
         if (p.goal) {
             r["goal"] = *p.goal;
             r["met"] = ratio <= *p.goal;
