@@ -1,6 +1,6 @@
 #pragma once
 
-// Files: safetensors, checkpoints, adapters, Hugging Face and PEFT folders. All of it needs nlohmann_json.
+// Files: safetensors, checkpoints, adapters, Hugging Face and PEFT folders, Matrix Market. All of it needs nlohmann_json.
 
 #include <hrm/io/adapter_file.hpp>
 #include <hrm/io/checkpoint.hpp>
@@ -8,5 +8,6 @@
 #include <hrm/io/dtype.hpp>
 #include <hrm/io/file.hpp>
 #include <hrm/io/huggingface.hpp>
+#include <hrm/io/matrix_market.hpp>
 #include <hrm/io/peft.hpp>
 #include <hrm/io/safetensors.hpp>
