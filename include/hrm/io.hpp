@@ -11,3 +11,5 @@
 #include <hrm/io/matrix_market.hpp>
 #include <hrm/io/peft.hpp>
 #include <hrm/io/safetensors.hpp>
+
+// Not in it, for it needs matio:  #include <hrm/io/matlab.hpp>

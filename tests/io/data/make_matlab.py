@@ -1,0 +1,12 @@
+# MATLAB files as SciPy writes them, for tests/io/matlab.cpp:  python3 make_matlab.py  (SciPy 1.17)
+import numpy as np
+import scipy.io
+import scipy.sparse
+
+i, j = np.indices((3, 4))
+full = (3 * i - 5 * j + 1) / 8.0
+what = {"full": full, "complex": full * 1j, "text": "text"}
+scipy.io.savemat("matlab_4.mat", what, format="4")
+what |= {"sparse": scipy.sparse.csc_matrix(np.where((i + j) % 2, 0, full)), "single": full.astype(np.float32), "whole": np.array([[-7, 1], [2, 3]], np.int16)}
+scipy.io.savemat("matlab_5.mat", what)
+scipy.io.savemat("matlab_5_compressed.mat", what, do_compression=True)
