@@ -69,6 +69,7 @@
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/reduction/refine.hpp>
 #include <hrm/reduction/simulate.hpp>
+#include <hrm/reduction/sketch.hpp>
 #include <hrm/reduction/weighted.hpp>
 
 #include <hrm/adapter/adapter.hpp>
