@@ -29,6 +29,7 @@
 
 #include <hrm/fourier/good_size.hpp>
 #include <hrm/fourier/plan.hpp>
+#include <hrm/fourier/single.hpp>
 
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/convert.hpp>

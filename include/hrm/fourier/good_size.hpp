@@ -6,7 +6,7 @@
 
 namespace hrm::fourier {
 
-/// Whether plan takes this length: even, and no prime factor beyond 5.
+/// Whether n is one of the fastest lengths: even, and no prime factor beyond 5.
 inline bool is_good_size(index_t n) {
     if (n < 2 || n % 2) return false;
     for (const index_t p : {2, 3, 5})
