@@ -1,11 +1,17 @@
 // The small model of the demonstration (1 M parameters, window 64, 1024 tokens): each pass beside the matrix products of
-// its linear layers alone, as Eigen does them. What the ratio is above 1 pays for attention, norms, SwiGLU and adapters.
+// its linear layers alone, as Eigen does them, and beside PyTorch's model of the same shape (HRM_TORCH_PYTHON). What the
+// first ratio is above 1 pays for attention, norms, SwiGLU and adapters.
+
+#include <cstdlib>
+#include <functional>
+#include <memory>
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/model/initialize.hpp>
 
 #include <Eigen/Core>
 
+#include "support/child.hpp"
 #include "support/harness.hpp"
 
 namespace {
@@ -67,16 +73,24 @@ int main() {
         model.forward(tokens, set, logits, keep, options, ws);
         model.backward(tokens, slopes, set, adapters, base, keep, options, ws);
     };
+    std::unique_ptr<hrm::bench::child> python;
+    if (const char* program = std::getenv("HRM_TORCH_PYTHON")) {
+        setenv("OMP_NUM_THREADS", "1", 1);
+        python = std::make_unique<hrm::bench::child>(program, HRM_BENCH_SOURCE "/peers/torch_model.py");
+    } else {
+        std::printf("HRM_TORCH_PYTHON names no Python with torch, transformers and peft: their rows are missing\n");
+    }
     hrm::bench::report report("model");
-    report.compare("forward, 1024 tokens", [&] { model.forward(tokens, none, logits, keep, {}, ws); },
-                   {{"Eigen's GEMMs", [&] { eigen.forward(); }}});
-    report.compare("frozen, LoRA on the MLP", [&] { train(lora, of_lora, {}); },
-                   {{"Eigen's GEMMs", [&] { eigen.forward(); eigen.backward(); }}});
-    report.compare("everything trained", [&] { train(none, {}, of_base); },
-                   {{"Eigen's GEMMs", [&] { eigen.forward(); eigen.backward(); eigen.weights(); }}});
+    const auto compare = [&](const std::string& name, auto ours, std::function<void()> gemms, const std::string& asked) {
+        std::vector<hrm::bench::peer> peers{{"Eigen's GEMMs", std::move(gemms), 1.5}};
+        if (python) peers.push_back({"PyTorch", {}, 1.0, [&python, asked](long n) { return python->number(asked + " " + std::to_string(n)); }});
+        report.compare(name, ours, peers);
+    };
+    compare("forward, 1024 tokens", [&] { model.forward(tokens, none, logits, keep, {}, ws); }, [&] { eigen.forward(); }, "forward");
+    compare("frozen, LoRA on the MLP", [&] { train(lora, of_lora, {}); }, [&] { eigen.forward(); eigen.backward(); }, "frozen");
+    compare("everything trained", [&] { train(none, {}, of_base); }, [&] { eigen.forward(); eigen.backward(); eigen.weights(); }, "trained");
     hrm::cache<float> past;
     hrm::matrix<float> one(1, c.vocabulary);
-    report.compare("one token, streaming", [&] { model.extend(std::span(tokens).first(1), none, past, one, ws); },
-                   {{"Eigen's GEMVs", [&] { single.forward(); }}});
+    compare("one token, streaming", [&] { model.extend(std::span(tokens).first(1), none, past, one, ws); }, [&] { single.forward(); }, "token");
     return report.finish();
 }

@@ -6,6 +6,7 @@
 #include <hrm/adapter/memory.hpp>
 #include <hrm/model/initialize.hpp>
 #include <hrm/train/loop.hpp>
+#include <hrm/train/next_token.hpp>
 
 #include <Eigen/Core>
 
@@ -44,18 +45,14 @@ class step {
 public:
     step(const transformer<float>& model, adapter_set<float> set)
         : model_(model), set_(std::move(set)), trainer_(parameter_list<float>(set_), {.batch = batch, .rate = constant_schedule{1e-4}}),
-          tokens_(static_cast<std::size_t>(length)), logits_(length, model.config().vocabulary), slopes_(length, model.config().vocabulary) {
+          tokens_(static_cast<std::size_t>(length)) {
         random_stream r(3);
         for (auto& t : tokens_) t = static_cast<std::int32_t>(r.below(model.config().vocabulary));
     }
     void run() {
         trainer_.step([&](index_t, int worker, std::span<float> gradient) {
             auto& ws = trainer_.scratch(worker);
-            const forward_options<float> options{.mode = pass::training};
-            model_.forward(tokens_, set_, logits_, keep_, options, ws);
-            const double nats = cross_entropy<float>(logits_, tokens_, slopes_);
-            model_.backward(tokens_, slopes_, set_, gradient, {}, keep_, options, ws);
-            return score{nats, length};
+            return next_token_loss<float>(model_, tokens_, tokens_, set_, gradient, {}, keep_, {}, ws);
         });
     }
 
@@ -65,7 +62,6 @@ private:
     trainer<float> trainer_;
     activations<float> keep_;
     std::vector<std::int32_t> tokens_;
-    matrix<float> logits_, slopes_;
 };
 
 }  // namespace

@@ -93,10 +93,8 @@ score validate(const transformer<float>& model, const corpus& text, trainer<floa
     return evaluate(text, 4096, t.workers(), [&](auto tokens, auto targets, int worker) {
         auto& ws = t.scratch(worker);
         ws.clear();
-        const auto logits = ws.template take_matrix<float>(static_cast<index_t>(tokens.size()), model.config().vocabulary);
         activations<float> keep;
-        model.forward(tokens, none, logits, keep, {}, ws);
-        return cross_entropy<float>(logits, targets);
+        return next_token_loss<float>(model, tokens, targets, none, {}, {}, keep, {}, ws).nats;
     });
 }
 
@@ -160,12 +158,7 @@ int pretrain(const settings& s) {
             thread_local std::vector<std::int32_t> inputs, targets;
             thread_local activations<float> keep;
             train.read(crops.crop(step, item), inputs, targets);
-            const auto logits = ws.take_matrix<float>(static_cast<index_t>(inputs.size()), s.model.vocabulary);
-            const forward_options<float> how{.mode = pass::training, .base_gradients = true};
-            model.forward(inputs, none, logits, keep, how, ws);
-            const double nats = cross_entropy<float>(logits, targets, logits);
-            model.backward(inputs, logits, none, {}, gradient, keep, how, ws);
-            return score{nats, valid_targets(targets)};
+            return next_token_loss<float>(model, inputs, targets, none, {}, gradient, keep, {}, ws);
         });
         seconds += r.seconds;
         tokens += r.loss.tokens;

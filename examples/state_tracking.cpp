@@ -28,6 +28,7 @@
 #include <hrm/io/huggingface.hpp>
 #include <hrm/model/initialize.hpp>
 #include <hrm/train/loop.hpp>
+#include <hrm/train/next_token.hpp>
 
 #include "support/interrupt.hpp"
 #include "support/tasks.hpp"
@@ -264,12 +265,8 @@ int track(settings s) {
             random_stream choice(s.seed, (std::uint64_t{0x63686f69} << 32) + static_cast<std::uint64_t>(step));
             choice.seek(static_cast<std::uint64_t>(item));
             const auto x = s.samples > 0 ? what.sample(s.length, 0, choice.below(s.samples)) : what.sample(s.length, step + 1, item);
-            const auto logits = ws.take_matrix<float>(static_cast<index_t>(x.tokens.size()), model.config().vocabulary);
-            const forward_options<float> how{.mode = pass::training, .base_gradients = all, .draw = static_cast<std::uint64_t>(step * s.batch + item)};
-            model.forward(x.tokens, adapters, logits, keep, how, ws);
-            const double nats = cross_entropy<float>(logits, x.targets, logits);
-            model.backward(x.tokens, logits, adapters, gradient.subspan(base_size), gradient.first(base_size), keep, how, ws);
-            return score{nats, valid_targets(x.targets)};
+            return next_token_loss<float>(model, x.tokens, x.targets, adapters, gradient.subspan(base_size), gradient.first(base_size),
+                                          keep, {.draw = static_cast<std::uint64_t>(step * s.batch + item)}, ws);
         });
         char note[64];
         std::snprintf(note, sizeof note, "%.3f nats a label", r.loss.nats / static_cast<double>(r.loss.tokens));

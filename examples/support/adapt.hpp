@@ -10,6 +10,7 @@
 #include <hrm/model/transformer.hpp>
 #include <hrm/train/data.hpp>
 #include <hrm/train/loop.hpp>
+#include <hrm/train/next_token.hpp>
 
 #include "interrupt.hpp"
 #include "plot.hpp"
@@ -61,14 +62,9 @@ inline std::optional<learning> adapt(const transformer<float>& base, adapter_set
             auto& ws = t.scratch(worker);
             std::vector<std::int32_t> tokens, targets;
             text.read(crops.crop(step, item), tokens, targets);
-            const auto rows = static_cast<index_t>(tokens.size());
-            const auto logits = ws.take_matrix<float>(rows, base.config().vocabulary);
             activations<float> keep;
-            const forward_options<float> how{.mode = pass::training, .draw = static_cast<std::uint64_t>(step * b.batch + item)};
-            base.forward(tokens, adapters, logits, keep, how, ws);
-            const double nats = cross_entropy<float>(logits, targets, logits);
-            base.backward(tokens, logits, adapters, gradient, {}, keep, how, ws);
-            return score{nats, rows};
+            return next_token_loss<float>(base, tokens, targets, adapters, gradient, {}, keep,
+                                          {.draw = static_cast<std::uint64_t>(step * b.batch + item)}, ws);
         });
         curve(0, step) = r.loss.bits();
         curve(1, step) = 1000 / r.tokens_per_second();

@@ -110,5 +110,6 @@
 #include <hrm/train/data.hpp>
 #include <hrm/train/loop.hpp>
 #include <hrm/train/loss.hpp>
+#include <hrm/train/next_token.hpp>
 #include <hrm/train/parameter_list.hpp>
 #include <hrm/train/schedule.hpp>

@@ -37,7 +37,7 @@ struct activations {
     std::vector<kept<S>> adapters;
     rope_table<S> rope;
     std::span<const index_t> first;
-    matrix_view<S> h, normed, r;  ///< the last block's output, the final norm's output and its reciprocal roots
+    matrix_view<S> h, normed, r;  ///< the last block's output, the features (final norm of h), the norm's reciprocal roots
 };
 
 /// A Mistral-style decoder: RMSNorm, rotary positions, grouped-query attention with a sliding window, SwiGLU.
@@ -84,11 +84,19 @@ public:
     /// Throws shape_error on extents that do not fit, error on a token outside the vocabulary.
     void forward(std::span<const std::int32_t> tokens, const adapter_set<S>& adapters, matrix_view<S> logits,
                  activations<S>& keep, const forward_options<S>& options, workspace& ws) const {
-        check_call("hrm::transformer::forward", tokens, adapters, logits, options, 0);
+        constexpr auto where = "hrm::transformer::forward";
+        check_logits(where, tokens, logits);
         const auto mark = ws.mark();
-        run(tokens, adapters, logits, options, options.mode == pass::training ? &keep : nullptr, nullptr, ws);
+        linear_forward(features(where, tokens, adapters, keep, options, ws), head(), logits);
         if (options.mode == pass::inference) ws.release(mark);
     }
+    /// All but the head: the final norm's output, L x width, in ws. logits = features head()^T.
+    matrix_view<const S> forward_features(std::span<const std::int32_t> tokens, const adapter_set<S>& adapters, activations<S>& keep,
+                                          const forward_options<S>& options, workspace& ws) const {
+        return features("hrm::transformer::forward_features", tokens, adapters, keep, options, ws);
+    }
+    /// vocabulary x width.
+    matrix_view<const W> head() const { return weights_[head_]; }
 
     /// After a training forward with the same tokens, adapters and options:
     ///     adapter_gradient += dL/d(adapter parameters)   (adapters.gradient_size() elements)
@@ -98,48 +106,39 @@ public:
                   std::span<S> adapter_gradient, std::span<S> base_gradient, activations<S>& keep,
                   const forward_options<S>& options, workspace& ws) const {
         constexpr auto where = "hrm::transformer::backward";
-        const auto rows = static_cast<index_t>(tokens.size());
-        const bool base = !base_gradient.empty();
-        require_shape(where, "dlogits", dlogits.rows, dlogits.cols, rows, config_.vocabulary);
-        require_size(where, "adapter_gradient", static_cast<index_t>(adapter_gradient.size()), adapters.gradient_size());
-        require_size(where, "the kept sequence", keep.h.rows, rows);
-        require_size(where, "the number of kept adapters", static_cast<index_t>(keep.adapters.size()), static_cast<index_t>(adapters.size()));
-        if (base) require_size(where, "base_gradient", static_cast<index_t>(base_gradient.size()), weights_.size());
-        if (base && !std::same_as<S, W>) throw error("hrm::transformer::backward: bf16 weights have no gradient");
-        if (base && keep.normed.empty()) throw error("hrm::transformer::backward: forward ran without base_gradients");
-        if (!base && adapters.empty()) return;
-
+        check_logits(where, tokens, dlogits);
+        check_backward(where, tokens, adapters, adapter_gradient, base_gradient, keep);
+        if (base_gradient.empty() && adapters.empty()) return;
         scratch_scope scope(ws);
-        const auto gradient = [&](handle h) {
-            return base ? weights_.in(base_gradient, h) : matrix_view<S>{};
-        };
-        const auto dn = ws.take_matrix<S>(rows, config_.width), dh = ws.take_zero_matrix<S>(rows, config_.width);
-        if (base) linear_weight_backward(dlogits, keep.normed, gradient(head_));
-        linear_backward<S>(dlogits, weights_[head_], dn);
-        rms_norm_backward(keep.h, weights_[norm_], row_of(matrix_view<const S>(keep.r)), dn, dh, gradient(norm_));
-
-        const block_context<S> context{config_, keep.rope, keep.first};
-        for (index_t l = config_.layers - 1; l >= 0; --l) {
-            const auto how_far = base ? std::optional(reach::input) : reach_of(adapters, l);
-            if (!how_far) return;
-            block_tensors<S> dw;
-            if (base) dw = tensors<S>(l, gradient);
-            const site_calls<S> sites{adapters, l, {options.mode, options.starts, nullptr, options.draw}, options.states,
-                                      keep.adapters};
-            block_backward<S, W>(weights(l), context, sites, keep.blocks[static_cast<std::size_t>(l)], *how_far, dh,
-                                 adapter_gradient, dw, ws);
-        }
-        if (base) embedding_backward<S>(tokens, dh, gradient(embedding_));
+        const auto dn = ws.take_matrix<S>(dlogits.rows, config_.width);
+        if (!base_gradient.empty()) linear_weight_backward(dlogits, keep.normed, head_gradient(base_gradient));
+        linear_backward<S>(dlogits, head(), dn);
+        features_backward(tokens, dn, adapters, adapter_gradient, base_gradient, keep, options, ws);
     }
+    /// The same from dfeatures, L x width; the head's own share of base_gradient is the caller's: head_gradient() += dlogits^T features.
+    void backward_features(std::span<const std::int32_t> tokens, matrix_view<const S> dfeatures, const adapter_set<S>& adapters,
+                           std::span<S> adapter_gradient, std::span<S> base_gradient, activations<S>& keep,
+                           const forward_options<S>& options, workspace& ws) const {
+        constexpr auto where = "hrm::transformer::backward_features";
+        require_shape(where, "dfeatures", dfeatures.rows, dfeatures.cols, static_cast<index_t>(tokens.size()), config_.width);
+        check_backward(where, tokens, adapters, adapter_gradient, base_gradient, keep);
+        if (base_gradient.empty() && adapters.empty()) return;
+        scratch_scope scope(ws);
+        features_backward(tokens, dfeatures, adapters, adapter_gradient, base_gradient, keep, options, ws);
+    }
+    /// The head's place in a gradient of the base; with tied weights also the embedding's.
+    matrix_view<S> head_gradient(std::span<S> base_gradient) const { return weights_.in(base_gradient, head_); }
 
     /// Appends tokens to the sequence the cache holds: one, to generate, or many, to read a prompt.
     /// logits: a row a token, the same (to rounding) as forward over the whole sequence gives.
     void extend(std::span<const std::int32_t> tokens, const adapter_set<S>& adapters, cache<S>& past,
                 matrix_view<S> logits, workspace& ws) const {
         const forward_options<S> options{.states = &past.states};
-        check_call("hrm::transformer::extend", tokens, adapters, logits, options, past.position);
+        constexpr auto where = "hrm::transformer::extend";
+        check_call(where, tokens, adapters, options, past.position);
+        check_logits(where, tokens, logits);
         scratch_scope scope(ws);
-        run(tokens, adapters, logits, options, nullptr, &past, ws);
+        linear_forward(run(tokens, adapters, options, nullptr, &past, ws), head(), logits);
         past.slide(config_);
     }
 
@@ -156,12 +155,15 @@ private:
         return tensors<const W>(layer, [&](handle h) { return weights_[h]; });
     }
 
+    void check_logits(std::string_view where, std::span<const std::int32_t> tokens, matrix_view<const S> logits) const {
+        if (tokens.empty()) throw shape_error(std::string(where) + ": no tokens");
+        require_shape(where, "logits", logits.rows, logits.cols, static_cast<index_t>(tokens.size()), config_.vocabulary);
+    }
     void check_call(std::string_view where, std::span<const std::int32_t> tokens, const adapter_set<S>& adapters,
-                    matrix_view<S> logits, const forward_options<S>& options, index_t position) const {
+                    const forward_options<S>& options, index_t position) const {
         const auto rows = static_cast<index_t>(tokens.size());
         if (rows == 0) throw shape_error(std::string(where) + ": no tokens");
         require_tokens(where, tokens, config_.vocabulary, position);
-        require_shape(where, "logits", logits.rows, logits.cols, rows, config_.vocabulary);
         index_t least = 0;
         for (const index_t start : options.starts) {
             if (start < least || start >= rows)
@@ -177,9 +179,50 @@ private:
         }
     }
 
-    /// The common forward. keep: where training keeps; past: the cache of a streaming call.
-    void run(std::span<const std::int32_t> tokens, const adapter_set<S>& adapters, matrix_view<S> logits,
-             const forward_options<S>& options, activations<S>* keep, cache<S>* past, workspace& ws) const {
+    void check_backward(std::string_view where, std::span<const std::int32_t> tokens, const adapter_set<S>& adapters,
+                        std::span<S> adapter_gradient, std::span<S> base_gradient, const activations<S>& keep) const {
+        require_size(where, "adapter_gradient", static_cast<index_t>(adapter_gradient.size()), adapters.gradient_size());
+        require_size(where, "the kept sequence", keep.h.rows, static_cast<index_t>(tokens.size()));
+        require_size(where, "the number of kept adapters", static_cast<index_t>(keep.adapters.size()), static_cast<index_t>(adapters.size()));
+        if (base_gradient.empty()) return;
+        require_size(where, "base_gradient", static_cast<index_t>(base_gradient.size()), weights_.size());
+        if (!std::same_as<S, W>) throw error(std::string(where) + ": bf16 weights have no gradient");
+        if (keep.normed.empty()) throw error(std::string(where) + ": forward ran without base_gradients");
+    }
+
+    matrix_view<const S> features(std::string_view where, std::span<const std::int32_t> tokens, const adapter_set<S>& adapters,
+                                  activations<S>& keep, const forward_options<S>& options, workspace& ws) const {
+        check_call(where, tokens, adapters, options, 0);
+        return run(tokens, adapters, options, options.mode == pass::training ? &keep : nullptr, nullptr, ws);
+    }
+
+    void features_backward(std::span<const std::int32_t> tokens, matrix_view<const S> dn, const adapter_set<S>& adapters,
+                           std::span<S> adapter_gradient, std::span<S> base_gradient, activations<S>& keep,
+                           const forward_options<S>& options, workspace& ws) const {
+        const bool base = !base_gradient.empty();
+        const auto gradient = [&](handle h) {
+            return base ? weights_.in(base_gradient, h) : matrix_view<S>{};
+        };
+        const auto dh = ws.take_zero_matrix<S>(dn.rows, config_.width);
+        rms_norm_backward(keep.h, weights_[norm_], row_of(matrix_view<const S>(keep.r)), dn, dh, gradient(norm_));
+
+        const block_context<S> context{config_, keep.rope, keep.first};
+        for (index_t l = config_.layers - 1; l >= 0; --l) {
+            const auto how_far = base ? std::optional(reach::input) : reach_of(adapters, l);
+            if (!how_far) return;
+            block_tensors<S> dw;
+            if (base) dw = tensors<S>(l, gradient);
+            const site_calls<S> sites{adapters, l, {options.mode, options.starts, nullptr, options.draw}, options.states,
+                                      keep.adapters};
+            block_backward<S, W>(weights(l), context, sites, keep.blocks[static_cast<std::size_t>(l)], *how_far, dh,
+                                 adapter_gradient, dw, ws);
+        }
+        if (base) embedding_backward<S>(tokens, dh, gradient(embedding_));
+    }
+
+    /// The common forward, up to the features. keep: where training keeps; past: the cache of a streaming call.
+    matrix_view<const S> run(std::span<const std::int32_t> tokens, const adapter_set<S>& adapters,
+                             const forward_options<S>& options, activations<S>* keep, cache<S>* past, workspace& ws) const {
         const auto rows = static_cast<index_t>(tokens.size());
         const auto& c = config_;
         const index_t position = past ? past->position : 0, before = past ? past->rows : 0;
@@ -230,12 +273,12 @@ private:
         }
         const auto normed = ws.take_matrix<S>(rows, c.width), r = ws.take_matrix<S>(1, rows);
         rms_norm_forward(h, weights_[norm_], c.rms_eps, normed, row_of(r));
-        linear_forward(normed, weights_[head_], logits);
         if (keep) {
             keep->h = h;
             keep->r = r;
             keep->normed = options.base_gradients ? normed : matrix_view<S>{};
         }
+        return normed;
     }
 
     struct block_handles {

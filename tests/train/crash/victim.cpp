@@ -39,14 +39,8 @@ int main(int argc, char** argv) try {
             auto& ws = run.scratch(worker);
             std::vector<std::int32_t> tokens, targets;
             text.read(crops.crop(step, item), tokens, targets);
-            const auto rows = static_cast<index_t>(tokens.size());
-            const auto logits = ws.take_matrix<float>(rows, 128);
             activations<float> keep;
-            const forward_options<float> how{.mode = pass::training, .base_gradients = true};
-            model.forward(tokens, none, logits, keep, how, ws);
-            const double nats = cross_entropy<float>(logits, targets, logits);
-            model.backward(tokens, logits, none, {}, gradient, keep, how, ws);
-            return score{nats, rows};
+            return next_token_loss<float>(model, tokens, targets, none, {}, gradient, keep, {}, ws);
         });
         checkpoints.save(run.save());
     }
