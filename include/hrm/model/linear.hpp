@@ -1,31 +1,46 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include <hrm/core/error.hpp>
 #include <hrm/core/view.hpp>
-#include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/gemm.hpp>
 
 namespace hrm {
 namespace detail {
 
-/// sum_i x_i w_i with w widened on load; the order of hrm::dot.
-template <real S, storable W>
-S widening_dot(const S* x, const W* w, index_t n) {
-    if constexpr (std::same_as<S, W>) {
-        return dot(x, w, n);
-    } else {
-        S part[16] = {};
-        index_t i = 0;
-        for (; i + 16 <= n; i += 16)
-            for (int j = 0; j < 16; ++j) part[j] += x[i + j] * static_cast<S>(w[i + j]);
-        S sum{0};
-        for (; i < n; ++i) sum += x[i] * static_cast<S>(w[i]);
+/// y_r = sum_i x_i w_{r,i} for R rows of W at once, each in the order of hrm::dot, W widened on load. The sums of one row
+/// wait for each other's adders: eight rows keep them busy, and x is loaded once.
+template <int R, real S, storable W>
+void dots(const S* x, const W* w, index_t stride, index_t n, S* y) {
+    typedef S part __attribute__((vector_size(16 * sizeof(S))));
+    part sum[R] = {};
+    S rest[R] = {};
+    index_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        part v, e;
+        std::memcpy(&v, x + i, sizeof v);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const W* const row = w + r * stride + i;
+            __builtin_prefetch(row + R * stride);  // rows are too short for the processor to foresee the next ones
+            if constexpr (std::same_as<S, W>) std::memcpy(&e, row, sizeof e);
+            else
+                for (int j = 0; j < 16; ++j) e[j] = static_cast<S>(row[j]);
+            sum[r] += v * e;
+        }
+    }
+    for (; i < n; ++i)
+        for (int r = 0; r < R; ++r) rest[r] += x[i] * static_cast<S>(w[r * stride + i]);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
         for (int half = 8; half > 0; half /= 2)
-            for (int j = 0; j < half; ++j) part[j] += part[j + half];
-        return part[0] + sum;
+#pragma GCC unroll 8
+            for (int j = 0; j < half; ++j) sum[r][j] += sum[r][j + half];
+        y[r] = sum[r][0] + rest[r];
     }
 }
 
@@ -55,8 +70,11 @@ void linear_forward(std::type_identity_t<matrix_view<const S>> x, matrix_view<co
     require_shape("hrm::linear_forward", "x", x.rows, x.cols, y.rows, w.cols);
     require_shape("hrm::linear_forward", "y", y.rows, y.cols, x.rows, w.rows);
     if (x.rows >= few) return multiply(x, transposed(w), y);
-    for (index_t o = 0; o < w.rows; ++o)
-        for (index_t t = 0; t < x.rows; ++t) y(t, o) = detail::widening_dot<S, W>(x.row(t), w.row(o), w.cols);
+    index_t o = 0;
+    for (; o + 8 <= w.rows; o += 8)
+        for (index_t t = 0; t < x.rows; ++t) detail::dots<8, S, W>(x.row(t), w.row(o), w.stride, w.cols, &y(t, o));
+    for (; o < w.rows; ++o)
+        for (index_t t = 0; t < x.rows; ++t) detail::dots<1, S, W>(x.row(t), w.row(o), w.stride, w.cols, &y(t, o));
 }
 
 /// dx (+)= dy W.    dy: L x out;  w: out x in;  dx: L x in.
