@@ -10,7 +10,7 @@ struct continuous {
     using scalar = typename A::scalar;
     using structure_type = A;
     A a;
-    matrix<scalar> b, c, d;
+    matrix<scalar> b, c, d = {};
 
     index_t order() const { return a.order(); }
     index_t inputs() const { return b.cols(); }
