@@ -8,11 +8,12 @@ complain() {
     echo "$1"
     bad=1
 }
-for header in $(cd include && find hrm -mindepth 2 -name '*.hpp' | sort); do
+for header in $(cd include && find hrm -mindepth 2 -name '*.hpp' -o -name '*.cuh' | sort); do
     [ "$(wc -l < "include/$header")" -le 400 ] || complain "include/$header has more than 400 lines"
     case $header in */detail/*) continue ;; esac
-    grep -qsF "#include <$header>" include/hrm/hrm.hpp include/hrm/io.hpp || complain "no umbrella includes <$header>"
+    grep -qsF "#include <$header>" include/hrm/hrm.hpp include/hrm/io.hpp include/hrm/cuda.hpp || complain "no umbrella includes <$header>"
     test=tests/${header#hrm/}
-    [ -f "${test%.hpp}.cpp" ] || complain "include/$header has no test ${test%.hpp}.cpp"
+    test=${test%.*}
+    [ -f "$test.cpp" ] || [ -f "$test.cu" ] || complain "include/$header has no test $test.cpp"
 done
 exit $bad

@@ -63,7 +63,7 @@ public:
             for (int l = 0; l < W; ++l) {
                 const bool mirrored = l >= W / 2;
                 const index_t first = mirrored ? m * (W - l) - k - (count - 1) : m * l + k;
-                if (mirrored) reverse(a[l]), reverse(b[l]), b[l] = -b[l];
+                if (mirrored) simd::reverse<S>(a[l]), simd::reverse<S>(b[l]), b[l] = -b[l];
                 put(re + first, a[l], count, mirrored), put(im + first, b[l], count, mirrored);
             }
         });
@@ -81,7 +81,7 @@ public:
                 const bool mirrored = l >= W / 2;
                 const index_t first = mirrored ? m * (W - l) - k - (count - 1) : m * l + k;
                 take(a[l], re + first, count, mirrored), take(b[l], im + first, count, mirrored);
-                if (mirrored) reverse(a[l]), reverse(b[l]), b[l] = -b[l];
+                if (mirrored) simd::reverse<S>(a[l]), simd::reverse<S>(b[l]), b[l] = -b[l];
             }
             detail::butterfly<W, S>(b, a);
             simd::turn<S>(a), simd::turn<S>(b);
@@ -112,11 +112,6 @@ private:
         if (bins < W) return f(0, bins);
         for (index_t k = 0; k + W <= bins; k += W) f(k, W);
         if (bins % W) f(bins - W, W);
-    }
-    static void reverse(V& x) {
-        [&]<int... lane>(std::integer_sequence<int, lane...>) {
-            x = __builtin_shufflevector(x, x, (W - 1 - lane)...);
-        }(std::make_integer_sequence<int, W>{});
     }
     /// The first `count` lanes, or the last ones when the register is reversed.
     static void put(S* to, const V& x, index_t count, bool reversed) {

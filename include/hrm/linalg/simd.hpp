@@ -50,13 +50,25 @@ inline void store(S* to, const pack<S>& from) {
 }
 
 namespace detail {
+/// x = (a b)[lane], ... : lanes of a counted from 0, those of b after them.
+template <class V, int... lane>
+inline void shuffle(V& x, const V& a, const V& b, std::integer_sequence<int, lane...>) {
+#if defined(__CUDACC__)  // whose front end loses the pack among a builtin's arguments
+    constexpr int w = sizeof...(lane);
+    int i = 0;
+    ((x[i++] = lane < w ? a[lane % w] : b[lane % w]), ...);
+#else
+    x = __builtin_shufflevector(a, b, lane...);
+#endif
+}
 /// The blocks of h lanes that a and b have off the diagonal change places.
 template <int h, real S, int... lane>
 inline void exchange(pack<S>& a, pack<S>& b, std::integer_sequence<int, lane...>) {
     constexpr int w = sizeof...(lane);
-    const pack<S> upper = __builtin_shufflevector(a, b, (lane & h ? w + lane - h : lane)...);
-    b = __builtin_shufflevector(a, b, (lane & h ? w + lane : lane + h)...);
-    a = upper;
+    pack<S> upper, lower;
+    shuffle(upper, a, b, std::integer_sequence<int, (lane & h ? w + lane - h : lane)...>{});
+    shuffle(lower, a, b, std::integer_sequence<int, (lane & h ? w + lane : lane + h)...>{});
+    a = upper, b = lower;
 }
 template <int h, real S>
 inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
@@ -71,6 +83,15 @@ inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
 template <real S>
 inline void turn(pack<S> (&x)[lanes<S>]) {
     detail::turn_blocks<lanes<S> / 2, S>(x);
+}
+
+/// The lanes the other way round.
+template <real S>
+inline void reverse(pack<S>& x) {
+    const pack<S> before = x;
+    [&]<int... lane>(std::integer_sequence<int, lane...>) {
+        detail::shuffle(x, before, before, std::integer_sequence<int, (lanes<S> - 1 - lane)...>{});
+    }(std::make_integer_sequence<int, lanes<S>>{});
 }
 
 }  // namespace hrm::simd

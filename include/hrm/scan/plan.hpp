@@ -27,6 +27,8 @@ public:
 
     static_assert(complete<Policy>,
                   "hrm::scan::plan: this policy is not complete here; hrm::cuda needs <hrm/cuda.hpp> and a CUDA compiler");
+    static_assert(!complete<Policy> || !is_system || std::same_as<Policy, cpu>,
+                  "hrm::scan::plan: on a GPU a plan takes A alone; the products with B and C are the caller's");
     static_assert(!complete<Policy> || has_engine<Policy, Algorithm, A>,
                   "hrm::scan::plan: no engine for this combination of policy, algorithm and structure of A");
 

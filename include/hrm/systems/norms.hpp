@@ -80,7 +80,8 @@ hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
             for (index_t j = 0; j < d.cols(); ++j) d(i, j) += direct(i, j);
         c = detail::product(g.c, g.a.a);
     }
-    const auto r = detail::largest_gain("hrm::hinf_norm", {"hrm::hinf_norm", g.a.a, g.b, std::move(c), std::move(d), true}, tolerance);
+    const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, std::move(c), std::move(d), true);
+    const auto r = detail::largest_gain("hrm::hinf_norm", gain, tolerance);
     return {r.value, r.omega};
 }
 template <structure A>
@@ -89,7 +90,8 @@ hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
     detail::check_tolerance(tolerance);
     const auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
-    const auto r = detail::largest_gain("hrm::hinf_norm", {"hrm::hinf_norm", g.a.a, g.b, g.c, g.d, false}, tolerance);
+    const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, g.c, g.d, false);
+    const auto r = detail::largest_gain("hrm::hinf_norm", gain, tolerance);
     return {r.value, r.omega};
 }
 

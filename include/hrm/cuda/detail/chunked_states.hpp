@@ -1,0 +1,338 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include <hrm/core/error.hpp>
+#include <hrm/core/view.hpp>
+#include <hrm/scan/modes.hpp>
+
+// s_t = A s_{t-1} + z_t for poles and pairs, cut so that a GPU has enough to do. Every step of it is a plain function of an
+// index, the same code on host and device: what the device runs is what the host tests.
+//
+//     e_k      = last state of chunk k, started from zero               local_ends      one thread a chunk and mode
+//     c_{k+1}  = A^length c_k + e_k,   c_0 the initial state            carries         one thread a sequence and mode
+//     s        = the recurrence in chunk k, started from c_k            write_states    one thread a chunk and mode
+//
+// The adjoint, lambda_t = ds_t + A^* lambda_{t+1}, is the same backwards in time. z is read twice and s written once; no
+// thread waits for another within a launch, so the bits are the same from run to run, and nothing hinders a CUDA graph.
+// States run in double, powers in twice that: errors are those of rounding s once, whatever S is.
+
+#if defined(__CUDACC__)
+#define HRM_BOTH __host__ __device__
+#else
+#define HRM_BOTH
+#endif
+
+namespace hrm::scan::detail {
+
+/// Rows of a matrix on the device; null: absent.
+template <class T>
+struct rows_of {
+    T* data = nullptr;
+    index_t stride = 0;
+
+    rows_of() = default;
+    rows_of(matrix_view<T> m) : data(m.empty() ? nullptr : m.data), stride(m.stride) {}
+    HRM_BOTH T& operator()(index_t i, index_t j) const { return data[i * stride + j]; }
+    HRM_BOTH explicit operator bool() const { return data != nullptr; }
+};
+
+/// A real pole's state, or the real and the imaginary half of a pair's.
+struct mode_state {
+    double x = 0, y = 0;
+};
+
+/// a * b + c d-wise in twice the precision of double: high + low.
+struct twofold {
+    double high, low;
+};
+HRM_BOTH inline twofold product(twofold a, double b) {
+    const double p = a.high * b;
+    return {p, fma(a.high, b, -p) + a.low * b};
+}
+HRM_BOTH inline twofold sum(twofold a, twofold b) {
+    const double s = a.high + b.high, part = s - a.high;
+    const double rest = (a.high - (s - part)) + (b.high - part) + a.low + b.low;
+    const double high = s + rest;
+    return {high, rest - (high - s)};
+}
+
+/// The work of one call: which poles, which extents, which direction of time.
+template <real S>
+struct time_grid {
+    const S* poles;  ///< [real q | re k | im k], on the device
+    index_t reals, pairs, batch, time, length;
+    bool adjoint;
+
+    HRM_BOTH index_t order() const { return reals + 2 * pairs; }
+    HRM_BOTH index_t modes() const { return reals + pairs; }
+    HRM_BOTH index_t chunks() const { return (time + length - 1) / length; }
+    index_t items() const { return batch * chunks() * modes(); }
+
+    /// The thread of an index: modes vary fastest, so that neighbours read neighbouring columns.
+    struct place {
+        index_t sequence, chunk, mode;
+    };
+    HRM_BOTH place at(index_t i) const {
+        const index_t m = modes(), c = chunks();
+        return {i / (m * c), i / m % c, i % m};
+    }
+    HRM_BOTH bool pair(index_t mode) const { return mode >= reals; }
+    HRM_BOTH double re(index_t mode) const { return static_cast<double>(poles[mode]); }
+    HRM_BOTH double im(index_t mode) const {
+        const double d = pair(mode) ? static_cast<double>(poles[mode + pairs]) : 0.0;
+        return adjoint ? -d : d;
+    }
+    /// Steps count in the direction of the recurrence.
+    HRM_BOTH index_t row(index_t sequence, index_t step) const { return sequence * time + (adjoint ? time - 1 - step : step); }
+    HRM_BOTH index_t first(index_t chunk) const { return chunk * length; }
+    HRM_BOTH index_t last(index_t chunk) const { return chunk * length + length < time ? chunk * length + length : time; }
+
+    template <class T>
+    HRM_BOTH mode_state load(rows_of<T> m, index_t row, index_t mode) const {
+        return {static_cast<double>(m(row, mode)), pair(mode) ? static_cast<double>(m(row, mode + pairs)) : 0.0};
+    }
+    template <class T>
+    HRM_BOTH void store(rows_of<T> m, index_t row, index_t mode, mode_state s) const {
+        m(row, mode) = static_cast<T>(s.x);
+        if (pair(mode)) m(row, mode + pairs) = static_cast<T>(s.y);
+    }
+};
+
+/// A's action on one mode: re + i im.
+struct pole {
+    double re, im;
+    HRM_BOTH mode_state operator()(mode_state s, mode_state z) const {
+        return {fma(re, s.x, fma(-im, s.y, z.x)), fma(im, s.x, fma(re, s.y, z.y))};
+    }
+};
+
+/// z at a step: the first takes in what comes from beyond the end (the adjoint of the final state).
+template <real S>
+struct inputs {
+    rows_of<const S> z, beyond;
+    HRM_BOTH mode_state operator()(const time_grid<S>& g, index_t sequence, index_t step, index_t mode) const {
+        mode_state v = g.load(z, g.row(sequence, step), mode);
+        if (step == 0 && beyond) {
+            const mode_state b = g.load(beyond, sequence, mode);
+            v.x += b.x, v.y += b.y;
+        }
+        return v;
+    }
+};
+
+template <real S>
+struct local_ends {
+    time_grid<S> g;
+    inputs<S> z;
+    rows_of<double> ends;  ///< batch * chunks x order
+
+    HRM_BOTH void operator()(index_t i) const {
+        const auto [sequence, chunk, mode] = g.at(i);
+        const pole a{g.re(mode), g.im(mode)};
+        mode_state s;
+        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) s = a(s, z(g, sequence, t, mode));
+        g.store(ends, sequence * g.chunks() + chunk, mode, s);
+    }
+};
+
+template <real S>
+struct carries {
+    time_grid<S> g;
+    rows_of<const S> initial;  ///< batch x order, or null: zero
+    rows_of<const double> ends;
+    rows_of<double> carried;   ///< batch * chunks x order: c_k
+
+    HRM_BOTH void operator()(index_t i) const {
+        const index_t sequence = i / g.modes(), mode = i % g.modes(), count = g.chunks();
+        const double c = g.re(mode), d = g.im(mode);
+        twofold re{1, 0}, im{0, 0};
+        for (index_t k = 0; count > 1 && k < g.length; ++k) {
+            const twofold turned = sum(product(re, c), product(im, -d));
+            im = sum(product(re, d), product(im, c));
+            re = turned;
+        }
+        mode_state s = initial ? g.load(initial, sequence, mode) : mode_state{};
+        for (index_t k = 0; k < count; ++k) {
+            const index_t row = sequence * count + k;
+            g.store(carried, row, mode, s);
+            const mode_state e = g.load(ends, row, mode);
+            const mode_state low = pole{re.low, im.low}(s, e);
+            s = pole{re.high, im.high}(s, low);
+        }
+    }
+};
+
+template <real S>
+struct write_states {
+    time_grid<S> g;
+    inputs<S> z;
+    rows_of<const double> carried;
+    rows_of<S> s, final;  ///< s may be z; final: batch x order, or null
+
+    HRM_BOTH void operator()(index_t i) const {
+        const auto [sequence, chunk, mode] = g.at(i);
+        const pole a{g.re(mode), g.im(mode)};
+        mode_state x = g.load(carried, sequence * g.chunks() + chunk, mode);
+        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) {
+            x = a(x, z(g, sequence, t, mode));
+            g.store(s, g.row(sequence, t), mode, x);
+        }
+        if (final && g.last(chunk) == g.time) g.store(final, sequence, mode, x);
+    }
+};
+
+/// The adjoint states in place of ds, the chunk's share of dL/dA, and dL/d initial = A^* lambda_0.
+template <real S>
+struct write_adjoint {
+    time_grid<S> g;  ///< adjoint
+    inputs<S> ds;
+    rows_of<const double> carried;
+    rows_of<const S> s, initial;
+    rows_of<S> lambda, dinitial;
+    rows_of<double> partial;  ///< batch * chunks x order
+
+    HRM_BOTH void operator()(index_t i) const {
+        const auto [sequence, chunk, mode] = g.at(i);
+        const pole a{g.re(mode), g.im(mode)};
+        mode_state l = g.load(carried, sequence * g.chunks() + chunk, mode), da;
+        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) {
+            l = a(l, ds(g, sequence, t, mode));
+            const index_t row = g.row(sequence, t);
+            g.store(lambda, row, mode, l);
+            mode_state before;
+            if (t + 1 < g.time) before = g.load(s, row - 1, mode);
+            else if (initial) before = g.load(initial, sequence, mode);
+            da.x += l.x * before.x + l.y * before.y;
+            da.y += l.y * before.x - l.x * before.y;
+        }
+        g.store(partial, sequence * g.chunks() + chunk, mode, da);
+        if (dinitial && g.last(chunk) == g.time) g.store(dinitial, sequence, mode, a(l, {}));
+    }
+};
+
+/// Rows of `from` added up, `group` at a time: always the same ones in the same order.
+struct add_groups {
+    rows_of<const double> from;
+    rows_of<double> to;
+    index_t rows, cols, group;
+
+    index_t groups() const { return (rows + group - 1) / group; }
+    HRM_BOTH void operator()(index_t i) const {
+        const index_t g = i / cols, c = i % cols, end = (g + 1) * group < rows ? (g + 1) * group : rows;
+        double s = 0;
+        for (index_t r = g * group; r < end; ++r) s += from(r, c);
+        to(g, c) = s;
+    }
+};
+template <real S>
+struct add_to_gradient {
+    rows_of<const double> from;
+    S* da;
+    index_t rows;
+    HRM_BOTH void operator()(index_t c) const {
+        double s = 0;
+        for (index_t r = 0; r < rows; ++r) s += from(r, c);
+        da[c] += static_cast<S>(s);
+    }
+};
+
+/// A copy, or zeros where there is nothing to copy.
+template <real S>
+struct copy_rows {
+    rows_of<const S> from;
+    rows_of<S> to;
+    index_t cols;
+    HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from(i / cols, i % cols) : S{0}; }
+};
+
+/// Up to 128 numbers travel inside a launch: no copy from the host's memory, which might be gone when a graph runs again.
+template <real S>
+struct put_constants {
+    S value[128];
+    S* to;
+    HRM_BOTH void operator()(index_t i) const { to[i] = value[i]; }
+};
+
+/// The plan around these steps: work areas made once, launches in order.
+/// Device: launch(count, f) runs f(0) ... f(count - 1) after all that was launched before; memory<T>(size) owns an array
+/// there, with data().
+template <real S, class Device>
+class chunked_states {
+public:
+    chunked_states(Device device, const modes<S>& a, index_t batch, index_t time, index_t length)
+        : device_(device), reals_(a.reals()), pairs_(a.pairs()), batch_(batch), length_(length > 0 ? length : usual_length(time)),
+          rows_(batch * ((time + length_ - 1) / length_)), poles_(device.template memory<S>(order())),
+          ends_(device.template memory<double>(rows_ * order())), carried_(device.template memory<double>(rows_ * order())) {}
+
+    /// About as many chunks as steps in one: both are walked one after the other.
+    static index_t usual_length(index_t time) {
+        index_t length = 16;
+        while (length < 256 && 4 * length * length < 2 * time) length *= 2;
+        return length;
+    }
+    index_t length() const { return length_; }
+    index_t order() const { return reals_ + 2 * pairs_; }
+
+    void states(const modes<S>& a, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial, matrix_view<S> final) {
+        if (z.rows == 0) return keep_borders(initial, final);
+        const auto g = grid(z.rows / batch_, false);
+        put(a);
+        const inputs<S> in{z, {}};
+        device_.launch(g.items(), local_ends<S>{g, in, ends()});
+        device_.launch(batch_ * g.modes(), carries<S>{g, initial, constant(ends()), carried()});
+        device_.launch(g.items(), write_states<S>{g, in, constant(carried()), s, final});
+    }
+    /// da, dinitial, dfinal as in scan::plan, all on the device.
+    void states_backward(const modes<S>& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
+                         matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+        if (s.rows == 0) return keep_borders(dfinal, dinitial);
+        const auto g = grid(s.rows / batch_, true);
+        put(a);
+        const inputs<S> in{matrix_view<const S>(ds), dfinal};
+        device_.launch(g.items(), local_ends<S>{g, in, ends()});
+        device_.launch(batch_ * g.modes(), carries<S>{g, {}, constant(ends()), carried()});
+        device_.launch(g.items(), write_adjoint<S>{g, in, constant(carried()), s, initial, ds, dinitial, ends()});
+        index_t rows = batch_ * g.chunks();
+        auto from = ends(), to = carried();
+        while (rows > 32) {
+            const add_groups add{constant(from), to, rows, order(), 32};
+            device_.launch(add.groups() * order(), add);
+            rows = add.groups();
+            std::swap(from, to);
+        }
+        device_.launch(order(), add_to_gradient<S>{constant(from), da.data(), rows});
+    }
+
+private:
+    void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
+        if (!to.empty()) device_.launch(batch_ * order(), copy_rows<S>{from, to, order()});
+    }
+    time_grid<S> grid(index_t time, bool adjoint) { return {poles_.data(), reals_, pairs_, batch_, time, length_, adjoint}; }
+    rows_of<double> ends() { return matrix_view<double>(ends_.data(), rows_, order()); }
+    rows_of<double> carried() { return matrix_view<double>(carried_.data(), rows_, order()); }
+    rows_of<const double> constant(rows_of<double> m) const { return matrix_view<const double>(m.data, 1, order(), m.stride); }
+    void put(const modes<S>& a) {
+        index_t at = 0;
+        const std::span<const S> parts[] = {a.real, a.re, a.im};
+        for (const auto part : parts)
+            for (std::size_t i = 0; i < part.size();) {
+                put_constants<S> c{{}, poles_.data() + at};
+                const auto count = std::min(std::size(c.value), part.size() - i);
+                std::copy_n(part.data() + i, count, c.value);
+                device_.launch(static_cast<index_t>(count), c);
+                i += count, at += static_cast<index_t>(count);
+            }
+    }
+
+    Device device_;
+    index_t reals_, pairs_, batch_, length_, rows_;
+    decltype(std::declval<Device&>().template memory<S>(0)) poles_;
+    decltype(std::declval<Device&>().template memory<double>(0)) ends_, carried_;
+};
+
+}  // namespace hrm::scan::detail
+
+#undef HRM_BOTH

@@ -1,0 +1,111 @@
+#include <hrm/cuda.hpp>
+
+#include <limits>
+
+#include <doctest/doctest.h>
+
+#include <cuda/device.hpp>
+#include <scan/support.hpp>
+
+using namespace hrm;
+using namespace scan_test;
+
+namespace {
+
+/// A matrix on the device, filled from the host, or with NaN.
+template <class S>
+struct on_device {
+    index_t rows, cols;
+    device_array<S> memory;
+
+    on_device(index_t rows_, index_t cols_) : on_device(poison(rows_, cols_)) {}
+    on_device(const matrix<S>& m) : rows(m.rows()), cols(m.cols()), memory(m.size()) {
+        memory.read_from(m.flat());
+        synchronize({});
+    }
+    operator matrix_view<S>() const { return {memory.data(), rows, cols}; }
+    operator matrix_view<const S>() const { return {memory.data(), rows, cols}; }
+    matrix<S> back(cuda where = {}) const {
+        matrix<S> m(rows, cols);
+        memory.write_to(m.flat(), where);
+        synchronize(where);
+        return m;
+    }
+    static matrix<S> poison(index_t rows, index_t cols) {
+        matrix<S> m(rows, cols);
+        std::fill_n(m.data(), m.size(), std::numeric_limits<S>::quiet_NaN());
+        return m;
+    }
+};
+
+template <class Algorithm, class A>
+void check(Algorithm how, const A& a, index_t batch, index_t time) {
+    using S = typename A::scalar;
+    const index_t n = a.order();
+    random_stream r(static_cast<std::uint64_t>(time));
+    const auto z = normal<S>(r, batch * time, n), slope = normal<S>(r, batch * time, n);
+    const auto initial = normal<S>(r, batch, n), after = normal<S>(r, batch, n);
+    scan::plan host(cpu{}, scan::sequential{}, a, {.batch = batch, .time = time});
+    scan::plan device(cuda{}, how, a, {.batch = batch, .time = time});
+    CAPTURE(device.algorithm());
+    CAPTURE(time);
+    CAPTURE(n);
+
+    const on_device<S> dz(z), di(initial), da_(after), ds(batch * time, n), again(batch * time, n), df(batch, n);
+    device.states(a, dz, ds, di, df);
+    device.states(a, dz, again, di, df);
+    const auto s = ds.back();
+    CHECK(relative_error(s, reference_states(a, z, initial, batch)) <= states_bar<S>);
+    CHECK(relative_error(again.back(), s) == 0);
+    bool last = true;
+    const auto final = df.back();
+    for (index_t b = 0; b < batch; ++b)
+        for (index_t i = 0; i < n; ++i) last &= final(b, i) == s(b * time + time - 1, i);
+    CHECK(last);
+
+    auto lambda = slope;
+    matrix<S> da(1, scan::coefficients(a)), dinitial(batch, n);
+    host.states_backward(a, s, initial, lambda, da.flat(), dinitial, after);
+    const on_device<S> dl(slope), dda(matrix<S>(1, scan::coefficients(a))), ddi(batch, n);
+    device.states_backward(a, ds, di, dl, {dda.memory.data(), static_cast<std::size_t>(da.size())}, ddi, da_);
+    CHECK(relative_error(dl.back(), lambda) <= states_bar<S>);
+    CHECK(relative_error(ddi.back(), dinitial) <= states_bar<S>);
+    CHECK(relative_error(dda.back(), da) <= 10 * states_bar<S>);  // of sums whose terms are off by states_bar each
+}
+
+}  // namespace
+
+TEST_CASE("the device's states and gradients are those of the CPU") {
+    if (!cuda_test::present()) return;
+    for (const index_t time : {1, 2, 3, 17, 128, 1000, 4096, 65536})
+        for (const index_t batch : {1, 3}) {
+            check(scan::chunked{}, real_poles<double>(6), batch, time);
+            check(scan::chunked{}, real_poles<float>(32), batch, time);
+            check(scan::chunked{7}, pair_poles<double>(2, 4), batch, time);
+            check(scan::chunked{}, pair_poles<float>(2, 15), batch, time);
+            check(scan::sequential{}, pair_poles<float>(2, 4), batch, time);
+        }
+    check(scan::chunked{}, real_poles<float>(300), 2, 500);
+}
+
+TEST_CASE("a captured graph repeats the scan") {
+    if (!cuda_test::present()) return;
+    const auto a = real_poles<float>(32);
+    random_stream r(4);
+    const auto z = normal<float>(r, 1000, 32);
+    cuda where;
+    hrm::detail::check_cuda(cudaStreamCreate(&where.stream), "test", "cudaStreamCreate");
+    scan::plan p(where, scan::chunked{}, a, {.batch = 1, .time = 1000});
+    const on_device<float> in(z), out(1000, 32);
+    cudaGraph_t graph;
+    cudaGraphExec_t run;
+    hrm::detail::check_cuda(cudaStreamBeginCapture(where.stream, cudaStreamCaptureModeGlobal), "test", "cudaStreamBeginCapture");
+    p.states(a, in, out);
+    hrm::detail::check_cuda(cudaStreamEndCapture(where.stream, &graph), "test", "cudaStreamEndCapture");
+    hrm::detail::check_cuda(cudaGraphInstantiate(&run, graph, 0), "test", "cudaGraphInstantiate");
+    hrm::detail::check_cuda(cudaGraphLaunch(run, where.stream), "test", "cudaGraphLaunch");
+    CHECK(relative_error(out.back(where), reference_states(a, z, matrix<float>(), 1)) <= states_bar<float>);
+    cudaGraphExecDestroy(run);
+    cudaGraphDestroy(graph);
+    cudaStreamDestroy(where.stream);
+}

@@ -1,0 +1,12 @@
+// A host project's CUDA source: the tag, a plan, and the headers of the CPU beside them.
+#include <cstdio>
+
+#include <hrm/cuda.hpp>
+#include <hrm/hrm.hpp>
+
+int main() {
+    const hrm::diagonal<float> a{{0.5f, 0.9f}};
+    if (hrm::device_count() == 0) return std::puts("no CUDA device") < 0;
+    hrm::scan::plan p(hrm::cuda{}, hrm::scan::chunked{}, a, {.batch = 1, .time = 64});
+    return p.order() == 2 ? 0 : 1;
+}
