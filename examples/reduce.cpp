@@ -1,20 +1,45 @@
-// Balanced truncation of a linear system, with its certificate.
+// Model reduction of linear systems and of adapters, with its certificate.
 //
-//     reduce                                       # a system as an adapter starts: S4D-Real poles, random B and C
-//     reduce --in system.safetensors --rank 8 --out reduced.safetensors
-//
-// A file holds the discrete system s_t = A s_{t-1} + B u_t, y_t = C s_t + D u_t as tensors "A" (n x n) or "poles" (n),
-// "B" (n x m), "C" (p x n) and, if there is one, "D" (p x m).
+//     reduce                                        # a system as an adapter starts: S4D-Real poles, random B and C
+//     reduce --continuous build/ --rank 10 --out small/ --report build.html
 #include <cmath>
 #include <cstdio>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
-#include <hrm/hrm.hpp>
-#include <hrm/io/safetensors.hpp>
+#include <hrm/reduction/balance.hpp>
+#include <hrm/systems/discretize.hpp>
+#include <hrm/core/random.hpp>
+
+#include "support/failure.hpp"
+#include "support/reduction_adapters.hpp"
+#include "support/reduction_report.hpp"
+#include "support/reduction_run.hpp"
+#include "support/system_file.hpp"
 
 using hrm::index_t;
+using namespace hrm::examples;
+
+constexpr const char* examples = R"(Input: one of
+  system.safetensors    A (n x n) or poles (n), B (n x m), C (p x n), perhaps D, E; metadata "time": continuous, discrete, textbook
+  folder/               A.mtx B.mtx C.mtx, perhaps D.mtx E.mtx, Matrix Market (also: the files themselves, A first)
+  model.mat             MATLAB variables A, B, C, perhaps D, E, Ts (0: continuous)
+  adapters.safetensors  as hrm::save_adapters writes it: every layer is reduced
+E is solved for. Discrete systems of safetensors files are s_t = A s_{t-1} + B u_t, y_t = C s_t + D u_t, those of other files
+x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k. Unstable and integrating poles are split off and kept.
+
+Order: every rule given asks for an order, the largest is taken, --rank caps it. Without a rule sigma >= 1e-3 sigma_1 is kept
+(0.1 for adapters).
+
+Examples:
+  reduce --continuous build/ --rank 10                         ten states, bound and measured errors
+  reduce --continuous A.mtx B.mtx C.mtx --budget 1e-4          the fewest states with |G - Gr| <= 1e-4 for certain
+  reduce plant.mat --method singular-perturbation --rank 6     exact at frequency zero
+  reduce plant.mat --method hankel-norm --rank 6               optimal in the Hankel norm
+  reduce plant.mat --method h2 --rank 6 --out plant6.mat       balanced truncation, then refined in the H2 norm
+  reduce --continuous fom/ --tolerance 1e-6 --report fom.html  a page with curves, for a browser
+  reduce adapters.safetensors --tolerance 0.1 --out small.safetensors)";
 
 hrm::discrete<hrm::dense<double>> s4d_real(index_t n, index_t width) {
     hrm::random_stream r(1);
@@ -29,61 +54,106 @@ hrm::discrete<hrm::dense<double>> s4d_real(index_t n, index_t width) {
     return to_dense(discretize(g, std::span<const double>(dt), hrm::discretization::zoh));
 }
 
-hrm::discrete<hrm::dense<double>> read(const std::string& path) {
-    const auto file = hrm::tensor_file::read(path);
-    hrm::discrete<hrm::dense<double>> g;
-    if (file.contains("poles")) {
-        const auto poles = file.to_matrix<double>("poles");
-        g.a.a = to_dense(hrm::diagonal<double>{{poles.flat().begin(), poles.flat().end()}});
-    } else {
-        g.a.a = file.to_matrix<double>("A");
+struct arguments {
+    std::vector<std::string> in;
+    std::string out, report, json;
+    index_t states = 32, width = 64;
+    bool continuous = false, discrete = false;
+    reduction_request request;
+
+    std::string what(const std::map<std::string, method>& methods) const {
+        std::string text;
+        for (const auto& [word, value] : methods)
+            if (value == request.how) text = word;
+        if (request.rules.basis == hrm::projection::balancing_free && request.how != method::modal) text += ", balancing-free";
+        return text;
     }
-    g.b = file.to_matrix<double>("B");
-    g.c = file.to_matrix<double>("C");
-    if (file.contains("D")) g.d = file.to_matrix<double>("D");
-    return g;
+};
+
+// The last part of a path, a folder's too: what a reader knows a system by.
+std::string name_of(const std::string& path) {
+    const auto whole = std::filesystem::absolute(path).lexically_normal();
+    return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
-void write(const hrm::discrete<hrm::dense<double>>& g, const std::string& path) {
-    hrm::tensor_writer file;
-    file.add("A", std::as_const(g.a.a).view());
-    file.add("B", g.b.view());
-    file.add("C", g.c.view());
-    if (!g.d.empty()) file.add("D", g.d.view());
-    file.save(path);
+// Reduces it, and writes what was asked for: the system first, for measuring may take long.
+void reduce_system(system_file file, arguments& a, const std::string& what) {
+    waiting at;
+    reduction_facts facts;
+    a.request.textbook = file.time == time_kind::textbook;
+    a.request.curves = !a.report.empty();
+    const auto save = [&](const auto& small) {
+        system_file to{small.a.a, small.b, small.c, small.d, {}, file.time, file.step, {}};
+        if (!a.out.empty()) write_system(to, a.out);
+    };
+    if (file.time == time_kind::continuous)
+        run_reduction(hrm::continuous<hrm::dense<double>>{{std::move(file.a)}, std::move(file.b), std::move(file.c), std::move(file.d)}, a.request, facts, at, save);
+    else
+        run_reduction(hrm::discrete<hrm::dense<double>>{{std::move(file.a)}, std::move(file.b), std::move(file.c), std::move(file.d)}, a.request, facts, at, save);
+    print_reduction(facts, what, file.time);
+    if (!a.out.empty()) std::printf("%-22s %s\n", "reduced system", a.out.c_str());
+    if (!a.json.empty()) hrm::write_atomically(a.json, reduction_json(facts, what, file.time));
+    if (a.report.empty()) return;
+    const auto source = a.in.empty() ? std::string("A system as an adapter starts") : name_of(a.in[0]);
+    hrm::write_atomically(a.report, reduction_page(facts, source, what, file.time));
+    std::printf("%-22s %s\n", "report", a.report.c_str());
+}
+
+void reduce_adapter_file(arguments& a) {
+    if (a.request.how != method::balance) throw hrm::error("reduce: adapters are reduced by --method balance");
+    if (!a.report.empty()) throw hrm::error("reduce: --report is for systems; adapters have --json");
+    auto& rules = a.request.rules;
+    if (a.request.errors != measuring::never) rules.error = hrm::error_report::measured;
+    waiting at;
+    nlohmann::json rows;
+    const auto small = reduce_adapters(a.in[0], rules, rows, at);
+    if (!a.out.empty()) hrm::save_adapters(a.out, small);
+    if (!a.json.empty()) hrm::write_atomically(a.json, rows.dump(1) + "\n");
 }
 
 int main(int argc, char** argv) {
-    std::string in, out;
-    index_t states = 32, width = 64;
-    hrm::balance_options options;
-    CLI::App app("Truncates a discrete system to the states that matter most to its input-output map.");
-    app.add_option("--in", in, "safetensors file with A or poles, B, C and perhaps D")->check(CLI::ExistingFile);
-    app.add_option("--out", out, "where to write the reduced A, B, C, D");
-    app.add_option("--states", states, "without --in: states of the system made")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--width", width, "without --in: its inputs and outputs")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--rank", options.rank, "keep at most this many states");
-    app.add_option("--tolerance", options.tolerance, "keep sigma_i >= tolerance * sigma_1 (default 0.1 if nothing is asked)");
-    app.add_option("--energy", options.energy, "keep this fraction of the sum of sigma_i^2");
-    app.add_option("--budget", options.hinf_budget, "keep the error bound below this");
+    const std::map<std::string, method> methods{{"balance", method::balance}, {"singular-perturbation", method::singular_perturbation},
+                                                {"hankel-norm", method::hankel_norm}, {"modal", method::modal}, {"h2", method::h2}};
+    const std::map<std::string, hrm::projection> bases{{"square-root", hrm::projection::square_root}, {"balancing-free", hrm::projection::balancing_free}};
+    const std::map<std::string, measuring> measures{{"auto", measuring::automatic}, {"always", measuring::always}, {"never", measuring::never}};
+    arguments a;
+    auto& rules = a.request.rules;
+    bool gap = false, refuse = false;
+    CLI::App app("Reduces linear systems and adapters to the states that matter most to their input-output map.", "reduce");
+    app.footer(examples);
+    app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
+    app.add_option("--out", a.out, "reduced system: .safetensors, .mat, or a folder of Matrix Market files");
+    app.add_option("--report", a.report, "an HTML page with curves");
+    app.add_option("--json", a.json, "all numbers, 17 digits");
+    app.add_flag("--continuous", a.continuous, "time, where the files do not say");
+    app.add_flag("--discrete", a.discrete, "time, where the files do not say");
+    app.add_option("--method", a.request.how, "balance, singular-perturbation, hankel-norm, modal, h2")->transform(CLI::CheckedTransformer(methods))->option_text("NAME [balance]");
+    app.add_option("--basis", rules.basis, "square-root, balancing-free: coordinates of the result")->transform(CLI::CheckedTransformer(bases))->option_text("NAME [square-root]");
+    app.add_option("--rank", rules.rank, "at most this many states, unstable ones on top")->check(CLI::NonNegativeNumber);
+    app.add_option("--tolerance", rules.tolerance, "keep sigma >= this * sigma_1")->check(CLI::Range(0.0, 1.0));
+    app.add_option("--energy", rules.energy, "keep this fraction of the sum of sigma^2")->check(CLI::Range(0.0, 1.0));
+    app.add_option("--budget", rules.hinf_budget, "keep the bound of |G - Gr| below this")->check(CLI::PositiveNumber);
+    app.add_flag("--gap", gap, "cut at the widest gap between neighbouring sigma");
+    app.add_flag("--refuse-unstable", refuse, "an error instead of keeping unstable poles");
+    app.add_option("--measure", a.request.errors, "auto, always, never: certified norms of the error (auto: up to 500 states, a grid above)")->transform(CLI::CheckedTransformer(measures))->option_text("WHEN [auto]");
+    app.add_option("--states", a.states, "without input: states of the system made")->capture_default_str()->check(CLI::Range(1, 3000));
+    app.add_option("--width", a.width, "without input: its inputs and outputs")->capture_default_str()->check(CLI::Range(1, 100000));
     CLI11_PARSE(app, argc, argv);
-    if (options.rank < 0 && options.energy == 0 && options.hinf_budget == 0 && options.tolerance == 0) options.tolerance = 0.1;
 
-    try {
-        const auto system = in.empty() ? s4d_real(states, width) : read(in);
-        const auto r = hrm::balance(system, options);
-        const auto norm = hrm::hinf_norm(system).value;
-        const auto error = hrm::hinf_norm(hrm::difference(system, r.system));
-        std::printf("%td states, %td inputs, %td outputs, spectral radius %.6f\n", system.order(), system.inputs(), system.outputs(),
-                    hrm::spectral_radius(system.a));
-        std::printf("sigma");
-        for (std::size_t i = 0; i < r.sigma.size(); ++i)
-            std::printf("%s%s%.3e", i % 8 || !i ? " " : "\n      ", static_cast<index_t>(i) == r.order() ? "| " : "", r.sigma[i]);
-        std::printf("\nkept %td; |G - Gr| <= %.3e %s; measured %.3e at %.3f radians a step; |G| = %.3e\n", r.order(), r.bound,
-                    r.certified ? "(certified)" : "(not certified)", error.value, error.omega, norm);
-        if (!out.empty()) write(r.system, out);
-    } catch (const hrm::error& e) {
-        std::fprintf(stderr, "%s\n", e.what());
-        return 1;
-    }
+    return guarded([&] {
+        if (a.continuous && a.discrete) throw hrm::error("reduce: --continuous and --discrete are both given");
+        if (gap) rules.gap = hrm::gap_rule::largest;
+        if (refuse) rules.unstable = hrm::unstable_poles::refuse;
+        for (const auto& path : {a.out, a.report, a.json})
+            if (!path.empty()) require_writable(path, a.in, path == a.out);
+        const bool adapters = a.in.size() == 1 && is_adapter_file(a.in[0]);
+        if (rules.rank < 0 && rules.energy == 0 && rules.hinf_budget == 0 && rules.tolerance == 0 && !gap) rules.tolerance = adapters || a.in.empty() ? 0.1 : 1e-3;
+        if (adapters) return reduce_adapter_file(a), 0;
+        if (a.in.empty()) {
+            auto g = s4d_real(a.states, a.width);
+            reduce_system({g.a.a, g.b, g.c, {}, {}, time_kind::discrete, 0, "made"}, a, a.what(methods));
+        } else
+            reduce_system(read_system(a.in, a.continuous ? time_kind::continuous : a.discrete ? time_kind::discrete : time_kind::unsaid), a, a.what(methods));
+        return 0;
+    });
 }

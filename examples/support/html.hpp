@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plot.hpp"
@@ -26,6 +27,12 @@ public:
         }
         body_ += "</table></div>\n";
     }
+    /// Names and what is known of them, without a head.
+    void facts(const std::vector<std::pair<std::string, std::string>>& rows) {
+        body_ += "<table class=\"facts\">";
+        for (const auto& [name, value] : rows) body_ += "<tr><th>" + escape(name) + "</th><td>" + escape(value) + "</td></tr>";
+        body_ += "</table>\n";
+    }
     /// Charts side by side where there is room.
     void charts(const std::vector<chart>& list) {
         body_ += "<div class=\"charts\">";
@@ -50,6 +57,7 @@ private:
                "main{max-width:1080px;margin:0 auto;padding:24px}h1{font-size:26px}h2{font-size:19px;margin-top:36px;border-bottom:1px solid var(--line)}"
                "h3{font-size:15px;margin-bottom:4px}p{max-width:76ch}.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}"
                "th,td{padding:5px 12px 5px 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th{color:var(--dim);font-weight:600;vertical-align:bottom;white-space:normal}"
+               ".facts{margin-bottom:20px}.facts td{text-align:left;white-space:normal}.facts th{white-space:nowrap;padding-right:24px;vertical-align:top}"
                "th:first-child,td:first-child{text-align:left}.best{background:var(--best);font-weight:600}"
                ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr));gap:18px}figure{margin:0}"
                "svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:var(--ink)}svg .t{font-weight:600;font-size:14px}svg .l{fill:var(--dim)}"

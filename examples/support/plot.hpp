@@ -18,6 +18,7 @@ struct series {
     int colour = 0;  ///< index into the palette; the same contestant keeps its colour in every chart
     bool dashed = false;
     bool marks = false;
+    bool joined = true;  ///< false: the marks alone
 };
 
 struct chart {
@@ -98,9 +99,13 @@ inline axis range(const chart& c, bool vertical) {
     if (!(a.low <= a.high)) a.low = a.log ? 0.1 : 0, a.high = 1;
     if (a.log) {
         if (a.low == a.high) a.low /= 2, a.high *= 2;
-        if (vertical) a.low /= 1.2, a.high *= 1.2;
+        const double pad = vertical ? std::max(1.2, std::pow(a.high / a.low, 0.04)) : 1;
+        a.low /= pad;
+        a.high *= pad;
     } else {
-        const double pad = a.low == a.high ? std::max(1e-3, std::abs(a.low)) * 0.5 : (vertical ? 0.05 * (a.high - a.low) : 0);
+        bool joined = true;  // lone marks keep off the frame
+        for (const auto& s : c.lines) joined = joined && s.joined;
+        const double pad = a.low == a.high ? std::max(1e-3, std::abs(a.low)) * 0.5 : vertical || !joined ? 0.05 * (a.high - a.low) : 0;
         a.low -= pad;
         a.high += pad;
     }
@@ -116,7 +121,7 @@ inline std::string number(double v) {
 
 inline std::string svg(const chart& c) {
     const auto ax = detail::range(c, false), ay = detail::range(c, true);
-    const double left = 62, right = 14, top = 34, under = 46;
+    const double left = 62, right = 22, top = 34, under = 46;
     const double legend = 18.0 * ((static_cast<double>(c.lines.size()) + 1) / 2);
     const double w = c.width - left - right, h = c.height - top - under, total = c.height + (c.lines.size() > 1 ? legend + 4 : 0);
     const auto px = [&](double v) { return left + w * ax.position(v); };
@@ -147,10 +152,12 @@ inline std::string svg(const chart& c) {
             if (s.marks) marks += print("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\" fill=\"", px(s.x[i]), py(s.y[i])) + std::string(colour) + "\"/>";
         }
         const std::string dash = s.dashed ? " stroke-dasharray=\"5 4\"" : "";
+        if (!s.joined) path.clear();
         o += "<path d=\"" + path + "\" fill=\"none\" stroke=\"" + std::string(colour) + "\" stroke-width=\"1.8\"" + dash + "><title>" + escape(s.label) + "</title></path>" + marks;
         if (c.lines.size() > 1) {
             const double x = left + (k % 2) * w / 2, y = c.height + 8 + 18.0 * (k / 2);
-            o += print("<line x1=\"%g\" y1=\"%g\" x2=\"%g\" y2=\"%g\" stroke-width=\"2.5\" stroke=\"", x, y - 4, x + 24, y - 4) + std::string(colour) + "\"" + dash + "/>";
+            if (s.joined) o += print("<line x1=\"%g\" y1=\"%g\" x2=\"%g\" y2=\"%g\" stroke-width=\"2.5\" stroke=\"", x, y - 4, x + 24, y - 4) + std::string(colour) + "\"" + dash + "/>";
+            else o += print("<circle cx=\"%g\" cy=\"%g\" r=\"3.5\" fill=\"", x + 12, y - 4) + std::string(colour) + "\"/>";
             o += print("<text x=\"%g\" y=\"%g\">", x + 30, y) + escape(s.label) + "</text>";
         }
         ++k;
