@@ -33,6 +33,8 @@ TEST_CASE("only good sizes work in place of their arguments") {
     CHECK(fourier::plan<float>(480).scratch_size() == 0);
     CHECK(fourier::plan<float>(15).scratch_size() == 2 * 15 * 2 * fourier::plan<float>::lanes);
     CHECK(fourier::plan<float>(14).scratch_size() > 0);
+    float nothing[1] = {};
+    CHECK_THROWS_AS(fourier::plan<float>(15).forward(nothing, nothing), shape_error);
 }
 
 TEST_CASE("a length below one is refused") {

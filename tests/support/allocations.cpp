@@ -4,7 +4,12 @@
 #include <cstddef>
 
 namespace {
-std::atomic<long> count{0};
+std::atomic<long> count{0}, bytes{0};
+
+[[maybe_unused]] void note(std::size_t n) {
+    ++count;
+    bytes += static_cast<long>(n);
+}
 }
 
 #if defined(HRM_COUNT_ALLOCATIONS)
@@ -17,23 +22,23 @@ void* __real_aligned_alloc(std::size_t, std::size_t);
 int __real_posix_memalign(void**, std::size_t, std::size_t);
 
 void* __wrap_malloc(std::size_t n) {
-    ++count;
+    note(n);
     return __real_malloc(n);
 }
 void* __wrap_calloc(std::size_t n, std::size_t size) {
-    ++count;
+    note(n * size);
     return __real_calloc(n, size);
 }
 void* __wrap_realloc(void* p, std::size_t n) {
-    ++count;
+    note(n);
     return __real_realloc(p, n);
 }
 void* __wrap_aligned_alloc(std::size_t border, std::size_t n) {
-    ++count;
+    note(n);
     return __real_aligned_alloc(border, n);
 }
 int __wrap_posix_memalign(void** p, std::size_t border, std::size_t n) {
-    ++count;
+    note(n);
     return __real_posix_memalign(p, border, n);
 }
 }
@@ -42,6 +47,7 @@ int __wrap_posix_memalign(void** p, std::size_t border, std::size_t n) {
 namespace hrm_test {
 
 long allocations() { return count; }
+long allocated_bytes() { return bytes; }
 
 bool allocations_are_counted() {
 #if defined(HRM_COUNT_ALLOCATIONS)

@@ -11,6 +11,9 @@ namespace hrm_test {
 /// Calls of malloc, calloc, realloc and the aligned ones so far, operator new included, by all threads.
 long allocations();
 
+/// What they asked for in all.
+long allocated_bytes();
+
 /// Whether this build counts at all.
 bool allocations_are_counted();
 

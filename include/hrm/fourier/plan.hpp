@@ -26,11 +26,11 @@ public:
     static constexpr index_t width = lanes;     ///< numbers in a sample
     static constexpr index_t step = 2 * lanes;  ///< from bin to bin
 
-    explicit plan(index_t length) : length_(length) {
+    explicit plan(index_t length) : length_(length), good_(is_good_size(length)) {
         if (length < 1)
             throw shape_error("hrm::fourier::plan: the length is " + std::to_string(length) + ", expected at least 1");
         using kind = typename detail::complex_transform<S>::kind;
-        if (is_good_size(length)) transform_ = {length / 2, kind::real};
+        if (good_) transform_ = {length / 2, kind::real};
         else if (!detail::radices(length).empty()) transform_ = {length, kind::complex};
         else {
             const index_t good = good_size(detail::chirp<S, plan>::least(length));
@@ -47,13 +47,13 @@ public:
     index_t gap() const { return lanes; }
     /// Numbers that forward and inverse need to work in: none for a good size.
     index_t scratch_size() const {
-        return chirp_ ? chirp_->scratch_size() : is_good_size(length_) ? 0 : 2 * length_ * step;
+        return chirp_ ? chirp_->scratch_size() : good_ ? 0 : 2 * length_ * step;
     }
 
     /// x: samples_size() numbers, kept;  spectrum: spectrum_size();  scratch: scratch_size().
-    void forward(const S* x, S* spectrum, S* scratch = nullptr) const {
+    void forward(const S* x, S* spectrum, S* scratch) const {
+        if (good_) return transform_.forward(x, spectrum);
         if (chirp_) return chirp_->forward(x, spectrum, gap(), scratch);
-        if (is_good_size(length_)) return transform_.forward(x, spectrum);
         S* y = scratch + length_ * step;
         for (index_t t = 0; t < length_; ++t) {
             std::copy_n(x + t * lanes, lanes, scratch + t * step);
@@ -64,9 +64,9 @@ public:
     }
 
     /// The inverse, scaled so that inverse(forward(x)) = x. spectrum: destroyed.
-    void inverse(S* spectrum, S* x, S* scratch = nullptr) const {
+    void inverse(S* spectrum, S* x, S* scratch) const {
+        if (good_) return transform_.inverse(spectrum, x);
         if (chirp_) return chirp_->inverse(spectrum, gap(), x, scratch);
-        if (is_good_size(length_)) return transform_.inverse(spectrum, x);
         S* y = scratch + length_ * step;
         std::copy_n(spectrum, spectrum_size(), scratch);
         for (index_t k = bins(); k < length_; ++k)
@@ -80,8 +80,22 @@ public:
             for (index_t l = 0; l < lanes; ++l) x[t * lanes + l] = scale * y[t * step + l];
     }
 
+    /// The same for a good size, which needs no scratch.
+    void forward(const S* x, S* spectrum) const {
+        require_no_scratch();
+        transform_.forward(x, spectrum);
+    }
+    void inverse(S* spectrum, S* x) const {
+        require_no_scratch();
+        transform_.inverse(spectrum, x);
+    }
+
 private:
+    void require_no_scratch() const {
+        if (!good_) require_size("hrm::fourier::plan", "the scratch of length " + std::to_string(length_), 0, scratch_size());
+    }
     index_t length_;
+    bool good_;
     detail::complex_transform<S> transform_;
     std::unique_ptr<detail::chirp<S, plan>> chirp_;
 };

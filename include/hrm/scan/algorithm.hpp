@@ -6,12 +6,13 @@ namespace hrm::scan {
 
 /// The definition, step by step, vectorised across states. The fastest on one CPU thread at every length.
 struct sequential {};
-/// Causal convolutions with the powers of A by real FFTs, in overlapping chunks with a carry. The published form. Errors
-/// are small beside the largest state of a chunk, and the powers of A over a chunk (up to 1024 steps) must fit the scalar:
-/// where |A| > 1, or a NaN or infinity may come in, the others keep to themselves what came before.
+/// Causal convolutions with the powers of A by real FFTs, in overlapping chunks with a carry. The published form. An error
+/// at t is small beside the largest s_j |A|^(t-j) of a chunk, j before t or, where |A| <= 1, after it too: a late burst
+/// leaves its rounding on up to 1023 earlier states, a NaN the whole chunk. Where |A| > 1 the plan's chunks are as long as
+/// the scalar's range allows for the A it is made with; an A that grows faster later is refused (numerical_error).
 struct fft {};
-/// Chunks of `length` steps (0: ours to choose) tied by a carry in double: one long sequence on many threads, and the
-/// smallest rounding error.
+/// Chunks of `length` steps (0: ours to choose) tied by a carry, states in double inside (poles; a dense A keeps the
+/// scalar's): one long sequence on many threads, and no rounding error that grows.
 struct chunked {
     int length = 0;
 };

@@ -11,8 +11,9 @@
 
 namespace hrm::scan {
 
-/// A scan made ready once: where, how, for which structure of A and which extents. Owns all scratch; calls allocate
-/// nothing. Movable, not copyable, one thread uses it (and it may use several).
+/// A scan made ready once: where, how, for which structure of A and which extents. Owns all scratch, which does not grow
+/// with time but for what the backward of a system keeps; calls after the first allocate nothing. Movable, not copyable,
+/// one thread uses it (and it may use several).
 ///     hrm::scan::plan p(hrm::cpu{.threads = 2}, hrm::scan::sequential{}, system, {.batch = 4, .time = 4096});
 ///     p.forward(system, u, y);
 /// `system` (a discrete system, or A alone) gives the structure and the extents; every call takes the coefficients anew.

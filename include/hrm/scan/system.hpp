@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/scan/engine.hpp>
@@ -38,29 +40,53 @@ namespace detail {
 /// Around the states of an engine: the two skinny products of a system and their adjoints.
 ///     z = u B^T,  s = scan(z),  y = s C^T + u D^T
 ///     g = dy C,  lambda = scan^*(g),  du = lambda B + dy D,  dB += lambda^T u,  dC += dy^T s,  dD += dy^T u
-/// Cut by rows, or where rows are summed by columns of the result, in blocks of fixed size.
+/// Cut by rows, or where rows are summed by columns of the result, in blocks of fixed size. The forward takes a piece of
+/// time after the other, so that its scratch does not grow with time; the backward keeps the states and their adjoints of
+/// the whole (made at its first call).
 template <structure A>
 class system_pass {
 public:
     using S = typename A::scalar;
     system_pass(const discrete<A>& system, shape extents)
-        : states_(extents.batch * extents.time, system.order()), adjoint_(extents.batch * extents.time, system.order()) {}
+        : batch_(extents.batch), piece_(std::min(extents.time, std::max<index_t>(256, 4096 / extents.batch))),
+          states_(batch_ * piece_, system.order()), running_(batch_, system.order()) {}
 
     template <class Engine>
     void forward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<S> y,
                  const forward_borders<S>& borders) {
-        const auto s = run_states(engine, system, u, borders.initial, borders.final);
-        rows(engine, u.rows, [&](index_t first, index_t count) {
-            auto out = y.slice_rows(first, count);
-            multiply(s.slice_rows(first, count), transposed(system.c.view()), out);
-            if (!system.d.empty()) multiply(u.slice_rows(first, count), transposed(system.d.view()), out, into::add);
-        });
+        const index_t time = u.rows / batch_;
+        load(running_, borders.initial);
+        for (index_t start = 0, count; start < time; start += count) {
+            count = std::min(piece_, time - start);
+            const auto s = states_.view().slice_rows(0, batch_ * count);
+            // f(rows of the whole, as many rows of the piece)
+            auto each = [&](auto&& f) {
+                const index_t blocks = (count + block - 1) / block;
+                engine.threads().run(batch_ * blocks, [&](index_t item, int) {
+                    const index_t b = item / blocks, first = item % blocks * block, rows = std::min(block, count - first);
+                    f(b * time + start + first, b * count + first, rows);
+                });
+            };
+            each([&](index_t at, index_t row, index_t rows) {
+                multiply(u.slice_rows(at, rows), transposed(system.b.view()), s.slice_rows(row, rows));
+            });
+            engine.states(system.a, s, s, running_, running_);
+            each([&](index_t at, index_t row, index_t rows) {
+                auto out = y.slice_rows(at, rows);
+                multiply(matrix_view<const S>(s).slice_rows(row, rows), transposed(system.c.view()), out);
+                if (!system.d.empty()) multiply(u.slice_rows(at, rows), transposed(system.d.view()), out, into::add);
+            });
+        }
+        for (index_t b = 0; b < batch_ && !borders.final.empty(); ++b)
+            std::copy_n(running_.view().row(b), running_.cols(), borders.final.row(b));
     }
 
     template <class Engine>
     void backward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<const S> dy,
                   matrix_view<S> du, system_gradient<A>& gradient, const backward_borders<S>& borders) {
-        const auto s = run_states(engine, system, u, borders.initial, {});
+        for (auto* kept : {&kept_, &adjoint_})
+            if (kept->rows() < u.rows) *kept = matrix<S>(u.rows, system.order());
+        const auto s = run_states(engine, system, u, borders.initial);
         const auto lambda = adjoint_.view().slice_rows(0, u.rows);
         rows(engine, u.rows, [&](index_t first, index_t count) {
             multiply(dy.slice_rows(first, count), system.c.view(), lambda.slice_rows(first, count));
@@ -86,13 +112,18 @@ public:
 private:
     template <class Engine>
     matrix_view<const S> run_states(Engine& engine, const discrete<A>& system, matrix_view<const S> u,
-                                    matrix_view<const S> initial, matrix_view<S> final) {
-        const auto s = states_.view().slice_rows(0, u.rows);
+                                    matrix_view<const S> initial) {
+        const auto s = kept_.view().slice_rows(0, u.rows);
         rows(engine, u.rows, [&](index_t first, index_t count) {
             multiply(u.slice_rows(first, count), transposed(system.b.view()), s.slice_rows(first, count));
         });
-        engine.states(system.a, s, s, initial, final);
+        engine.states(system.a, s, s, initial, {});
         return s;
+    }
+    static void load(matrix<S>& to, matrix_view<const S> from) {
+        if (from.empty()) std::fill_n(to.data(), to.size(), S{0});
+        else
+            for (index_t b = 0; b < to.rows(); ++b) std::copy_n(from.row(b), to.cols(), to.view().row(b));
     }
     template <class Engine, class F>
     static void cut(Engine& engine, index_t size, index_t block, F&& f) {
@@ -102,14 +133,17 @@ private:
     }
     template <class Engine, class F>
     static void rows(Engine& engine, index_t size, F&& f) {
-        cut(engine, size, 512, f);
+        cut(engine, size, block, f);
     }
     template <class Engine, class F>
     static void columns(Engine& engine, index_t size, F&& f) {
         cut(engine, size, 256, f);
     }
 
-    matrix<S> states_, adjoint_;
+    static constexpr index_t block = 512;
+    index_t batch_, piece_;
+    matrix<S> states_, running_;  ///< of a piece; at its borders
+    matrix<S> kept_, adjoint_;    ///< of the whole, for backward
 };
 
 /// A plan made from a structure alone has no products to do.

@@ -8,8 +8,9 @@
 
 namespace hrm::scan::detail {
 
-/// Three passes over chunks of time: Kernel::start gives every chunk's last state from zero (and may write its states);
-/// the carry runs over the chunks in double; Kernel::finish brings the states to their carry. One task a chunk.
+/// Three passes over each wave of chunks: Kernel::start gives every chunk's last state from zero (and may write its
+/// states); the carry runs over the chunks in double; Kernel::finish brings the states to their carry. One task a chunk;
+/// one thread takes a chunk at a time, which is then still in cache when it is finished.
 template <class Kernel, class A>
 class chunk_engine {
 public:
@@ -18,8 +19,7 @@ public:
     chunk_engine(cpu where, const A& a, shape extents, index_t length)
         : team_(std::make_unique<team>(where)), batch_(extents.batch), length_(length),
           kept_(static_cast<std::size_t>(coefficients(a)), nothing<S>), kernel_(a, length, team_->size()),
-          carry_(a, extents.batch, (extents.time + length - 1) / length, length),
-          gradient_(a, extents.batch, extents.time, team_->size()), adjoint_(a) {}
+          carry_(a, wave(), length), gradient_(a, is_dense<A> ? team_->size() : wave(), team_->size()), adjoint_(a) {}
 
     team& threads() { return *team_; }
 
@@ -40,23 +40,36 @@ public:
 private:
     void run(const A& a, side which, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial) {
         const chunk_grid grid{batch_, z.rows / batch_, length_};
-        const bool changed = !remember(kept_, a);
-        kernel_.prepare(a, which, changed);
-        if (changed) carry_.prepare(a);
-        team_->run(grid.items(), [&](index_t item, int worker) {
-            kernel_.start(a, which, along<const S>(which, grid.slice(z, item)), along(which, grid.slice(s, item)),
-                          grid.rows(item), carry_.ends().view().row(item), worker);
-        });
-        carry_.run(a, which, grid, initial);
-        team_->run(grid.items(), [&](index_t item, int worker) {
-            kernel_.finish(a, which, along<const S>(which, grid.slice(z, item)), along(which, grid.slice(s, item)),
-                           grid.rows(item), carry_.carries().view().row(item), worker);
-        });
+        if (const bool same = remember(kept_, a); !same || !ready_) {
+            ready_ = false;  // what follows may throw
+            kernel_.prepare(a);
+            carry_.prepare(a);
+            ready_ = true;
+        }
+        kernel_.turn(a, which);
+        for (index_t first = 0, count; first < grid.items(); first += count) {
+            count = std::min(carry_.wave(), grid.items() - first);
+            auto each = [&](auto&& f) {
+                team_->run(count, [&](index_t turn, int worker) {
+                    const index_t item = grid.at(which, first + turn);
+                    f(along<const S>(which, grid.slice(z, item)), along(which, grid.slice(s, item)), grid.rows(item), turn, worker);
+                });
+            };
+            each([&](track<const S> in, track<S> out, index_t rows, index_t turn, int worker) {
+                kernel_.start(a, which, in, out, rows, carry_.ends().view().row(turn), worker);
+            });
+            carry_.run(a, which, grid, initial, first, count);
+            each([&](track<const S> in, track<S> out, index_t rows, index_t turn, int worker) {
+                kernel_.finish(a, which, in, out, rows, carry_.carries().view().row(turn), worker);
+            });
+        }
     }
+    index_t wave() const { return team_->size() == 1 ? 1 : 8 * team_->size(); }
 
     std::unique_ptr<team> team_;
     index_t batch_, length_;
-    buffer<S> kept_;  ///< the coefficients whose powers are ready
+    buffer<S> kept_;      ///< the coefficients whose powers are ready
+    bool ready_ = false;  ///< whether they are
     Kernel kernel_;
     carry_table<A> carry_;
     gradient_pass<A> gradient_;

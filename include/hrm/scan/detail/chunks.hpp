@@ -7,7 +7,8 @@
 
 // What the engines that cut time share: chunks of fixed length, and the carry between them in double,
 //     c_{k+1} = A^T c_k + e_k,   e_k the last state of chunk k started from zero
-// (on the adjoint side from the last chunk to the first, with A^*).
+// (on the adjoint side from the last chunk to the first, with A^*). Chunks go in waves of a fixed number, so that scratch
+// does not grow with time; the carry runs on from wave to wave, and the size of a wave changes no bit.
 
 namespace hrm::scan::detail {
 
@@ -19,6 +20,11 @@ struct chunk_grid {
     index_t sequence(index_t item) const { return item / chunks(); }
     index_t first(index_t item) const { return item % chunks() * length; }
     index_t rows(index_t item) const { return std::min(length, time - first(item)); }
+    /// The chunk that comes `turn`-th in the direction of a side, sequence by sequence.
+    index_t at(side which, index_t turn) const {
+        const index_t j = turn % chunks();
+        return turn - j + (which == side::plain ? j : chunks() - 1 - j);
+    }
     template <class T>
     matrix_view<T> slice(matrix_view<T> m, index_t item) const {
         return m.slice_rows(sequence(item) * time + first(item), rows(item));
@@ -31,91 +37,64 @@ track<T> along(side which, matrix_view<T> m) {
     return which == side::plain ? ascending(m) : descending(m);
 }
 
-/// The carry of every chunk, for A of one structure.
+/// The carries of a wave of chunks, for A of one structure.
 template <class A>
-class carry_table;
-
-template <has_modes A>
-class carry_table<A> {
+class carry_table {
 public:
     using S = typename A::scalar;
-    carry_table(const A& a, index_t batch, index_t chunks, index_t length)
-        : length_(length), power_(1, a.order()), running_(1, a.order()), ends_(batch * chunks, a.order()),
-          carries_(batch * chunks, a.order()) {}
-
-    matrix<S>& ends() { return ends_; }              ///< in: e_k, row by chunk
-    const matrix<S>& carries() const { return carries_; }  ///< out: c_k, rounded
-    void prepare(const A& structure) {
-        const modes<S> a(structure);
-        mode_powers(a, length_, power_.view());
-    }
-    /// initial: batch x n or empty (zero).
-    void run(const A& structure, side which, const chunk_grid& grid, matrix_view<const S> initial) {
-        const modes<S> a(structure);
-        const index_t q = a.reals(), k = a.pairs(), n = a.order(), chunks = grid.chunks();
-        double* c = running_.data();
-        const double* power = power_.data();
-        for (index_t b = 0; b < grid.batch; ++b) {
-            for (index_t i = 0; i < n; ++i) c[i] = initial.empty() ? 0.0 : static_cast<double>(initial(b, i));
-            for (index_t j = 0; j < chunks; ++j) {
-                const index_t item = b * chunks + (which == side::plain ? j : chunks - 1 - j);
-                for (index_t i = 0; i < n; ++i) carries_(item, i) = static_cast<S>(c[i]);
-                const S* end = ends_.view().row(item);
-                if (grid.rows(item) < length_) {  // the short last chunk: first on the adjoint side, from zero
-                    for (index_t i = 0; i < n; ++i) c[i] = static_cast<double>(end[i]);
-                    continue;
-                }
-                for (index_t i = 0; i < q; ++i) c[i] = power[i] * c[i] + static_cast<double>(end[i]);
-                for (index_t i = q; i < q + k; ++i) {
-                    const double re = power[i], im = which == side::plain ? power[i + k] : -power[i + k];
-                    const double turned = re * c[i] - im * c[i + k] + static_cast<double>(end[i]);
-                    c[i + k] = im * c[i] + re * c[i + k] + static_cast<double>(end[i + k]);
-                    c[i] = turned;
-                }
-            }
-        }
+    carry_table(const A& a, index_t wave, index_t length)
+        : length_(length), power_(is_dense<A> ? a.order() : 1, a.order()), running_(2, a.order()), ends_(wave, a.order()),
+          carries_(wave, a.order()) {
+        if constexpr (is_dense<A>)
+            for (auto& m : scratch_) m = matrix<long double>(a.order(), a.order());
     }
 
-private:
-    index_t length_;
-    matrix<double> power_, running_;
-    matrix<S> ends_, carries_;
-};
-
-template <real S>
-class carry_table<dense<S>> {
-public:
-    carry_table(const dense<S>& a, index_t batch, index_t chunks, index_t length)
-        : length_(length), power_(a.order(), a.order()), running_(2, a.order()), ends_(batch * chunks, a.order()),
-          carries_(batch * chunks, a.order()),
-          scratch_{matrix<long double>(power_.rows(), power_.rows()), matrix<long double>(power_.rows(), power_.rows()),
-                   matrix<long double>(power_.rows(), power_.rows())} {}
-
-    matrix<S>& ends() { return ends_; }
-    const matrix<S>& carries() const { return carries_; }
-    void prepare(const dense<S>& a) { dense_power<S>(a.a, length_, power_, scratch_); }
-    void run(const dense<S>& a, side which, const chunk_grid& grid, matrix_view<const S> initial) {
+    index_t wave() const { return ends_.rows(); }
+    matrix<double>& ends() { return ends_; }                    ///< in: e_k, row by turn in the wave
+    const matrix<double>& carries() const { return carries_; }  ///< out: c_k
+    void prepare(const A& a) {
+        if constexpr (is_dense<A>) dense_power<S>(a.a, length_, power_, scratch_);
+        else mode_powers(modes<S>(a), length_, power_.view());
+    }
+    /// For turns [first, first + count); initial: batch x n or empty (zero).
+    void run(const A& a, side which, const chunk_grid& grid, matrix_view<const S> initial, index_t first, index_t count) {
         const index_t n = a.order(), chunks = grid.chunks();
         double *c = running_.data(), *next = c + n;
-        for (index_t b = 0; b < grid.batch; ++b) {
-            for (index_t i = 0; i < n; ++i) c[i] = initial.empty() ? 0.0 : static_cast<double>(initial(b, i));
-            for (index_t j = 0; j < chunks; ++j) {
-                const index_t item = b * chunks + (which == side::plain ? j : chunks - 1 - j);
-                for (index_t i = 0; i < n; ++i) carries_(item, i) = static_cast<S>(c[i]);
-                const bool whole = grid.rows(item) == length_;
-                for (index_t i = 0; i < n; ++i) next[i] = static_cast<double>(ends_(item, i));
-                for (index_t l = 0; whole && l < n; ++l)
-                    for (index_t i = 0; i < n; ++i)
-                        next[i] += (which == side::plain ? power_(i, l) : power_(l, i)) * c[l];
-                std::copy_n(next, n, c);
+        for (index_t turn = 0; turn < count; ++turn) {
+            const index_t item = grid.at(which, first + turn);
+            if ((first + turn) % chunks == 0)
+                for (index_t i = 0; i < n; ++i) c[i] = initial.empty() ? 0.0 : static_cast<double>(initial(grid.sequence(item), i));
+            for (index_t i = 0; i < n; ++i) {
+                carries_(turn, i) = c[i];
+                next[i] = ends_(turn, i);
             }
+            // The short last chunk comes first on the adjoint side, with nothing to carry.
+            if (grid.rows(item) == length_) add_carried(a, which, c, next);
+            std::copy_n(next, n, c);
         }
     }
 
 private:
+    /// next += A^T c.
+    void add_carried(const A& a, side which, const double* c, double* next) const {
+        if constexpr (is_dense<A>) {
+            for (index_t l = 0; l < a.order(); ++l)
+                for (index_t i = 0; i < a.order(); ++i) next[i] += (which == side::plain ? power_(i, l) : power_(l, i)) * c[l];
+        } else {
+            const modes<S> m(a);
+            const index_t q = m.reals(), k = m.pairs();
+            const double* power = power_.data();
+            for (index_t i = 0; i < q; ++i) next[i] = power[i] * c[i] + next[i];
+            for (index_t i = q; i < q + k; ++i) {
+                const double re = power[i], im = which == side::plain ? power[i + k] : -power[i + k];
+                next[i] = re * c[i] - im * c[i + k] + next[i];
+                next[i + k] = im * c[i] + re * c[i + k] + next[i + k];
+            }
+        }
+    }
+
     index_t length_;
-    matrix<double> power_, running_;
-    matrix<S> ends_, carries_;
+    matrix<double> power_, running_, ends_, carries_;
     matrix<long double> scratch_[3];
 };
 
@@ -148,33 +127,38 @@ template <class A>
 class gradient_pass {
 public:
     using S = typename A::scalar;
-    gradient_pass(const A& a, index_t batch, index_t time, int workers)
-        : partial_(batch * ((time + span - 1) / span), coefficients(a)),
-          tiles_(workers, is_dense<A> ? coefficients(a) : 0) {}
+    gradient_pass(const A& a, index_t wave, int workers)
+        : partial_(wave, coefficients(a)), sum_(1, coefficients(a)), tiles_(workers, is_dense<A> ? coefficients(a) : 0) {}
 
     void run(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch,
              std::span<S> da, team& threads) {
         const chunk_grid grid{batch, s.rows / batch, span};
-        std::fill_n(partial_.data(), partial_.size(), 0.0);
-        threads.run(grid.items(), [&](index_t item, int worker) {
-            const index_t b = grid.sequence(item), time = grid.time;
-            with_previous<S>(lambda.slice_rows(b * time, time), s.slice_rows(b * time, time), row_or_null(initial, b),
-                             grid.first(item), grid.rows(item), [&](matrix_view<const S> l, matrix_view<const S> x) {
-                                 double* sum = partial_.view().row(item);
-                                 if constexpr (is_dense<A>) {
-                                     add_gradient_dense<S>(l, x, sum, tiles_.view().row(worker));
-                                 } else {
-                                     const modes<S> m(a);
-                                     add_gradient<S>(m, all_columns(m), ascending(l), ascending(x), l.rows, sum);
-                                 }
-                             });
-        });
-        add_partials<S>(partial_, da);
+        std::fill_n(sum_.data(), sum_.size(), 0.0);
+        for (index_t start = 0, count; start < grid.items(); start += count) {
+            count = std::min(partial_.rows(), grid.items() - start);
+            threads.run(count, [&](index_t turn, int worker) {
+                const index_t item = start + turn, b = grid.sequence(item), time = grid.time;
+                double* sum = partial_.view().row(turn);
+                std::fill_n(sum, partial_.cols(), 0.0);
+                with_previous<S>(lambda.slice_rows(b * time, time), s.slice_rows(b * time, time), row_or_null(initial, b),
+                                 grid.first(item), grid.rows(item), [&](matrix_view<const S> l, matrix_view<const S> x) {
+                                     if constexpr (is_dense<A>) {
+                                         add_gradient_dense<S>(l, x, sum, tiles_.view().row(worker));
+                                     } else {
+                                         const modes<S> m(a);
+                                         add_gradient<S>(m, all_columns(m), ascending(l), ascending(x), l.rows, sum);
+                                     }
+                                 });
+            });
+            for (index_t turn = 0; turn < count; ++turn)
+                for (index_t i = 0; i < sum_.cols(); ++i) sum_(0, i) += partial_(turn, i);
+        }
+        for (index_t i = 0; i < sum_.cols(); ++i) da[static_cast<std::size_t>(i)] += static_cast<S>(sum_(0, i));
     }
 
 private:
     static constexpr index_t span = is_dense<A> ? 4096 : 1024;
-    matrix<double> partial_;
+    matrix<double> partial_, sum_;
     matrix<S> tiles_;
 };
 

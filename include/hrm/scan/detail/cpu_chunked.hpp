@@ -2,49 +2,61 @@
 
 #include <hrm/scan/algorithm.hpp>
 #include <hrm/scan/detail/chunk_engine.hpp>
+#include <hrm/scan/detail/wide_recurrence.hpp>
 
 namespace hrm::scan {
 namespace detail {
 
-/// The recurrence inside a chunk, run twice: for its last state alone, then from its carry.
+/// The recurrence inside a chunk, run twice: for its last state alone, then from its carry. Poles run in double; a dense
+/// A rounds its states to S as the sequential engine does.
 template <class A>
 class recurrence_kernel {
 public:
     using S = typename A::scalar;
     recurrence_kernel(const A& a, index_t, int workers)
-        : state_(workers, a.order()), doubles_(workers, 2 * a.order()),
+        : doubles_(workers, 2 * a.order()), state_(is_dense<A> ? workers : 0, a.order()),
           columns_(is_dense<A> ? a.order() : 0, a.order()) {}
 
-    void prepare(const A& a, side which, bool) {
+    void prepare(const A&) {}
+    void turn(const A& a, side which) {
         if constexpr (is_dense<A>) fill_columns<S>(a.a, which, columns_.data());
     }
-    void start(const A& a, side which, track<const S> z, track<S>, index_t rows, S* end, int worker) {
-        std::fill_n(end, a.order(), S{0});
+    void start(const A& a, side which, track<const S> z, track<S>, index_t rows, double* end, int worker) {
+        std::fill_n(end, a.order(), 0.0);
         recur(a, which, z, {}, rows, end, worker);
     }
-    void finish(const A& a, side which, track<const S> z, track<S> s, index_t rows, const S* carry, int worker) {
-        S* state = state_.view().row(worker);
-        std::copy_n(carry, a.order(), state);
-        recur(a, which, z, s, rows, state, worker);
+    void finish(const A& a, side which, track<const S> z, track<S> s, index_t rows, const double* carry, int worker) {
+        if constexpr (is_dense<A>) {
+            recur(a, which, z, s, rows, carry, worker);
+        } else {
+            double* state = doubles_.view().row(worker);
+            std::copy_n(carry, a.order(), state);
+            recur(a, which, z, s, rows, state, worker);
+        }
     }
 
 private:
-    void recur(const A& a, side which, track<const S> z, track<S> s, index_t rows, S* state, int worker) {
+    template <class State>
+    void recur(const A& a, side which, track<const S> z, track<S> s, index_t rows, State* state, int worker) {
         if constexpr (is_dense<A>) {
-            recur_dense<S>(columns_.data(), a.order(), z, s, rows, state, doubles_.view().row(worker));
+            S* x = state_.view().row(worker);
+            for (index_t i = 0; i < a.order(); ++i) x[i] = static_cast<S>(state[i]);
+            recur_dense<S>(columns_.data(), a.order(), z, s, rows, x, doubles_.view().row(worker));
+            if constexpr (!std::is_const_v<State>)
+                for (index_t i = 0; i < a.order(); ++i) state[i] = static_cast<double>(x[i]);
         } else {
-            const modes<S> m(a);
-            detail::recur<S>(m, which, all_columns(m), z, s, rows, state);
+            recur_wide<S>(modes<S>(a), which, z, s, rows, state);
         }
     }
-    matrix<S> state_;         ///< a worker's running state
-    matrix<double> doubles_;  ///< a worker's dense states
+    matrix<double> doubles_;  ///< a worker's running state, dense: two
+    matrix<S> state_;         ///< dense: the same, rounded
     matrix<double> columns_;  ///< dense: A, or A^T on the adjoint side
 };
 
 }  // namespace detail
 
-/// Reads z twice and writes s once; rounding errors grow over one chunk only, and one sequence keeps many threads busy.
+/// Reads z twice and writes s once, the states and the carry in double: errors do not grow, and one sequence keeps many
+/// threads busy.
 template <class A>
     requires detail::has_modes<A> || detail::is_dense<A>
 class engine<cpu, chunked, A> : public detail::chunk_engine<detail::recurrence_kernel<A>, A> {

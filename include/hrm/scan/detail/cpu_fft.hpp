@@ -20,8 +20,7 @@ class engine<cpu, fft, A>
 
 public:
     engine(cpu where, fft, const A& a, shape extents)
-        : detail::chunk_engine<kernel, A>(where, a, extents,
-                                          std::clamp<index_t>(extents.time, 1, kernel::longest_chunk)) {}
+        : detail::chunk_engine<kernel, A>(where, a, extents, kernel::chunk(a, extents.time)) {}
     std::string_view algorithm() const { return "fft"; }
 };
 

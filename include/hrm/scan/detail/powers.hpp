@@ -12,24 +12,31 @@
 
 namespace hrm::scan::detail {
 
+/// f(t, re, im) of the powers t = 0..count-1 of mode i; a pair's modes count once, after the real ones.
+template <real S, class F>
+void each_power(const modes<S>& a, index_t i, index_t count, F&& f) {
+    const bool pair = i >= a.reals();
+    const auto j = static_cast<std::size_t>(pair ? i - a.reals() : i);
+    const long double c = pair ? a.re[j] : a.real[j], d = pair ? a.im[j] : S{0};
+    long double x = 1, y = 0;
+    for (index_t t = 0; t < count; ++t) {
+        f(t, x, y);
+        const long double turned = c * x - d * y;
+        y = d * x + c * y;
+        x = turned;
+    }
+}
+
 /// table(k, :) = A^(k + first) in the layout of the poles, [real q | re k | im k], k = 0..rows-1.
 template <real S, real T>
 void mode_powers(const modes<S>& a, index_t first, matrix_view<T> table) {
     const index_t q = a.reals(), k = a.pairs();
-    for (index_t i = 0; i < q + k; ++i) {
-        const auto j = static_cast<std::size_t>(i < q ? i : i - q);
-        const long double c = i < q ? a.real[j] : a.re[j], d = i < q ? S{0} : a.im[j];
-        long double x = 1, y = 0;
-        for (index_t t = 0; t < first + table.rows; ++t) {
-            if (t >= first) {
-                table(t - first, i) = static_cast<T>(x);
-                if (i >= q) table(t - first, i + k) = static_cast<T>(y);
-            }
-            const long double turned = c * x - d * y;
-            y = d * x + c * y;
-            x = turned;
-        }
-    }
+    for (index_t i = 0; i < q + k; ++i)
+        each_power(a, i, first + table.rows, [&](index_t t, long double x, long double y) {
+            if (t < first) return;
+            table(t - first, i) = static_cast<T>(x);
+            if (i >= q) table(t - first, i + k) = static_cast<T>(y);
+        });
 }
 
 /// out = A^exponent for a dense A, by squaring.
