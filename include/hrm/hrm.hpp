@@ -45,6 +45,8 @@
 #include <hrm/systems/zeros.hpp>
 
 #include <hrm/scan/algorithm.hpp>
+#include <hrm/scan/convolution.hpp>
+#include <hrm/scan/convolution_stream.hpp>
 #include <hrm/scan/engine.hpp>
 #include <hrm/scan/modes.hpp>
 #include <hrm/scan/plan.hpp>
