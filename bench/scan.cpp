@@ -1,14 +1,16 @@
 // The scan alone: 32 real states in float over L steps, one thread.
 //     s_t = a s_{t-1} + z_t
 // Ours beside the loop anyone would write, the copy of the same bytes, and FFTW: spectra of the kernels cached for all,
-// padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry.
+// padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry. Then tokens one by one
+// and in odd blocks beside the whole, and chunks on two threads beside the recurrence: where they are faster is what
+// scan::chunked_from is set by.
 
 #include <cmath>
-#include <complex>
 #include <cstring>
 
 #include <hrm/core/random.hpp>
 #include <hrm/scan/plan.hpp>
+#include <hrm/scan/step.hpp>
 
 #if defined(HRM_BENCH_FFTW3F)
 #include <fftw3.h>
@@ -22,37 +24,34 @@ using hrm::index_t;
 constexpr index_t states = 32;
 
 #if defined(HRM_BENCH_FFTW3F)
-/// Where a careful FFTW user puts sample t of state i: states side by side as they come, or turned into one long row each.
-enum class layout { side_by_side, turned };
-
-/// The FFT scan with FFTW: real transforms of all states by one measured plan.
+/// The FFT scan with FFTW as its careful user writes it: states turned into rows, which lie off the powers of two that
+/// would put them all on the same lines of the cache; a measured plan for one row, so that a row is still in cache when
+/// its spectrum is multiplied and turned back; the kernel's spectrum in the order of the multiplication.
 class fftw_scan {
 public:
-    fftw_scan(const hrm::diagonal<float>& a, index_t chunk, layout how)
-        : chunk_(chunk), size_(hrm::fourier::good_size(2 * chunk)), bins_(size_ / 2 + 1),
-          step_(how == layout::turned ? 1 : states), row_(how == layout::turned ? size_ : 1),
-          bin_row_(how == layout::turned ? bins_ : 1) {
-        x_ = fftwf_alloc_real(static_cast<std::size_t>(size_ * states));
-        f_ = fftwf_alloc_complex(static_cast<std::size_t>(bins_ * states));
-        const int n = static_cast<int>(size_), step = static_cast<int>(step_), row = static_cast<int>(row_);
-        const int bin_row = static_cast<int>(bin_row_);
-        fftwf_set_timelimit(4);
-        forward_ = fftwf_plan_many_dft_r2c(1, &n, states, x_, nullptr, step, row, f_, nullptr, step, bin_row, FFTW_MEASURE);
-        inverse_ = fftwf_plan_many_dft_c2r(1, &n, states, f_, nullptr, step, bin_row, x_, nullptr, step, row, FFTW_MEASURE);
-        powers_ = hrm::matrix<float>(chunk + 1, states);
+    fftw_scan(const hrm::diagonal<float>& a, index_t chunk)
+        : chunk_(chunk), size_(hrm::fourier::good_size(2 * chunk)), row_(size_ + 16), width_((size_ + 2 + 15) / 16 * 16),
+          x_(fftwf_alloc_real(static_cast<std::size_t>(row_ * states))), f_(fftwf_alloc_real(static_cast<std::size_t>(width_))),
+          kernel_(2 * states, width_), powers_(chunk + 1, states) {
+        fftwf_set_timelimit(30);
+        forward_ = fftwf_plan_dft_r2c_1d(static_cast<int>(size_), x_, bins(), FFTW_MEASURE);
+        inverse_ = fftwf_plan_dft_c2r_1d(static_cast<int>(size_), bins(), x_, FFTW_MEASURE);
+        std::fill_n(x_, row_ * states, 0.0f), std::fill_n(f_, width_, 0.0f);
         for (index_t i = 0; i < states; ++i)
             for (index_t t = 0; t <= chunk; ++t)
                 powers_(t, i) = static_cast<float>(std::pow(static_cast<double>(a.poles[static_cast<std::size_t>(i)]), t));
-        fill(powers_.view().slice_rows(0, chunk));
-        fftwf_execute(forward_);
-        kernel_.assign(values(), values() + bins_ * states);
-        for (auto& k : kernel_) k /= static_cast<float>(size_);
+        turn(powers_.view().slice_rows(0, chunk));
+        for (index_t i = 0; i < states; ++i) {  // (re, re) and (-im, im) of every bin
+            fftwf_execute_dft_r2c(forward_, x_ + i * row_, bins());
+            for (index_t k = 0; k < size_ + 2; ++k) {
+                kernel_(2 * i, k) = f_[k - k % 2] / static_cast<float>(size_);
+                kernel_(2 * i + 1, k) = (k % 2 ? f_[k] : -f_[k + 1]) / static_cast<float>(size_);
+            }
+        }
     }
     ~fftw_scan() {
-        fftwf_destroy_plan(forward_);
-        fftwf_destroy_plan(inverse_);
-        fftwf_free(x_);
-        fftwf_free(f_);
+        fftwf_destroy_plan(forward_), fftwf_destroy_plan(inverse_);
+        fftwf_free(x_), fftwf_free(f_);
     }
     fftw_scan(const fftw_scan&) = delete;
     fftw_scan& operator=(const fftw_scan&) = delete;
@@ -61,46 +60,117 @@ public:
         float carry[states] = {};
         for (index_t first = 0; first < z.rows; first += chunk_) {
             const index_t rows = std::min(chunk_, z.rows - first);
-            fill(z.slice_rows(first, rows));
-            fftwf_execute(forward_);
-            auto* f = values();
-            for (std::size_t i = 0; i < kernel_.size(); ++i) {
-                const auto x = f[i], k = kernel_[i];
-                f[i] = {x.real() * k.real() - x.imag() * k.imag(), x.real() * k.imag() + x.imag() * k.real()};
+            turn(z.slice_rows(first, rows));
+            for (index_t i = 0; i < states; ++i) {
+                fftwf_execute_dft_r2c(forward_, x_ + i * row_, bins());
+                multiply(i);
+                fftwf_execute_dft_c2r(inverse_, bins(), x_ + i * row_);
             }
-            fftwf_execute(inverse_);
-            tiles(rows, [&](index_t t, index_t i) {
-                s(first + t, i) = x_[t * step_ + i * row_] + powers_(t + 1, i) * carry[i];
-            });
+            for (index_t t0 = 0; t0 < rows; t0 += 16)
+                for (index_t i0 = 0; i0 < states; i0 += 16)
+                    for (index_t t = t0; t < std::min(rows, t0 + 16); ++t)
+                        for (index_t i = i0; i < i0 + 16; ++i) s(first + t, i) = x_[t + i * row_] + powers_(t + 1, i) * carry[i];
             std::memcpy(carry, s.row(first + rows - 1), sizeof(carry));
         }
     }
 
 private:
-    std::complex<float>* values() { return reinterpret_cast<std::complex<float>*>(f_); }
-    /// f(t, i) in an order that suits both sides of a transpose.
-    template <class F>
-    static void tiles(index_t rows, F&& f) {
-        for (index_t t0 = 0; t0 < rows; t0 += 16)
-            for (index_t t = t0; t < std::min(rows, t0 + 16); ++t)
-                for (index_t i = 0; i < states; ++i) f(t, i);
+    fftwf_complex* bins() { return reinterpret_cast<fftwf_complex*>(f_); }
+    void turn(hrm::matrix_view<const float> rows) {
+        for (index_t t = 0; t < rows.rows; ++t)
+            for (index_t i = 0; i < states; ++i) x_[t + i * row_] = rows(t, i);
+        for (index_t i = 0; i < states; ++i)
+            std::memset(x_ + i * row_ + rows.rows, 0, static_cast<std::size_t>(size_ - rows.rows) * sizeof(float));
     }
-    void fill(hrm::matrix_view<const float> rows) {
-        tiles(rows.rows, [&](index_t t, index_t i) { x_[t * step_ + i * row_] = rows(t, i); });
-        const auto rest = static_cast<std::size_t>(size_ - rows.rows) * sizeof(float);
-        if (step_ == 1)
-            for (index_t i = 0; i < states; ++i) std::memset(x_ + i * row_ + rows.rows, 0, rest);
-        else
-            std::memset(x_ + rows.rows * states, 0, rest * states);
+    void multiply(index_t i) {
+        typedef float pack __attribute__((vector_size(64)));
+        const float *re = kernel_.view().row(2 * i), *im = kernel_.view().row(2 * i + 1);
+        for (index_t k = 0; k < width_; k += 16) {
+            pack x, r, j;
+            std::memcpy(&x, f_ + k, 64), std::memcpy(&r, re + k, 64), std::memcpy(&j, im + k, 64);
+            const pack swapped = __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+            x = x * r + swapped * j;
+            std::memcpy(f_ + k, &x, 64);
+        }
     }
-    index_t chunk_, size_, bins_, step_, row_, bin_row_;
-    float* x_;
-    fftwf_complex* f_;
+    index_t chunk_, size_, row_, width_;
+    float *x_, *f_;
     fftwf_plan forward_, inverse_;
-    hrm::matrix<float> powers_;
-    std::vector<std::complex<float>> kernel_;
+    hrm::matrix<float> kernel_, powers_;
 };
 #endif
+
+hrm::diagonal<float> poles() {
+    hrm::diagonal<float> a;
+    for (index_t i = 0; i < states; ++i)
+        a.poles.push_back(static_cast<float>((i % 4 == 3 ? -1 : 1) * (1 - std::pow(10.0, -0.15 * static_cast<double>(i)))));
+    return a;
+}
+
+void engines(hrm::bench::report& report, index_t length) {
+    const auto a = poles();
+    hrm::random_stream r(1);
+    hrm::matrix<float> z(length, states), s(length, states), other(length, states);
+    r.fill_normal(z.flat());
+    const hrm::scan::shape shape{.batch = 1, .time = length};
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape);
+    hrm::scan::plan chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
+    hrm::scan::plan fft(hrm::cpu{}, hrm::scan::fft{}, a, shape);
+    auto naive = [&] {  // state by state, as the formula reads
+        for (index_t i = 0; i < states; ++i) {
+            float x = 0;
+            for (index_t t = 0; t < length; ++t) other(t, i) = x = a.poles[static_cast<std::size_t>(i)] * x + z(t, i);
+        }
+    };
+    auto copy = [&] {
+        std::memcpy(other.data(), z.data(), static_cast<std::size_t>(z.size()) * sizeof(float));
+        hrm::bench::keep(other);
+    };
+    const hrm::bench::point at{"L", static_cast<double>(length)};
+    report.compare("sequential", [&] { sequential.states(a, z, s); }, {{"copy", copy, 1.25}, {"plain loop", naive, 1.0}}, at);
+    report.compare("chunked", [&] { chunked.states(a, z, s); }, {{"sequential", [&] { sequential.states(a, z, other); }}}, at);
+#if defined(HRM_BENCH_FFTW3F)
+    const index_t chunk = std::min<index_t>(length, 1024);
+    fftw_scan whole(a, length), chunks(a, chunk);
+    report.compare("fft", [&] { fft.states(a, z, s); },
+                   {{"FFTW whole", [&] { whole.run(z, other); }, 1.0}, {"FFTW chunks", [&] { chunks.run(z, other); }, 1.0}}, at);
+    for (auto* peer : {&whole, &chunks}) {  // whether it computes the same
+        peer->run(z, other);
+        float off = 0;
+        for (index_t i = 0; i < s.size(); ++i) off = std::max(off, std::abs(s.data()[i] - other.data()[i]));
+        if (!(off < 1e-2f)) std::printf("FFTW's states are %g off ours\n", static_cast<double>(off));
+    }
+#else
+    report.compare("fft", [&] { fft.states(a, z, s); }, {{"sequential", [&] { sequential.states(a, z, other); }}}, at);
+#endif
+    hrm::bench::keep(s), hrm::bench::keep(other);
+}
+
+/// 10^6 tokens: the second half one by one, beside the first half and beside blocks of 777 and the whole of it.
+void streaming(hrm::bench::report& report) {
+    const index_t half = 500000;
+    const auto a = poles();
+    hrm::random_stream r(1);
+    hrm::matrix<float> z(2 * half, states), s(2 * half, states), state(1, states);
+    r.fill_normal(z.flat());
+    hrm::scan::plan plan(hrm::cpu{}, hrm::scan::sequential{}, a, {.batch = 1, .time = 2 * half});
+    auto tokens = [&](index_t first, index_t block) {
+        for (index_t t = first, count; t < first + half; t += count) {
+            count = std::min(block, first + half - t);
+            if (block == 1) {
+                hrm::scan::step(a, state.flat(), z.view().row_span(t));
+                std::memcpy(s.view().row(t), state.data(), states * sizeof(float));
+            } else {
+                plan.states(a, z.view().slice_rows(t, count), s.view().slice_rows(t, count), state, state);
+            }
+        }
+    };
+    report.compare("500000 tokens one by one", [&] { tokens(half, 1); },
+                   {{"those before", [&] { tokens(0, 1); }, 1.05},
+                    {"by 777", [&] { tokens(half, 777); }},
+                    {"at once", [&] { tokens(half, half); }}});
+    hrm::bench::keep(s);
+}
 
 }  // namespace
 
@@ -109,47 +179,16 @@ int main() {
     std::printf("FFTW is not installed: its rows are missing\n");
 #endif
     hrm::bench::report report("scan", {.rounds = 9});
-    hrm::diagonal<float> a;
-    for (index_t i = 0; i < states; ++i)
-        a.poles.push_back(static_cast<float>((i % 4 == 3 ? -1 : 1) * (1 - std::pow(10.0, -0.15 * static_cast<double>(i)))));
-    for (const index_t length : {512, 2048, 8192, 32768}) {
-        hrm::random_stream r(1);
-        hrm::matrix<float> z(length, states), s(length, states), other(length, states);
-        r.fill_normal(z.flat());
-        const hrm::scan::shape shape{.batch = 1, .time = length};
-        hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape);
-        hrm::scan::plan chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
-        hrm::scan::plan fft(hrm::cpu{}, hrm::scan::fft{}, a, shape);
-        auto naive = [&] {  // state by state, as the formula reads
-            for (index_t i = 0; i < states; ++i) {
-                float x = 0;
-                for (index_t t = 0; t < length; ++t) other(t, i) = x = a.poles[static_cast<std::size_t>(i)] * x + z(t, i);
-            }
-        };
-        auto copy = [&] {
-            std::memcpy(other.data(), z.data(), static_cast<std::size_t>(z.size()) * sizeof(float));
-            hrm::bench::keep(other);
-        };
-        const auto at = ", L = " + std::to_string(length);
-        report.compare("sequential" + at, [&] { sequential.states(a, z, s); },
-                       {{"copy", copy, 1.25}, {"plain loop", naive, 1.0}});
-        report.compare("chunked" + at, [&] { chunked.states(a, z, s); },
-                       {{"sequential", [&] { sequential.states(a, z, other); }}});
-#if defined(HRM_BENCH_FFTW3F)
-        const index_t chunk = std::min<index_t>(length, 1024);
-        fftw_scan whole(a, length, layout::side_by_side), whole_turned(a, length, layout::turned);
-        fftw_scan chunks(a, chunk, layout::side_by_side), chunks_turned(a, chunk, layout::turned);
-        report.compare("fft" + at, [&] { fft.states(a, z, s); },
-                       {{"FFTW whole", [&] { whole.run(z, other); }, 1.0},
-                        {"  turned", [&] { whole_turned.run(z, other); }, 1.0},
-                        {"FFTW chunks", [&] { chunks.run(z, other); }, 1.0},
-                        {"  turned", [&] { chunks_turned.run(z, other); }, 1.0}});
-#else
-        report.compare("fft" + at, [&] { fft.states(a, z, s); },
-                       {{"sequential", [&] { sequential.states(a, z, other); }}});
-#endif
-        hrm::bench::keep(s);
-        hrm::bench::keep(other);
+    for (const index_t length : {512, 2048, 8192, 32768}) engines(report, length);
+    streaming(report);
+    hrm::bench::report threads("scan_threads", {.threads = 2, .rounds = 9});
+    for (const index_t length : {2048, 4096, 8192, 16384, 32768, 65536, 131072}) {
+        const auto a = poles();
+        hrm::matrix<float> z(length, states, 1.0f), s(length, states);
+        hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, {.batch = 1, .time = length});
+        hrm::scan::plan chunked(hrm::cpu{.threads = 2}, hrm::scan::chunked{}, a, {.batch = 1, .time = length});
+        threads.compare("chunked on two threads", [&] { chunked.states(a, z, s); }, {{"sequential", [&] { sequential.states(a, z, s); }}},
+                        {"L", static_cast<double>(length)});
     }
-    return report.finish();
+    return report.finish() + threads.finish();
 }
