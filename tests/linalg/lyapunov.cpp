@@ -55,3 +55,38 @@ TEST_CASE("lyapunov says what is wrong, and a zero B is no error") {
     CHECK(lyapunov_factor(matrix<double>{{-1}}, matrix<double>{{0}})(0, 0) == 0);
     CHECK(lyapunov(matrix<double>{}, matrix<double>{}).empty());
 }
+
+TEST_CASE("a pair that is almost a double pole: its factor solves the equation, beside what stands above it") {
+    for (const double w : {1e-15, 1e-13, 1e-9, 1e-4, 0.3, 30.0})
+        for (const double skew : {1.0, 1e-3})
+            for (const index_t inputs : {1, 2, 3}) {
+                const index_t n = 5;
+                random_stream r(8);
+                matrix<double> t(n, n), b(n, inputs);
+                r.fill_normal(b.flat());
+                for (index_t i = 0; i < n; ++i) {
+                    t(i, i) = -1 - static_cast<double>(i);
+                    for (index_t j = i + 1; j < n; ++j) t(i, j) = r.normal();
+                }
+                t(3, 3) = t(2, 2);
+                t(2, 3) = w / skew;
+                t(3, 2) = -w * skew;
+                if (inputs == 2)
+                    for (index_t j = 0; j < inputs; ++j) b(3, j) = 2 * b(2, j);  // parallel rows
+                const auto u = detail::quasi_triangular_factor(t.view(), b);
+                matrix<double> x(n, n), tx(n, n), bb(n, n);
+                multiply(u.view(), transposed(u.view()), x.view());
+                multiply(t.view(), x.view(), tx.view());
+                multiply(b.view(), transposed(b.view()), bb.view());
+                double off = 0, size = 0;
+                for (index_t i = 0; i < n; ++i)
+                    for (index_t j = 0; j < n; ++j) {
+                        off = std::max(off, std::abs(tx(i, j) + tx(j, i) + bb(i, j)));
+                        size = std::max(size, std::abs(tx(i, j)));
+                    }
+                CAPTURE(w);
+                CAPTURE(skew);
+                CAPTURE(inputs);
+                CHECK(off <= 100 * 0x1p-52 * size);  // of n^2 terms of that size
+            }
+}

@@ -74,12 +74,22 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     const double minor = length > 0 ? std::abs(x) / (length * major) : 0;
     const double co = d >= 0 ? major : minor, si = std::copysign(d >= 0 ? minor : major, x);
     const double root1 = std::sqrt(x1), root2 = std::sqrt(x2);
+    double* const b1 = out.b.data();
+    double* const b2 = b1 + m;
     for (index_t j = 0; j < m; ++j) {
-        out.b[static_cast<std::size_t>(j)] = (co * first(j) + si * second(j)) / root1;
-        out.b[static_cast<std::size_t>(m + j)] = root2 > 0 ? (co * second(j) - si * first(j)) / root2 : 0;
+        b1[j] = (co * first(j) + si * second(j)) / root1;
+        b2[j] = root2 > 0 ? (co * second(j) - si * first(j)) / root2 : 0;
     }
     out.m[0][1] = omega * root2 / root1;
     out.m[1][0] = root2 > 0 ? -omega * root1 / root2 : 0;
+    if (root2 > 0 && root2 < root1 / 2) {
+        // Almost a double pole: b2 is what is left of two nearly equal numbers, divided by almost nothing. Its part along b1
+        // follows from M + M^T = -b b^T, the length of the rest from gram, and only the direction of the rest from it.
+        const double square = dot(b1, b1, m), along = -(out.m[0][1] + out.m[1][0]) / square, shared = dot(b1, b2, m) / square;
+        axpy(-shared, b1, b2, m);
+        const double length2 = std::sqrt(dot(b2, b2, m)), rest = std::sqrt(gram / square) / (root1 * root2);
+        for (index_t j = 0; j < m; ++j) b2[j] = along * b1[j] + (length2 > 0 ? rest * (b2[j] / length2) : 0);
+    }
     out.u[0][0] = largest * root1 * co;
     out.u[0][1] = -largest * root2 * si;
     out.u[1][0] = largest * root1 * si / g;
