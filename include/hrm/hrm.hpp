@@ -24,6 +24,7 @@
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/simd.hpp>
 #include <hrm/linalg/solve.hpp>
+#include <hrm/linalg/sparse.hpp>
 #include <hrm/linalg/stein.hpp>
 #include <hrm/linalg/svd.hpp>
 
@@ -39,6 +40,7 @@
 #include <hrm/systems/modal.hpp>
 #include <hrm/systems/norms.hpp>
 #include <hrm/systems/response.hpp>
+#include <hrm/systems/sparse.hpp>
 #include <hrm/systems/split.hpp>
 #include <hrm/systems/stability.hpp>
 #include <hrm/systems/structure.hpp>
@@ -65,6 +67,7 @@
 #include <hrm/reduction/hankel_norm.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/reduction/limited.hpp>
+#include <hrm/reduction/low_rank.hpp>
 #include <hrm/reduction/markov.hpp>
 #include <hrm/reduction/minimal.hpp>
 #include <hrm/reduction/modal_truncation.hpp>

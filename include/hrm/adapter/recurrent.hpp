@@ -149,6 +149,12 @@ public:
             for (std::size_t i = 0; i < a.re.size(); ++i) out.push_back(-1 / std::log(std::hypot(a.re[i], a.im[i])));
         return out;
     }
+    /// What multiplies every row of the tensor B in the system's B.
+    std::vector<double> input_scale() const {
+        std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients())), scale(static_cast<std::size_t>(states()));
+        transition(flat, scale);
+        return scale;
+    }
     /// The initial state of every document, all n states; zero where none is learned.
     std::vector<double> initial_state() const {
         std::vector<double> s(static_cast<std::size_t>(states()), 0.0);

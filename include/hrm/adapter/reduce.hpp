@@ -28,30 +28,33 @@ struct reduction_report {
 template <real S>
 struct reduction : reduction_report {
     std::unique_ptr<reduced_adapter<S>> adapter;
+    matrix<double> t, w;  ///< n x order:  s ~ t s_r,  s_r = w^T s,  both adapters' states as they run
 };
 
 namespace detail {
 
 /// The system in the coordinates of its poles where those are well conditioned, together with columns x that live in its
-/// state space (order x any): extra inputs change nothing else.
+/// state space (order x any) and rows y that read it (any x order): extra inputs and outputs change nothing else.
 struct modal_form {
     rediagonalized form;
-    matrix<double> x;
+    matrix<double> x, y;
 };
-inline modal_form to_modes(const discrete<dense<double>>& system, const matrix<double>& x) {
-    const index_t m = system.inputs();
-    auto wider = system;
-    wider.d = {};
-    wider.b = matrix<double>(system.order(), m + x.cols());
-    for (index_t i = 0; i < system.order(); ++i) {
+inline modal_form to_modes(const discrete<dense<double>>& system, const matrix<double>& x, const matrix<double>& y = {}) {
+    const index_t m = system.inputs(), p = system.outputs(), r = system.order();
+    discrete<dense<double>> wider{system.a, matrix<double>(r, m + x.cols()), matrix<double>(p + y.rows(), r), {}};
+    for (index_t i = 0; i < r; ++i) {
         for (index_t j = 0; j < m; ++j) wider.b(i, j) = system.b(i, j);
         for (index_t j = 0; j < x.cols(); ++j) wider.b(i, m + j) = x(i, j);
+        for (index_t j = 0; j < p; ++j) wider.c(j, i) = system.c(j, i);
+        for (index_t j = 0; j < y.rows(); ++j) wider.c(p + j, i) = y(j, i);
     }
-    modal_form out{rediagonalize(wider), {}};
+    modal_form out{rediagonalize(wider), {}, {}};
     std::visit(
         [&](auto& s) {
             out.x = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(m, x.cols())));
+            out.y = matrix<double>(matrix_view<const double>(s.c.view().slice_rows(p, y.rows())));
             s.b = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(0, m)));
+            s.c = matrix<double>(matrix_view<const double>(s.c.view().slice_rows(0, p)));
             s.d = system.d;
         },
         out.form.system);
@@ -72,8 +75,11 @@ void copy_gate(const adapter<S>& from, adapter<S>& to) {
                         to.parameters()[to.parameters().find(e.name)].data);
 }
 
+/// Whether a gate that nobody trains becomes a scalar one that can be.
+enum class constant_gate { opened, kept };
+
 template <real S, class System>
-reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matrix<double>* wc, balance_options o) {
+reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matrix<double>* wc, balance_options o, constant_gate fixed) {
     const auto& gate_part = a.gating();
     const auto& p = a.parameters();
     const bool by_channel = gate_part.kind() == gate::per_channel;
@@ -94,18 +100,17 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     out.certified = small.certified && !a.learns_initial_state();
     multiply(c.view(), small.t.view(), small.system.c.view());
 
-    // The learned start of a document goes the way of every state: s_r = w^T s, then into the poles' coordinates.
-    const auto start = a.initial_state();
-    matrix<double> s0(out.order, 1);
-    for (index_t i = 0; i < out.order; ++i)
-        for (index_t j = 0; j < small.w.rows(); ++j) s0(i, 0) += small.w(j, i) * start[static_cast<std::size_t>(j)];
-    const auto modes = to_modes(small.system, s0);
+    // What lives in the states goes the way of every state, s_r = w^T s, then into the poles' coordinates; t comes back.
+    const auto modes = to_modes(small.system, transpose(small.w), small.t);
+    out.t = modes.y;
+    out.w = transpose(modes.x);
     out.diagonal = modes.form.diagonal();
     out.condition = modes.form.condition;
 
     reduced_options r;
     const bool constant = gate_part.kind() == gate::none || gate_part.kind() == gate::frozen;
-    r.gate = constant ? gate::scalar : gate_part.kind();
+    const bool opened = constant && fixed == constant_gate::opened;
+    r.gate = opened ? gate::scalar : gate_part.kind();
     r.gate_start = constant ? gate_part.at(p, 0) : 0.5;
     r.scale = a.factor();
     r.feedthrough = weighted.d.empty() ? feedthrough::none : feedthrough::diagonal;
@@ -114,15 +119,21 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     out.adapter = adapter_of<S>(modes.form, r);
     if (!constant) copy_gate<S>(a, *out.adapter);
     if (out.adapter->learns_initial_state()) {
+        const auto start = a.initial_state();
         auto& q = out.adapter->parameters();
-        for (index_t i = 0; i < out.order; ++i) q[q.find("s0")](i, 0) = static_cast<S>(modes.x(i, 0));
+        for (index_t i = 0; i < out.order; ++i) {
+            double sum = 0;
+            for (index_t j = 0; j < out.w.rows(); ++j) sum += out.w(j, i) * start[static_cast<std::size_t>(j)];
+            q[q.find("s0")](i, 0) = static_cast<S>(sum);
+        }
     }
     return out;
 }
 template <real S>
-reduction<S> truncate(const recurrent_adapter<S>& a, const matrix<double>* wc, const balance_options& o) {
-    if (a.shape().full > 0) return truncate(a, a.dense_system(output_gain::left_out), wc, o);
-    return truncate(a, a.system(output_gain::left_out), wc, o);
+reduction<S> truncate(const recurrent_adapter<S>& a, const matrix<double>* wc, const balance_options& o,
+                      constant_gate fixed = constant_gate::opened) {
+    if (a.shape().full > 0) return truncate(a, a.dense_system(output_gain::left_out), wc, o, fixed);
+    return truncate(a, a.system(output_gain::left_out), wc, o, fixed);
 }
 
 }  // namespace detail

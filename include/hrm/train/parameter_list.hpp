@@ -40,11 +40,11 @@ public:
     parameter_list() = default;
     explicit parameter_list(parameter_set<S>& set) { add("", set); }
     explicit parameter_list(adapter_set<S>& adapters) {
-        for (std::size_t i = 0; i < adapters.size(); ++i) {
-            auto& a = adapters[i];
-            add(std::to_string(i) + "." + std::to_string(a.layer) + "." + std::string(hrm::name(a.site)) + ".",
-                a.adapter->parameters());
-        }
+        for (std::size_t i = 0; i < adapters.size(); ++i) add(prefix(adapters, i), adapters[i].adapter->parameters());
+    }
+    /// What the names of a set's i-th adapter begin with: "3.1.q.".
+    static std::string prefix(const adapter_set<S>& adapters, std::size_t i) {
+        return std::to_string(i) + "." + std::to_string(adapters[i].layer) + "." + std::string(hrm::name(adapters[i].site)) + ".";
     }
 
     void add(const std::string& prefix, parameter_set<S>& set) {

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include <hrm/linalg/sparse.hpp>
+#include <hrm/systems/convert.hpp>
+#include <hrm/systems/descriptor.hpp>
+
+namespace hrm {
+
+/// A large A with few entries, as the structure of a continuous system:  E x' = A x + B u,  y = C x + D u.
+///     continuous<sparse<double>> heat{{laplacian}, b, c, {}};
+/// e: n x n, invertible, or without rows: I.  What takes it says so; the dense algorithms do not.
+template <real S>
+struct sparse {
+    using scalar = S;
+    sparse_matrix<S> a, e = {};
+    index_t order() const { return a.rows(); }
+    bool has_e() const { return e.rows() > 0; }
+    /// Throws shape_error unless A is square and E like it.
+    void check() const {
+        require_shape("hrm::sparse", "A", a.rows(), a.cols(), a.rows(), a.rows());
+        if (has_e()) require_shape("hrm::sparse", "E", e.rows(), e.cols(), a.rows(), a.rows());
+    }
+};
+
+template <real T, real S>
+sparse<T> cast(const sparse<S>& a) {
+    return {a.a.template cast<T>(), a.e.template cast<T>()};
+}
+
+/// The dense system with E solved for: for small n.  O(n^3).  Throws as explicit_form of a dense E.
+template <real S>
+continuous<dense<double>> explicit_form(const continuous<sparse<S>>& system) {
+    system.check();
+    const index_t n = system.order();
+    const auto dense_form = [&](const sparse_matrix<S>& m) {
+        matrix<double> x(n, n);
+        for (index_t j = 0; j < m.outerSize(); ++j)
+            for (typename sparse_matrix<S>::InnerIterator it(m, j); it; ++it) x(it.row(), j) += static_cast<double>(it.value());
+        return x;
+    };
+    continuous<dense<double>> g{{dense_form(system.a.a)}, detail::cast_elements<double>(system.b), detail::cast_elements<double>(system.c),
+                                detail::cast_elements<double>(system.d)};
+    if (!system.a.has_e()) return g;
+    return explicit_form(dense_form(system.a.e), g);
+}
+
+namespace detail {
+
+/// m + shift e, e empty for I.  Entries on the diagonal are made where there are none.
+template <class T, class S>
+sparse_matrix<T> shifted(const sparse<S>& a, T scale, T shift) {
+    sparse_matrix<T> other(a.order(), a.order());
+    if (a.has_e()) other = a.e.template cast<T>();
+    else other.setIdentity();
+    sparse_matrix<T> sum = a.a.template cast<T>() * scale + other * shift;
+    sum.makeCompressed();
+    return sum;
+}
+
+template <class T, class S>
+column_block<T> to_columns(const matrix<S>& x) {
+    return as_eigen(x).template cast<T>();
+}
+
+}  // namespace detail
+
+/// G(i omega) = C (i omega E - A)^-1 B + D, p x m, at each omega: a sparse factorisation a point.
+template <real S>
+std::vector<matrix<std::complex<double>>> frequency_response(const continuous<sparse<S>>& system, std::span<const double> omega) {
+    using complex = std::complex<double>;
+    system.check();
+    sparse_solver<complex> solver(symmetry::general);
+    const auto b = detail::to_columns<complex>(system.b), c = detail::to_columns<complex>(system.c);
+    std::vector<matrix<complex>> r;
+    for (const double w : omega) {
+        solver.factor(detail::shifted<complex>(system.a, -1.0, {0, w}));
+        const column_block<complex> g = c * solver.solve(b);
+        r.push_back(from_eigen(g));
+        if (!system.d.empty())
+            for (index_t i = 0; i < r.back().rows(); ++i)
+                for (index_t j = 0; j < r.back().cols(); ++j) r.back()(i, j) += static_cast<double>(system.d(i, j));
+    }
+    return r;
+}
+
+}  // namespace hrm
