@@ -65,12 +65,16 @@
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/hankel_norm.hpp>
+#include <hrm/reduction/hankel_operator.hpp>
+#include <hrm/reduction/identify.hpp>
 #include <hrm/reduction/jacobi.hpp>
+#include <hrm/reduction/least_squares.hpp>
 #include <hrm/reduction/limited.hpp>
 #include <hrm/reduction/low_rank.hpp>
 #include <hrm/reduction/markov.hpp>
 #include <hrm/reduction/minimal.hpp>
 #include <hrm/reduction/modal_truncation.hpp>
+#include <hrm/reduction/randomized_svd.hpp>
 #include <hrm/reduction/rank.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/reduction/refine.hpp>

@@ -9,7 +9,7 @@ BEGIN {
     below["linalg"] = "core linalg"
     below["fourier"] = "core linalg fourier"
     below["systems"] = "core linalg systems"
-    below["reduction"] = "core linalg systems reduction"
+    below["reduction"] = "core linalg systems fourier reduction"
     below["scan"] = "core linalg systems fourier scan"
     below["adapter"] = "core linalg systems fourier reduction scan adapter"
     below["model"] = below["adapter"] " model"

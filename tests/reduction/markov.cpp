@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/hankel.hpp>
+
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -47,4 +49,32 @@ TEST_CASE("ERA of nothing and of too little") {
     CHECK(era(zero).system.order() == 0);
     CHECK(era(zero).system.b.cols() == 3);
     CHECK_THROWS_AS(era(std::span(zero).first(1)), shape_error);
+}
+
+TEST_CASE("ERA of a large Hankel matrix: never formed, the same system, an error with it") {
+    random_stream r(3);
+    const auto s = random_pairs(r, 2, 5, 9, 7, 0.9);
+    const auto h = markov(s, 200);  // 700 x 900
+    REQUIRE(700 * 900 > detail::era_dense_size);
+    const auto got = era(h);
+    CHECK(got.system.order() == 12);
+    CHECK(got.failure > 0);
+    CHECK(got.error <= 1e-10 * got.sigma[0]);
+    CHECK(relative_distance(markov(s, 300), markov(got.system, 300)) <= 1e-9);
+    const auto exact = jacobi_svd(block_hankel(h, 100, 100)).sigma;
+    for (std::size_t i = 0; i < 12; ++i) CHECK(std::abs(got.sigma[i] - exact[i]) <= 1e-12 * exact[0]);
+    // And these are the Hankel singular values: what lies beyond 100 steps is below rounding.
+    const auto hsv = hankel_singular_values(s);
+    for (std::size_t i = 0; i < 12; ++i) CHECK(std::abs(got.sigma[i] - hsv[i]) <= 1e-8 * hsv[0]);
+    CHECK(era(h, {.rank = 4}).system.order() == 4);
+    CHECK(era(h).system.a.a == got.system.a.a);
+}
+
+TEST_CASE("ERA without inputs or outputs, and of what is not finite") {
+    CHECK(era(std::vector<matrix<double>>(4, matrix<double>(0, 2))).system.order() == 0);
+    CHECK(era(std::vector<matrix<double>>(4, matrix<double>(3, 0))).system.c.rows() == 3);
+    std::vector<matrix<double>> h(4, matrix<double>(1, 1));
+    h[2](0, 0) = std::nan("");
+    CHECK_THROWS_WITH_AS(era(h), "hrm::era: a Markov parameter is not finite", numerical_error);
+    CHECK(era(std::vector<matrix<double>>(1200, matrix<double>(1, 1))).system.order() == 0);
 }
