@@ -58,7 +58,9 @@
 
 #include <hrm/reduction/balance.hpp>
 #include <hrm/reduction/balanced.hpp>
+#include <hrm/reduction/balanced_pod.hpp>
 #include <hrm/reduction/cauchy.hpp>
+#include <hrm/reduction/cross_gramian.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/reduction/empirical.hpp>
 #include <hrm/reduction/factor.hpp>

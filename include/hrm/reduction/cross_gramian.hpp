@@ -1,0 +1,81 @@
+#pragma once
+
+#include <complex>
+
+#include <hrm/reduction/gramian.hpp>
+
+namespace hrm {
+namespace detail {
+
+/// X = T^-1 X' T of X' the cross Gramian in complex modes, T: (re, im) -> (re + i im, re - i im) of each pair.
+template <class Domain>
+matrix<double> modal_cross_gramian(const complex_pairs<double>& a, const matrix<double>& b, const matrix<double>& c) {
+    using complex = std::complex<double>;
+    const index_t q = a.reals(), k = a.pairs(), n = q + 2 * k;
+    const complex i1(0, 1);
+    const auto l = modal(a, b);
+    matrix<complex> bm(n, b.cols()), cm(c.rows(), n), x(n, n);
+    for (index_t j = 0; j < b.cols(); ++j)
+        for (index_t i = 0; i < q + k; ++i) {
+            bm(i, j) = l.b(i, j);
+            if (i >= q) bm(i + k, j) = std::conj(l.b(i, j));
+        }
+    for (index_t j = 0; j < c.rows(); ++j) {
+        for (index_t i = 0; i < q; ++i) cm(j, i) = c(j, i);
+        for (index_t i = q; i < q + k; ++i) {
+            cm(j, i) = 0.5 * complex(c(j, i), -c(j, i + k));
+            cm(j, i + k) = std::conj(cm(j, i));
+        }
+    }
+    const auto pole = [&](index_t i) { return i < q + k ? l.pole(i) : std::conj(l.pole(i - k)); };
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) {
+            complex sum = 0;
+            for (index_t h = 0; h < b.cols(); ++h) sum += bm(i, h) * cm(h, j);
+            x(i, j) = sum / Domain::denominator(pole(i), std::conj(pole(j)));
+        }
+    for (index_t i = q; i < q + k; ++i)
+        for (index_t j = 0; j < n; ++j) {
+            const complex u = x(i, j), v = x(i + k, j);
+            x(i, j) = 0.5 * (u + v);
+            x(i + k, j) = 0.5 * i1 * (v - u);
+        }
+    matrix<double> out(n, n);
+    for (index_t i = 0; i < n; ++i) {
+        for (index_t j = 0; j < q; ++j) out(i, j) = x(i, j).real();
+        for (index_t j = q; j < q + k; ++j) {
+            out(i, j) = (x(i, j) + x(i, j + k)).real();
+            out(i, j + k) = (i1 * (x(i, j) - x(i, j + k))).real();
+        }
+    }
+    return out;
+}
+
+}  // namespace detail
+
+/// The cross Gramian of a stable system with as many outputs as inputs,
+///     discrete:  X = sum_k A^k B C A^k,          A X A - X + B C = 0
+///     continuous:  X = int exp(A t) B C exp(A t) dt,  A X + X A + B C = 0
+/// n x n, not symmetric in general. X^2 = Wc Wo where the system is symmetric, G = G^T (one input and output always): its
+/// eigenvalues are then the Hankel singular values with signs, from one equation.
+/// Diagonal and pairs: (B C)_ij / (1 - l_i l_j), continuous / -(l_i + l_j), O(n^2 m).  Throws shape_error unless p = m,
+/// unstable_error where A is not stable.  Fernando & Nicholson 1983.
+template <linear_system T>
+    requires(detail::is_modal<T>)
+matrix<double> cross_gramian(const T& system) {
+    system.check();
+    require_size("hrm::cross_gramian", "outputs", system.outputs(), system.inputs());
+    const auto s = cast<double>(system);
+    detail::require_finite("hrm::cross_gramian", "B", s.b);
+    detail::require_finite("hrm::cross_gramian", "C", s.c);
+    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    const auto pairs = [](const auto& a) {
+        if constexpr (std::same_as<std::decay_t<decltype(a)>, diagonal<double>>) return complex_pairs<double>{a.poles, {}, {}};
+        else return a;
+    };
+    const auto a = pairs(s.a);
+    detail::require_stable<domain>("hrm::cross_gramian", detail::modal(a, s.b));
+    return detail::modal_cross_gramian<domain>(a, s.b, s.c);
+}
+
+}  // namespace hrm
