@@ -123,4 +123,5 @@
 #include <hrm/train/loss.hpp>
 #include <hrm/train/next_token.hpp>
 #include <hrm/train/parameter_list.hpp>
+#include <hrm/train/reduce_in_training.hpp>
 #include <hrm/train/schedule.hpp>
