@@ -19,8 +19,9 @@ struct reduction_report {
     index_t order = 0;          ///< states kept
     double gain = 1;            ///< |gate * factor|; per channel the gate is inside sigma, per token it counts as 1
     double bound = 0;           ///< of ||A - A_r||_inf, gain included
+    double rounding = 0;        ///< what rounding in double may add, gain included
     std::optional<double> measured_error;  ///< ||A - A_r||_inf itself, gain included, where options.error asked for it
-    bool certified = false;     ///< bound is a theorem: exact Gramians, and every document starts from zero
+    bool certified = false;     ///< bound + rounding is a theorem: exact Gramians, and every document starts from zero
     bool diagonal = true;       ///< A_r runs by its poles; false: dense, because cond(V) was too large
     double condition = 1;       ///< cond(V) of the poles' coordinates
 };
@@ -96,6 +97,7 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     out.sigma = small.sigma;
     out.order = small.order();
     out.bound = out.gain * small.bound;
+    out.rounding = out.gain * small.rounding;
     if (small.measured_error) out.measured_error = out.gain * *small.measured_error;
     out.certified = small.certified && !a.learns_initial_state();
     multiply(c.view(), small.t.view(), small.system.c.view());

@@ -20,8 +20,8 @@ auto balance_stable(const T& s, const balance_options& o, double* growth = nullp
     };
     const auto choose = [&](const auto& g) {
         if constexpr (!is_modal<T>)
-            if (const auto modes = find_modes(g.a.a))
-                return run(g, [&](const matrix<double>& x) { return modes->from_modes(times_state(modes->a, modes->to_modes(x))); });
+            if (const auto modes = find_modes(g))
+                return run(g, [&](const matrix<double>& x) { return times_blocks(*modes, g.a.a, x); });
         return run(g, [&](const matrix<double>& x) { return times_state(g.a, x); });
     };
     auto out = [&] {
@@ -30,7 +30,8 @@ auto balance_stable(const T& s, const balance_options& o, double* growth = nullp
         return choose(s);
     }();
     describe(out);
-    out.certified = out.stable;
+    // Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
+    out.certified = out.stable && out.rounding <= (out.sigma.empty() ? 0 : 0.01 * out.sigma[0]);
     if (o.error == error_report::measured && out.stable) measure(s, out);
     return out;
 }
@@ -38,8 +39,18 @@ auto balance_stable(const T& s, const balance_options& o, double* growth = nullp
 /// The stable part reduced, the rest put beside it again.
 template <linear_system T>
 auto balance_split(const T& s, const balance_options& o) {
-    const auto parts = split(s, o.margin);
-    auto out = balance_stable(parts.stable, o);
+    // Where the two parts lean on each other so much that the stable one, formed by itself, is not, its poles next to the
+    // boundary go to the other side as well.
+    auto parts = split(s, o.margin);
+    auto out = [&] {
+        for (double margin = o.margin;;) try {
+                return balance_stable(parts.stable, o);
+            } catch (const unstable_error&) {
+                if (parts.stable.order() == 0) throw;
+                margin = std::max(10 * margin, 1e-8 * std::sqrt(frobenius_squared(to_dense(s.a))));
+                parts = split(s, margin);
+            }
+    }();
     const index_t n = s.order(), ns = parts.stable.order(), nu = n - ns, r = out.order(), rows = out.t.cols();
     out.unstable = nu;
     out.split_condition = parts.condition;
@@ -82,14 +93,14 @@ inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, 
 
 template <linear_system T>
 auto balance_double(const T& s, const balance_options& o) {
+    check_finite("hrm::balance", s);
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
     if constexpr (is_modal<T>) {
         bool inside = true;
         for (const auto& l : eigenvalues(s.a)) inside = inside && depth<T>(l) > std::max(0.0, o.margin);
         return inside ? balance_stable(s, o) : balance_split(s, o);
     } else {
-        require_finite("hrm::balance", "A", s.a.a);
-        if (const auto modes = find_modes(s.a.a)) {
+        if (const auto modes = find_modes(s)) {
             bool inside = true;
             for (const auto& l : eigenvalues(modes->a)) inside = inside && depth<T>(l) > std::max(0.0, o.margin);
             if (inside) return balance_stable(s, o);
@@ -113,11 +124,11 @@ auto balance_double(const T& s, const balance_options& o) {
 
 /// Reduces a system to the states that matter most to its input-output map.
 ///     auto r = hrm::balance(system, {.tolerance = 1e-3});
-///     r.system;  r.sigma;  r.bound;      // ||G - Gr||_inf <= bound = 2 * (sum of the distinct dropped sigma)
+///     r.system;  r.sigma;  r.bound;      // ||G - Gr||_inf <= bound + rounding, bound = 2 * (sum of the distinct dropped sigma)
 /// a: n x n, b: n x m, c: p x n, d is kept.  O(n^3), and O(n^2) and a small O(rank^3) for modal A, also in disguise
 /// (find_modes); offline, in double.  Unstable and integrating poles are split off, kept and counted, or refused: see
-/// balance_options. Unreachable and unobservable states, zero B or C, m, p or n = 0 give a result, of order at most the
-/// numerical rank.  Throws numerical_error on what is not finite, unstable_error (a numerical_error) where A is refused.
+/// balance_options; certified is then about the stable part. Unreachable and unobservable states, zero B or C, m, p or n = 0
+/// give a result, of order at most the numerical rank.  Throws numerical_error on what is not finite, unstable_error (a numerical_error) where A is refused.
 /// Residualising a discrete system balances its textbook form x_{k+1} = A x_k + B u_k, y_k = C A x_k + (D + C B) u_k; the
 /// result needs C A_r^-1, and where A_r is singular p more states for a delayed read-out (counted in `delayed`).
 /// Moore 1981, Glover 1984; square-root form, Laub, Heath, Paige & Ward 1987.
@@ -136,8 +147,9 @@ auto balance(const T& system, const matrix<double>& wc, const matrix<double>& wo
     system.check();
     require_shape("hrm::balance", "Wc", wc.rows(), wc.cols(), system.order(), system.order());
     require_shape("hrm::balance", "Wo", wo.rows(), wo.cols(), system.order(), system.order());
-    const auto c = factor_semidefinite(wc), o = factor_semidefinite(wo);
     auto s = cast<double>(system);
+    detail::check_finite("hrm::balance", s);
+    const auto c = factor_semidefinite(wc), o = factor_semidefinite(wo);
     const auto whole = s;
     if constexpr (in_discrete_time<T>)
         if (options.weak == weak_states::residualize) s = detail::to_textbook(s);

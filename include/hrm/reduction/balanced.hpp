@@ -51,7 +51,9 @@ struct balanced_system {
     R system;                         ///< order r, unstable states last
     std::vector<double> sigma;        ///< all Hankel singular values of the stable part, descending
     double bound = 0;                 ///< 2 * sum of the distinct dropped sigma
-    bool certified = false;           ///< bound is a theorem: the Gramians were exact and what they describe stays stable
+    double rounding = 0;              ///< what rounding may add, to first order (hrm/reduction/detail/rounding.hpp)
+    bool certified = false;           ///< |G - Gr|_inf <= bound + rounding: exact Gramians, a stable result, rounding <= sigma_1 / 100
+    double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
     std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept
     matrix<double> t, w;              ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I

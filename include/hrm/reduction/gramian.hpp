@@ -9,6 +9,7 @@
 #include <hrm/reduction/cauchy.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/systems/convert.hpp>
+#include <hrm/systems/stability.hpp>
 
 // Exact Gramians,   discrete:  Wc = sum_k A^k B B^T (A^T)^k,          A Wc A^T - Wc + B B^T = 0,
 //               continuous:  Wc = int exp(A t) B B^T exp(A^T t) dt,  A Wc + Wc A^T + B B^T = 0,
@@ -83,6 +84,12 @@ void require_stable(const char* where, const modal_rows& s) {
             throw_unstable(where, disk ? "spectral radius" : "spectral abscissa", disk ? std::abs(l) : l.real(), disk ? 1 : 0);
 }
 
+/// A result, or an error where it is beyond the range of double.
+inline matrix<double> in_range(const char* where, matrix<double> w) {
+    require_finite(where, "the result", w);
+    return w;
+}
+
 template <linear_system T>
 inline constexpr bool is_modal = !std::same_as<typename T::structure_type, dense<typename T::scalar>>;
 
@@ -101,14 +108,15 @@ template <linear_system T>
 matrix<double> controllability(const T& system) {
     system.check();
     const auto s = cast<double>(system);
+    detail::require_finite("hrm::controllability", "A", s.a);
     detail::require_finite("hrm::controllability", "B", s.b);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
         detail::require_stable<domain>("hrm::controllability", rows);
-        return detail::planar_gramian(rows, [](auto x, auto y) { return 1.0 / domain::denominator(x, y); });
-    } else if constexpr (in_discrete_time<T>) return stein(s.a.a, detail::squared(s.b));
-    else return lyapunov(s.a.a, detail::squared(s.b));
+        return detail::in_range("hrm::controllability", detail::planar_gramian(rows, [](auto x, auto y) { return 1.0 / domain::denominator(x, y); }));
+    } else if constexpr (in_discrete_time<T>) return detail::in_range("hrm::controllability", stein(s.a.a, detail::squared(s.b)));
+    else return detail::in_range("hrm::controllability", lyapunov(s.a.a, detail::squared(s.b)));
 }
 
 /// Wo of a stable system, n x n: controllability of the dual.
@@ -125,8 +133,10 @@ template <linear_system T>
 matrix<double> controllability(const T& system, index_t steps) {
     system.check();
     const auto s = cast<double>(system);
-    return detail::planar_gramian(detail::modal(s.a, s.b),
-                                  [steps](auto x, auto y) { return detail::geometric_sum(x * std::conj(y), steps); });
+    detail::require_finite("hrm::controllability", "A", s.a);
+    detail::require_finite("hrm::controllability", "B", s.b);
+    return detail::in_range("hrm::controllability",
+                            detail::planar_gramian(detail::modal(s.a, s.b), [steps](auto x, auto y) { return detail::geometric_sum(x * std::conj(y), steps); }));
 }
 template <linear_system T>
     requires(in_discrete_time<T> && detail::is_modal<T>)
@@ -140,14 +150,15 @@ template <linear_system T>
 matrix<double> controllability_factor(const T& system) {
     system.check();
     const auto s = cast<double>(system);
+    detail::require_finite("hrm::controllability_factor", "A", s.a);
     detail::require_finite("hrm::controllability_factor", "B", s.b);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
         detail::require_stable<domain>("hrm::controllability_factor", rows);
-        return cauchy_factor<domain>(rows);
-    } else if constexpr (in_discrete_time<T>) return stein_factor(s.a.a, s.b);
-    else return lyapunov_factor(s.a.a, s.b);
+        return detail::in_range("hrm::controllability_factor", cauchy_factor<domain>(rows));
+    } else if constexpr (in_discrete_time<T>) return detail::in_range("hrm::controllability_factor", stein_factor(s.a.a, s.b));
+    else return detail::in_range("hrm::controllability_factor", lyapunov_factor(s.a.a, s.b));
 }
 template <linear_system T>
 matrix<double> observability_factor(const T& system) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include <hrm/reduction/detail/gramian_factors.hpp>
@@ -15,14 +16,17 @@ namespace hrm {
 template <linear_system T>
 std::vector<double> hankel_singular_values(const T& system) {
     system.check();
+    detail::check_finite("hrm::hankel_singular_values", system);
     const auto values = [n = system.order()](const detail::gramian_factors& f) {
         auto sigma = jacobi_svd(detail::factor_product(f)).sigma;
+        if (!sigma.empty() && !std::isfinite(sigma[0]))
+            throw numerical_error("hrm::hankel_singular_values: sigma_1 is beyond the range of double");
         sigma.resize(static_cast<std::size_t>(n), 0.0);
         return sigma;
     };
     constexpr auto where = "hrm::hankel_singular_values";
     if constexpr (!detail::is_modal<T>)
-        if (const auto modes = find_modes(system.a.a)) return values(detail::factors_of(where, in_modes(*modes, system), 0));
+        if (const auto modes = find_modes(system)) return values(detail::factors_of(where, in_modes(*modes, system), 0));
     return values(detail::factors_of(where, cast<double>(system), 0));
 }
 

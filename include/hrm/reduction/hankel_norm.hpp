@@ -92,6 +92,7 @@ inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
 template <linear_system T>
 auto approximate_hankel_norm(const T& system, const balance_options& options = {}) {
     system.check();
+    detail::check_finite("hrm::approximate_hankel_norm", system);
     const auto s = [&] {
         if constexpr (in_discrete_time<T>) return to_continuous(system);
         else return to_dense(cast<double>(system));
@@ -118,6 +119,7 @@ auto approximate_hankel_norm(const T& system, const balance_options& options = {
         out.system = detail::textbook_of(g);
         out.delayed = detail::from_textbook(out.system);
     } else out.system = std::move(g);
+    detail::check_finite("hrm::approximate_hankel_norm", out.system);
     out.stable = is_stable(out.system);
     return out;
 }

@@ -44,10 +44,18 @@ struct pivoted_qr {
                 std::swap(column[static_cast<std::size_t>(s)], column[static_cast<std::size_t>(pivot)]);
             }
             double* u = &y(s, s);
+            double unit = 1;
+            if (longest < 1e-250) {  // squares have no digits left: u in a unit of its own, which a reflection does not know
+                double largest = 0;
+                for (index_t j = 0; j < m - s; ++j) largest = std::max(largest, std::abs(u[j]));
+                if (largest > 0) unit = std::ldexp(1.0, std::max(-1000, std::ilogb(largest)));
+                for (index_t j = 0; j < m - s; ++j) u[j] /= unit;
+                longest = dot(u, u, m - s);
+            }
             const double norm = std::sqrt(longest), head = u[0];
             for (index_t i = 0; i < s; ++i) r(i, s) = y(s, i);
-            r(s, s) = head < 0 ? norm : -norm;
-            u[0] -= r(s, s);
+            u[0] -= head < 0 ? norm : -norm;
+            r(s, s) = unit * (head < 0 ? norm : -norm);
             const double square = dot(u, u, m - s);
             scale[static_cast<std::size_t>(s)] = square > 0 ? 2 / square : 0;
             for (index_t i = s + 1; i < n; ++i) reflect(u, scale[static_cast<std::size_t>(s)], &y(i, s), m - s);
@@ -84,8 +92,12 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
     // Scaled to a largest entry near 1, by a power of two: squares must not overflow.
     double largest = 0;
     for (index_t i = 0; i < m; ++i)
-        for (index_t h = 0; h < n; ++h) largest = std::max(largest, std::abs(k(i, h)));
-    const int exponent = largest > 0 && std::isfinite(largest) ? std::ilogb(largest) : 0;
+        for (index_t h = 0; h < n; ++h) {
+            if (!std::isfinite(k(i, h)))
+                throw numerical_error("hrm::jacobi_svd: entry (" + std::to_string(i) + ", " + std::to_string(h) + ") is not finite");
+            largest = std::max(largest, std::abs(k(i, h)));
+        }
+    const int exponent = largest > 0 ? std::ilogb(largest) : 0;
     matrix<double> scaled(k);
     for (double& value : scaled.flat()) value = std::ldexp(value, -exponent);
 

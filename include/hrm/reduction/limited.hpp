@@ -42,15 +42,15 @@ template <linear_system T, class Kernel>
 matrix<double> modal_gramian(const char* where, const T& system, bool needs_stable, Kernel kernel) {
     system.check();
     const auto s = cast<double>(system);
+    require_finite(where, "A", s.a);
     require_finite(where, "B", s.b);
     const auto closed = [&](const auto& a, const matrix<double>& b) {
         const auto rows = modal(a, b);
         if (needs_stable) require_stable<std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>>(where, rows);
-        return planar_gramian(rows, kernel);
+        return in_range(where, planar_gramian(rows, kernel));
     };
     if constexpr (is_modal<T>) return closed(s.a, s.b);
     else {
-        require_finite(where, "A", s.a.a);
         const auto between = [](const matrix<double>& x, const matrix<double>& w) {  // x w x^T
             matrix<double> xw(x.rows(), w.cols()), y(x.rows(), x.rows());
             multiply(x.view(), w.view(), xw.view());
@@ -59,9 +59,9 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
                 for (index_t j = 0; j < i; ++j) y(i, j) = y(j, i) = (y(i, j) + y(j, i)) / 2;
             return y;
         };
-        if (const auto modes = find_modes(s.a.a)) {
+        if (const auto modes = find_modes(s)) {
             const auto half = modes->from_modes(closed(modes->a, modes->to_modes(s.b)));
-            return modes->from_modes(transpose(half));
+            return in_range(where, modes->from_modes(transpose(half)));
         }
         complex_pairs<double> a;
         const auto v = modal_vectors(s.a.a, a);
@@ -69,7 +69,7 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
         if (!sigma.empty() && !(sigma.back() > 1e-7 * sigma.front()))
             throw numerical_error(std::string(where) + ": A is too near to defective: its eigenvectors have condition " +
                                   std::to_string(sigma.front() / sigma.back()) + ", expected at most 1e+07");
-        return between(v, closed(a, solve(v, s.b)));
+        return in_range(where, between(v, closed(a, solve(v, s.b))));
     }
 }
 
@@ -144,7 +144,7 @@ matrix<double> controllability(const continuous<A>& system, horizon t) {
         }
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
-        return w;
+        return detail::in_range("hrm::controllability", std::move(w));
     }
 }
 template <structure A>
@@ -184,7 +184,7 @@ matrix<double> controllability(const discrete<dense<S>>& system, index_t steps) 
     }
     for (index_t i = 0; i < n; ++i)
         for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
-    return w;
+    return detail::in_range("hrm::controllability", std::move(w));
 }
 template <real S>
 matrix<double> observability(const discrete<dense<S>>& system, index_t steps) {

@@ -13,7 +13,7 @@ template <linear_system T>
 auto minimal(const T& system, double tolerance = 0) {
     system.check();
     const auto s = to_dense(cast<double>(system));
-    detail::require_finite("hrm::minimal", "A", s.a.a);
+    detail::check_finite("hrm::minimal", s);
     balance_options o{.tolerance = tolerance, .unstable = unstable_poles::refuse};
     o.floor = 0;
     auto moved = s;

@@ -62,6 +62,7 @@ template <template <class> class System, class A>
 modal_reduction<System<complex_pairs<double>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {
     system.check();
     modal_reduction<System<complex_pairs<double>>> out;
+    detail::check_finite("hrm::modal_truncation", system);
     const auto g = detail::modal_system(cast<double>(system), out.condition);
     detail::require_finite("hrm::modal_truncation", "B", g.b);
     detail::require_finite("hrm::modal_truncation", "C", g.c);

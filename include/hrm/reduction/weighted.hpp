@@ -39,7 +39,7 @@ matrix<double> weighted_controllability(const System<A>& system, const System<W>
     const auto l = controllability_factor(both);
     matrix<double> w(n, n);
     multiply(l.view().slice_rows(0, n), transposed(l.view().slice_rows(0, n)), w.view());
-    return w;
+    return detail::in_range("hrm::weighted_controllability", std::move(w));
 }
 /// Wo for errors that are looked at through a filter: weight has as many inputs as the system outputs.
 template <template <class> class System, structure A, structure W>

@@ -52,8 +52,10 @@ namespace detail {
 /// Whether [a b; c d] has well-conditioned modal coordinates, and which. With half = (a - d)/2, root^2 = half^2 + b c:
 ///     complex:  V = [1 half/im; 0 c/im],  V^-1 M V = [re -im; im re]
 ///     real:     the eigenvectors (M - l) v = 0, the one of larger modulus by addition, the other from the determinant
-/// Computed in long double. The measure is max |V^-1| |V|, which no scaling of the states changes.
-inline bool two_modes(const double m[4], double v[4], double inverse[4], double poles[2], bool& pair) {
+/// Computed in long double. Two measures: max |V^-1| |V|, which no scaling of the states changes, and which is all where the
+/// poles are well apart; where they are not, or nearer than least_gap, residues of the two modes cancel in every scaling but
+/// the given one, so max |V| max |V^-1| has to be small as well.
+inline bool two_modes(const double m[4], double least_gap, double v[4], double inverse[4], double poles[2], bool& pair) {
     using wide = long double;
     const wide a = m[0], b = m[1], c = m[2], d = m[3], half = (a - d) / 2, mean = (a + d) / 2, square = half * half + b * c;
     wide w[4];
@@ -82,10 +84,15 @@ inline bool two_modes(const double m[4], double v[4], double inverse[4], double 
     }
     const wide det = w[0] * w[3] - w[1] * w[2];
     const wide u[4] = {w[3] / det, -w[1] / det, -w[2] / det, w[0] / det};
-    wide condition = 0;
+    wide condition = 0, largest = 0, largest_inverse = 0;
     for (int i = 0; i < 2; ++i)
-        for (int j = 0; j < 2; ++j)
+        for (int j = 0; j < 2; ++j) {
             condition = std::max(condition, std::abs(u[2 * i]) * std::abs(w[j]) + std::abs(u[2 * i + 1]) * std::abs(w[2 + j]));
+            largest = std::max(largest, std::abs(w[2 * i + j]));
+            largest_inverse = std::max(largest_inverse, std::abs(u[2 * i + j]));
+        }
+    const wide gap = 2 * std::sqrt(std::abs(square)), size = pair ? std::hypot(mean, gap / 2) : std::abs(mean) + gap / 2;
+    if (!(gap >= std::max<wide>(least_gap, size / 10000))) condition = std::max(condition, largest * largest_inverse);
     for (int i = 0; i < 4; ++i) {
         v[i] = static_cast<double>(w[i]);
         inverse[i] = static_cast<double>(u[i]);
@@ -97,9 +104,10 @@ inline bool two_modes(const double m[4], double v[4], double inverse[4], double 
 
 /// The modal coordinates of a dense A whose graph falls apart into single states and couples, in any order of the states:
 /// modal forms of structures, second-order systems with modal damping, diagonal matrices. Nothing where more states hang
-/// together, or where a couple is too near to defective.  O(n^2), and that only for reading A.
+/// together, or where a couple is too near to defective: where its poles are nearer to each other than least_gap, or than a
+/// ten-thousandth of their size, only coordinates that are good as they are will do.  O(n^2), and that only for reading A.
 template <real S>
-std::optional<modal_coordinates> find_modes(const matrix<S>& a) {
+std::optional<modal_coordinates> find_modes(const matrix<S>& a, double least_gap = 0) {
     const index_t n = a.rows();
     require_shape("hrm::find_modes", "A", a.rows(), a.cols(), n, n);
     std::vector<index_t> partner(static_cast<std::size_t>(n), -1);
@@ -136,7 +144,7 @@ std::optional<modal_coordinates> find_modes(const matrix<S>& a) {
                                  static_cast<double>(a(j, j))};
             double poles[2];
             bool pair = false;
-            if (!detail::two_modes(m, b.v, b.inverse, poles, pair)) return {};
+            if (!detail::two_modes(m, least_gap, b.v, b.inverse, poles, pair)) return {};
             if (pair) {
                 pairs.push_back(out.blocks.size());
                 b.first_mode = out.a.pairs();
@@ -157,6 +165,17 @@ std::optional<modal_coordinates> find_modes(const matrix<S>& a) {
         b.first_mode += out.a.reals();
     }
     return out;
+}
+
+/// Those of a system: what counts is how far two poles are apart beside their distance to the boundary of stability, which in
+/// discrete time is at most one.
+template <real S>
+std::optional<modal_coordinates> find_modes(const continuous<dense<S>>& s) {
+    return find_modes(s.a.a);
+}
+template <real S>
+std::optional<modal_coordinates> find_modes(const discrete<dense<S>>& s) {
+    return find_modes(s.a.a, 1e-4);
 }
 
 /// The system in those coordinates.

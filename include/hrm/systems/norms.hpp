@@ -5,6 +5,7 @@
 #include <hrm/linalg/stein.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/detail/peak_gain.hpp>
+#include <hrm/systems/stability.hpp>
 
 namespace hrm {
 
@@ -22,12 +23,22 @@ inline matrix<double> product(const matrix<double>& a, const matrix<double>& b) 
     multiply(a.view(), b.view(), c.view());
     return c;
 }
-template <class System>
-void check_finite(std::string_view where, const System& g) {
-    require_finite(where, "A", g.a.a);
-    require_finite(where, "B", g.b);
-    require_finite(where, "C", g.c);
-    require_finite(where, "D", g.d);
+/// |x|_F of a norm that is to be reported: no overflow on the way, and refused where it is one itself.
+inline double reported_norm(std::string_view where, const matrix<double>& x) {
+    double largest = 0, sum = 0;
+    require_finite(where, "C L", x);
+    for (double v : x.flat()) largest = std::max(largest, std::abs(v));
+    if (largest == 0) return 0;
+    const double unit = std::ldexp(1.0, std::ilogb(largest));
+    for (double v : x.flat()) sum += v / unit * (v / unit);
+    const double norm = unit * std::sqrt(sum);
+    if (!std::isfinite(norm)) throw numerical_error(std::string(where) + ": the norm is beyond the range of double");
+    return norm;
+}
+/// A gain that is to be reported.
+inline hinf_result reported_gain(const peak& p) {
+    if (!std::isfinite(p.value)) throw numerical_error("hrm::hinf_norm: the norm is beyond the range of double");
+    return {p.value, p.omega};
 }
 inline void check_tolerance(double tolerance) {
     if (!(tolerance > 0 && tolerance < 1))
@@ -45,11 +56,12 @@ double h2_norm(const discrete<A>& system) {
     const auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::h2_norm", g);
     auto l = stein_factor(g.a.a, g.b);
-    if (g.d.empty()) return std::sqrt(detail::frobenius_squared(detail::product(g.c, l)));
+    if (g.d.empty()) return detail::reported_norm("hrm::h2_norm", detail::product(g.c, l));
     auto first = detail::product(g.c, g.b);
     for (index_t i = 0; i < first.rows(); ++i)
         for (index_t j = 0; j < first.cols(); ++j) first(i, j) += g.d(i, j);
-    return std::sqrt(detail::frobenius_squared(first) + detail::frobenius_squared(detail::product(g.c, detail::product(g.a.a, l))));
+    return std::hypot(detail::reported_norm("hrm::h2_norm", first),
+                      detail::reported_norm("hrm::h2_norm", detail::product(g.c, detail::product(g.a.a, l))));
 }
 /// sqrt(integral |h(t)|_F^2 dt) = |C L|_F, A X + X A^T + B B^T = 0; infinite unless D is zero.
 template <structure A>
@@ -58,8 +70,9 @@ double h2_norm(const continuous<A>& system) {
     const auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::h2_norm", g);
     const auto l = lyapunov_factor(g.a.a, g.b);
-    if (detail::frobenius_squared(g.d) > 0) return std::numeric_limits<double>::infinity();
-    return std::sqrt(detail::frobenius_squared(detail::product(g.c, l)));
+    for (double x : g.d.flat())
+        if (x != 0) return std::numeric_limits<double>::infinity();
+    return detail::reported_norm("hrm::h2_norm", detail::product(g.c, l));
 }
 
 /// max over omega of the largest singular value of G(e^{i omega}): the most the system can amplify any input's energy.
@@ -81,8 +94,7 @@ hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
         c = detail::product(g.c, g.a.a);
     }
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, std::move(c), std::move(d), true);
-    const auto r = detail::largest_gain("hrm::hinf_norm", gain, tolerance);
-    return {r.value, r.omega};
+    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
 }
 template <structure A>
 hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
@@ -91,8 +103,7 @@ hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
     const auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, g.c, g.d, false);
-    const auto r = detail::largest_gain("hrm::hinf_norm", gain, tolerance);
-    return {r.value, r.omega};
+    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
 }
 
 }  // namespace hrm

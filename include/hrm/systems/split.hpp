@@ -231,6 +231,10 @@ auto split(const System<A>& system, double margin = automatic_margin) {
         out.unstable = part(s, n - s);
     }
     out.stable.d = g.d;
+    detail::require_finite("hrm::split", "the stable A", out.stable.a);
+    detail::require_finite("hrm::split", "the unstable A", out.unstable.a);
+    detail::require_finite("hrm::split", "t", out.t);
+    detail::require_finite("hrm::split", "w", out.w);
     return out;
 }
 

@@ -37,6 +37,39 @@ buffer<std::complex<double>> eigenvalues(const dense<S>& a) {
     return detail::eigenvalues("hrm::eigenvalues", detail::to_double(a.a));
 }
 
+namespace detail {
+
+template <real S>
+void require_finite(std::string_view where, std::string_view what, const dense<S>& a) {
+    require_finite(where, what, a.a);
+}
+template <real S>
+void require_finite(std::string_view where, std::string_view what, const buffer<S>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+        if (!std::isfinite(values[i]))
+            throw numerical_error(std::string(where) + ": " + std::string(what) + ": pole " + std::to_string(i) + " is not finite");
+}
+template <real S>
+void require_finite(std::string_view where, std::string_view what, const diagonal<S>& a) {
+    require_finite(where, what, a.poles);
+}
+template <real S>
+void require_finite(std::string_view where, std::string_view what, const complex_pairs<S>& a) {
+    require_finite(where, what, a.real);
+    require_finite(where, what, a.re);
+    require_finite(where, what, a.im);
+}
+/// A, B, C and D, whatever the structure.
+template <class System>
+void check_finite(std::string_view where, const System& g) {
+    require_finite(where, "A", g.a);
+    require_finite(where, "B", g.b);
+    require_finite(where, "C", g.c);
+    require_finite(where, "D", g.d);
+}
+
+}  // namespace detail
+
 /// max |lambda|: 0 for order 0.
 template <structure A>
 double spectral_radius(const A& a) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -10,11 +11,21 @@
 namespace hrm::detail {
 
 /// x -> tau with (I - tau v v^T) x = beta e_1, v_0 = 1. On return x[0] = beta and x[1..n) = v.
-/// x must be far from overflow and underflow, as a scaled matrix is.
+/// x must be far from overflow, as a scaled matrix is.
 inline double make_reflector(double* x, index_t n) {
-    const double tail = n > 1 ? dot(x + 1, x + 1, n - 1) : 0;
+    const double tail = n > 1 ? dot(x + 1, x + 1, n - 1) : 0, square = n > 0 ? x[0] * x[0] + tail : 0;
+    if (square < 1e-280) {  // squares have lost digits: in a unit of its own, which a reflection does not know
+        double largest = 0;
+        for (index_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+        if (largest == 0) return 0;
+        const double unit = std::ldexp(1.0, std::max(-1000, std::ilogb(largest)));
+        for (index_t i = 0; i < n; ++i) x[i] /= unit;
+        const double tau = make_reflector(x, n);
+        x[0] *= unit;
+        return tau;
+    }
     if (tail == 0) return 0;
-    const double norm = std::sqrt(x[0] * x[0] + tail), beta = x[0] < 0 ? norm : -norm;
+    const double norm = std::sqrt(square), beta = x[0] < 0 ? norm : -norm;
     const double tau = (beta - x[0]) / beta, scale = 1 / (x[0] - beta);
     for (index_t i = 1; i < n; ++i) x[i] *= scale;
     x[0] = beta;

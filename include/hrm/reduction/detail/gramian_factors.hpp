@@ -50,7 +50,7 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
             for (index_t j = 0; j < ct.cols(); ++j) out = std::hypot(out, ct(r, j));
         });
         auto& s = scale[static_cast<std::size_t>(i)];
-        s = in > 0 && out > 0 ? std::exp2(std::round(std::log2(out / in) / 2)) : 0;
+        s = in > 0 && out > 0 ? std::exp2(std::round((std::log2(out) - std::log2(in)) / 2)) : 0;
         rows(i, [&](index_t r) {
             for (index_t j = 0; j < b.cols(); ++j) b(r, j) *= s;
             for (index_t j = 0; j < ct.cols(); ++j) ct(r, j) = s > 0 ? ct(r, j) / s : 0;
@@ -91,7 +91,7 @@ gramian_factors factors_of(const char* where, const T& s, double floor) {
     else if constexpr (std::same_as<typename T::structure_type, complex_pairs<double>>)
         return modal_factors<domain_of<T>>(where, s.a, s.b, s.c, floor);
     else {
-        if (const auto modes = find_modes(s.a.a)) {
+        if (const auto modes = find_modes(s)) {
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
             return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};

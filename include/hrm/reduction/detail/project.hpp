@@ -7,6 +7,7 @@
 #include <hrm/reduction/balanced.hpp>
 #include <hrm/reduction/detail/core_svd.hpp>
 #include <hrm/reduction/detail/gramian_factors.hpp>
+#include <hrm/reduction/detail/rounding.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/norms.hpp>
 
@@ -34,6 +35,18 @@ inline matrix<double> times_state(const complex_pairs<double>& a, const matrix<d
     return y;
 }
 inline matrix<double> times_state(const dense<double>& a, const matrix<double>& x) { return product(a.a, x); }
+/// The same for a dense A of single states and couples. Through V and the poles it would cost the digits that V does.
+inline matrix<double> times_blocks(const modal_coordinates& modes, const matrix<double>& a, const matrix<double>& x) {
+    matrix<double> y(x.rows(), x.cols());
+    for (const auto& [i, k, first, second, v, inverse] : modes.blocks)
+        for (index_t j = 0; j < x.cols(); ++j) {
+            y(i, j) = a(i, i) * x(i, j);
+            if (k < 0) continue;
+            y(i, j) += a(i, k) * x(k, j);
+            y(k, j) = a(k, i) * x(i, j) + a(k, k) * x(k, j);
+        }
+    return y;
+}
 
 /// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
 inline matrix<double> orthonormal(const matrix<double>& x) {
@@ -59,6 +72,7 @@ inline matrix<double> divide(const matrix<double>& x, const matrix<double>& y) {
 struct oblique_projection {
     matrix<double> t, w;
     double correction = 0;
+    std::vector<double> t_scale, w_scale;  ///< columns times these are Lc V and Lo U, or as long
 
     oblique_projection(const gramian_factors& f, const singular_values& svd, index_t first, index_t count, projection basis) {
         matrix<double> v(svd.v.rows(), count), u(svd.u.rows(), count);
@@ -69,24 +83,27 @@ struct oblique_projection {
         }
         t = f.out_of(product(f.lc, v));
         w = f.dual_out_of(product(f.lo, u));
+        t_scale.assign(static_cast<std::size_t>(count), 1);
+        for (std::size_t j = 0; j < t_scale.size(); ++j) t_scale[j] = std::sqrt(svd.sigma[static_cast<std::size_t>(first) + j]);
+        w_scale = t_scale;
         if (basis == projection::balancing_free) {
+            t_scale.assign(t_scale.size(), std::sqrt(dot(t.data(), t.data(), t.size())));
+            w_scale.assign(w_scale.size(), std::sqrt(dot(w.data(), w.data(), w.size())));
             t = orthonormal(t);
             w = orthonormal(w);
             w = divide(w, project(t, w));
         }
-        // Small sigma leave w^T t short of I by rounding; t (w^T t)^-1 spans the same space and is exact again.
-        const auto identity = project(w, t);
+        // Small sigma leave w^T t short of I by rounding; w (t^T w)^-1 spans the same space and is exact again.
+        auto identity = project(t, w);
         for (index_t i = 0; i < count; ++i)
             for (index_t j = 0; j < count; ++j) correction = std::max(correction, std::abs(identity(i, j) - (i == j)));
-        if (basis != projection::square_root) return;
         if (correction > 1e-8) {
-            t = divide(t, identity);
-            return;
+            w = divide(w, identity);
+            identity = project(t, w);
         }
-        auto inverse = identity;  // of I + E, |E| <= 1e-8:  I - E, by which a product does
-        for (index_t i = 0; i < count; ++i)
-            for (index_t j = 0; j < count; ++j) inverse(i, j) = (i == j ? 2 : 0) - identity(i, j);
-        t = product(t, inverse);
+        for (index_t i = 0; i < count; ++i)  // the inverse of I + E with a small E is I - E, by which a product does
+            for (index_t j = 0; j < count; ++j) identity(i, j) = (i == j ? 2 : 0) - identity(i, j);
+        w = product(w, identity);
     }
 };
 
@@ -118,6 +135,30 @@ System residualized(const System& s, index_t r) {
     add(to.c, product(c2, xa));
     add(to.d, product(c2, xb));
     return to;
+}
+
+/// The same elimination in the bases t, w of all states:  t <- [t1 + t2 E^-1 A21 | t2 E^-1],  w <- [w1 + w2 (A12 E^-1)^T | w2],
+/// so that A = w1^T A t1 and the weak states see inputs and outputs through the rest.
+template <class System>
+void follow_residualized(const System& s, index_t r, matrix<double>& t, matrix<double>& w) {
+    const index_t n = s.order(), k = n - r;
+    matrix<double> e(k, k), a21(k, r), a12(k, r), one(k, k);
+    for (index_t i = 0; i < k; ++i) {
+        one(i, i) = 1;
+        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1 : 0) - s.a.a(r + i, r + j);
+        for (index_t j = 0; j < r; ++j) a21(i, j) = s.a.a(r + i, j), a12(i, j) = s.a.a(j, r + i);
+    }
+    const auto inverse = solve(e, one);
+    const auto along = [&](matrix<double>& x, const matrix<double>& coupling, const matrix<double>& last) {
+        matrix<double> weak(matrix_view<const double>(x.view().slice_cols(r, k)));
+        const auto into = product(weak, last), more = product(into, coupling);
+        for (index_t i = 0; i < x.rows(); ++i) {
+            for (index_t j = 0; j < r; ++j) x(i, j) += more(i, j);
+            std::copy_n(into.view().row(i), k, x.view().row(i) + r);
+        }
+    };
+    along(t, a21, inverse);
+    along(w, a12, transpose(inverse));
 }
 
 /// The textbook form x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k of a system whose current input enters at once:
@@ -164,6 +205,10 @@ void describe(Result& out) {
     require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
     require_finite("hrm::balance", "the reduced B", out.system.b);
     require_finite("hrm::balance", "the reduced C", out.system.c);
+    require_finite("hrm::balance", "the reduced D", out.system.d);
+    require_finite("hrm::balance", "t", out.t);
+    require_finite("hrm::balance", "w", out.w);
+    if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
     if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
     else out.spectral = spectral_abscissa(out.system.a);
@@ -178,7 +223,16 @@ auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& 
     core_svd core(factor_product(f), f.graded && o.floor == 0);
     out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
-    out.numerical_rank = rank_by_tolerance(out.sigma, static_cast<double>(s.order()) * std::numeric_limits<double>::epsilon());
+    // Values below the rounding of Lo^T Lc, eps sum_i |lo_i| |lc_i| whatever the units of the states, have directions of noise.
+    const double eps = std::numeric_limits<double>::epsilon(), largest = out.sigma.empty() ? 0 : out.sigma[0];
+    double least = static_cast<double>(s.order()) * eps;
+    if (!f.graded && largest > 0) {
+        double noise = 0;
+        const auto lc = row_lengths(f.lc), lo = row_lengths(f.lo);
+        for (std::size_t i = 0; i < lc.size(); ++i) noise += lo[i] * lc[i];
+        least = std::max(least, 10 * eps * noise / largest);
+    }
+    out.numerical_rank = rank_by_tolerance(out.sigma, least);
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
     const bool weak = o.weak == weak_states::residualize;
     const index_t all = weak ? out.numerical_rank : r;
@@ -190,6 +244,7 @@ auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& 
     out.t = std::move(strong.t);
     out.w = std::move(strong.w);
     auto t = out.t, w = out.w;
+    auto t_scale = strong.t_scale, w_scale = strong.w_scale;
     if (all > r) {  // the weak directions beside the strong ones
         const oblique_projection rest(f, svd, r, all - r, o.basis);
         const auto beside = [&](const matrix<double>& x, const matrix<double>& y) {
@@ -202,27 +257,58 @@ auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& 
         };
         t = beside(t, rest.t);
         w = beside(w, rest.w);
+        t_scale.insert(t_scale.end(), rest.t_scale.begin(), rest.t_scale.end());
+        w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
     }
     out.system = {{project(w, times_a(t))}, project(w, s.b), product(s.c, t), s.d};
+    projected_rows rows;
     if (weak) {
-        if constexpr (in_discrete_time<T>) {
-            // s is the textbook form already.
-            out.system = residualized(out.system, r);
-            out.delayed = from_textbook(out.system);
-        } else out.system = residualized(out.system, r);
+        const auto whole = out.system;
+        out.system = residualized(whole, r);
+        follow_residualized(whole, r, t, w);
+        const auto through = [&](const matrix<double>& x, const matrix<double>& ports) {  // the weak columns times the weak rows
+            return product(matrix<double>(matrix_view<const double>(x.view().slice_cols(r, all - r))),
+                           matrix<double>(matrix_view<const double>(ports.view().slice_rows(r, all - r))));
+        };
+        rows.direct_t = row_lengths(through(t, whole.b));
+        rows.direct_w = row_lengths(through(w, transpose(whole.c)));
     }
+    const auto scaled = [&](const matrix<double>& x, const std::vector<double>& scale) {
+        matrix<double> y(x.rows(), r);
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (index_t j = 0; j < r; ++j) y(i, j) = x(i, j) * scale[static_cast<std::size_t>(j)];
+        return y;
+    };
+    rows.t = row_lengths(scaled(t, t_scale));
+    rows.w = row_lengths(scaled(w, w_scale));
+    if constexpr (in_discrete_time<T>)
+        if (weak) {  // s is the textbook form already
+            const auto textbook = out.system;
+            out.delayed = from_textbook(out.system);
+            if (!out.delayed) rows.read_out = std::sqrt(largest * frobenius_squared(out.system.c));
+            out.rounding = rounding_allowance(s, textbook, rows, out.bound, !f.graded);
+            return out;
+        }
+    out.rounding = rounding_allowance(s, out.system, rows, out.bound, !f.graded);
     return out;
 }
 
-/// Errors between a stable system and its reduction.
+/// Errors between a stable system and its reduction; nothing where a pole lies so near to the boundary that the Schur form
+/// of the two together finds it beyond, or a norm is beyond the range of double.
 template <linear_system T, class Result>
 void measure(const T& g, Result& out) {
     auto e = difference(g, out.system);
     bool strictly_proper = true;
     for (double x : e.d.flat()) strictly_proper = strictly_proper && x == 0;
     if (strictly_proper) e.d = {};
-    out.measured_error = hinf_norm(e).value;
-    if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
+    try {
+        const double error = hinf_norm(e).value, allowance = measure_allowance(to_dense(e), error);
+        if (!std::isfinite(allowance)) return;
+        if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
+        out.measured_error = error;
+        out.measured_rounding = allowance;
+    } catch (const numerical_error&) {
+    }
 }
 
 }  // namespace hrm::detail
