@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <numeric>
 
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/empirical.hpp>
 #include <hrm/systems/norms.hpp>
 
 #include "drawn_systems.hpp"
@@ -173,4 +175,37 @@ TEST_CASE("property: sigma_{r+1} - rounding <= |G - Gr| <= bound + rounding, on 
             }
         }
     }
+}
+
+TEST_CASE("property: accumulators merged in any order, in any grouping, give the same bits; 10000 sets of data") {
+    random_stream r(104);
+    int different = 0;
+    for (int trial = 0; trial < 10000; ++trial) {
+        const index_t n = 1 + r.below(6), parts = 1 + r.below(7);
+        std::vector<matrix<double>> data;
+        for (index_t i = 0; i < parts; ++i) {
+            matrix<double> x(1 + r.below(9), n);
+            for (auto& v : x.flat()) v = r.normal() * std::exp2(static_cast<double>(r.below(61)) - 40);
+            data.push_back(std::move(x));
+        }
+        const auto gather = [&] {
+            std::vector<index_t> order(static_cast<std::size_t>(parts));
+            std::iota(order.begin(), order.end(), index_t{0});
+            for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[static_cast<std::size_t>(r.below(static_cast<index_t>(i)))]);
+            std::vector<state_covariance> workers(static_cast<std::size_t>(1 + r.below(parts)), state_covariance(n));
+            for (const auto i : order) workers[static_cast<std::size_t>(r.below(static_cast<index_t>(workers.size())))].add(data[static_cast<std::size_t>(i)].view());
+            while (workers.size() > 1) {  // any two, until one is left
+                const auto at = static_cast<std::size_t>(r.below(static_cast<index_t>(workers.size()) - 1));
+                if (r.uniform() < 0.5) workers[at].merge(workers.back());
+                else {
+                    workers.back().merge(workers[at]);
+                    workers[at] = workers.back();
+                }
+                workers.pop_back();
+            }
+            return workers[0].gramian();
+        };
+        different += gather() != gather();
+    }
+    CHECK(different == 0);
 }
