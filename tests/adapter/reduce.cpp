@@ -18,7 +18,7 @@ namespace {
 /// ||G - H||_inf, certified to 1e-8.
 double measured_error(const discrete<dense<double>>& g, const discrete<dense<double>>& h) { return hinf_norm(difference(g, h)).value; }
 
-hrm_adapter<double> trained(poles kind, gate g, random_stream& r, index_t fixed = 0) {
+hrm_adapter<double> trained(poles kind, gate g, random_stream& r, index_t fixed = 0, index_t inputs = 5, index_t outputs = 4) {
     hrm_options o;
     o.states = 8;
     o.static_states = fixed;
@@ -29,7 +29,7 @@ hrm_adapter<double> trained(poles kind, gate g, random_stream& r, index_t fixed 
     o.gate = g;
     o.gate_start = 0.4;
     o.scale = 1.5;
-    hrm_adapter<double> a(5, 4, o, r);
+    hrm_adapter<double> a(inputs, outputs, o, r);
     shake(a, r, 0.15);
     return a;
 }
@@ -54,6 +54,32 @@ TEST_CASE("the error of a truncated adapter lies between the first dropped sigma
                     CHECK(error <= cut.bound * (1 + 1e-7));
                     CHECK(error >= cut.gain * cut.sigma[static_cast<std::size_t>(rank)] * (1 - 1e-7));
                 }
+}
+
+TEST_CASE("more inputs and outputs than states are compressed, and nothing changes by that") {
+    random_stream r(12);
+    for (const poles kind : all_poles)
+        for (const gate g : {gate::scalar, gate::per_channel})
+            for (const index_t fixed : {0, 2}) {
+                const auto a = trained(kind, g, r, fixed, 40, 30);
+                const auto gated = a.dense_system(), open = a.dense_system(output_gain::left_out);
+                auto weighted = g == gate::per_channel ? gated : open;
+                const auto whole = balance(weighted, {.rank = 3});
+                const double factor = g == gate::per_channel ? 1 / a.factor() : 1;
+                for (const bool given : {false, true}) {
+                    const balance_options o{.rank = 3, .error = error_report::measured};
+                    const auto cut = given ? reduce(a, controllability(open), o) : reduce(a, o);
+                    REQUIRE(cut.order == 3);
+                    CHECK(cut.certified != given);
+                    for (std::size_t i = 0; i < whole.sigma.size(); ++i)
+                        CHECK(cut.sigma[i] == doctest::Approx(factor * whole.sigma[i]).epsilon(1e-9));
+                    const double error = measured_error(gated, cut.adapter->dense_system());
+                    CHECK(cut.measured_error.value() == doctest::Approx(error).epsilon(1e-6));
+                    CHECK(error <= cut.bound * (1 + 1e-7));
+                }
+            }
+    const auto a = trained(poles::real_positive, gate::scalar, r);
+    CHECK_THROWS_AS(reduce(a, {.rank = 3, .weak = weak_states::residualize}), shape_error);
 }
 
 TEST_CASE("projectors the wrong way round would not pass that test") {

@@ -22,7 +22,19 @@ TEST_CASE("lower_factor squares to what it was given, whatever the shape or rank
     }
     matrix<double> wide(7, 700);  // by panels
     r.fill_normal(wide.flat());
-    CHECK(relative_error(square(lower_factor(wide)), square(wide)) < 1e-13);  // sums of 700
+    for (index_t j = 0; j < 700; ++j) wide(2, j) = 3 * wide(0, j) - wide(1, j);  // a dependent row
+    const auto l = lower_factor(wide);
+    CHECK(relative_error(square(l), square(wide)) < 1e-13);  // sums of 700
+    for (index_t i = 0; i < 7; ++i) {
+        CHECK(l(i, i) >= 0);
+        for (index_t j = i + 1; j < 7; ++j) CHECK(l(i, j) == 0);
+    }
+    matrix<double> tall(700, 7);
+    for (index_t i = 0; i < 7; ++i)
+        for (index_t j = 0; j < 700; ++j) tall(j, i) = wide(i, j);
+    CHECK(lower_factor(transposed(tall.view())) == l);
+    CHECK(relative_error(square(lower_factor(transposed(tall.view().slice_rows(0, 5)))), square(matrix<double>(
+              matrix_view<const double>(wide.view().slice_cols(0, 5))))) < 1e-14);
     CHECK(lower_factor(matrix<double>(3, 2)) == matrix<double>(3, 3));
     CHECK(lower_factor(matrix<double>{}).empty());
 }
@@ -32,6 +44,12 @@ TEST_CASE("lower_factor keeps what squaring would lose") {
     const auto l = lower_factor(matrix<double>{{1, 0}, {1, 1e-12}});
     CHECK(l(1, 1) == doctest::Approx(1e-12).epsilon(1e-3));
     // Neither overflow nor underflow in the squares.
+    matrix<double> wide(2, 300, 1.0);  // by panels: the second row is (1, .., 1, 1 + 1e-9)
+    wide(1, 299) += 1e-9;
+    const double rest = 1e-9 * std::sqrt(299.0 / 300);
+    CHECK(lower_factor(wide)(1, 1) == doctest::Approx(rest).epsilon(1e-5));  // 1 + 1e-9 is rounded
+    CHECK(lower_factor(matrix<double>(1, 400, 1e200))(0, 0) == doctest::Approx(2e201).epsilon(1e-14));
+    CHECK(lower_factor(matrix<double>(1, 400, 1e-200))(0, 0) == doctest::Approx(2e-199).epsilon(1e-14));
     CHECK(lower_factor(matrix<double>{{3e200, 4e200}})(0, 0) == doctest::Approx(5e200).epsilon(1e-15));
     CHECK(lower_factor(matrix<double>{{3e-200, 4e-200}})(0, 0) == doctest::Approx(5e-200).epsilon(1e-15));
 }

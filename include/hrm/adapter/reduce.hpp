@@ -6,6 +6,7 @@
 
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/truncated.hpp>
+#include <hrm/linalg/factor.hpp>
 #include <hrm/reduction/balance.hpp>
 #include <hrm/reduction/empirical.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
@@ -81,26 +82,37 @@ enum class constant_gate { opened, kept };
 
 template <real S, class System>
 reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matrix<double>* wc, balance_options o, constant_gate fixed) {
+    if (o.weak == weak_states::residualize)
+        throw shape_error("hrm::reduce: residualised states go on in a dense D, which an adapter does not have; expected weak_states::truncate");
     const auto& gate_part = a.gating();
     const auto& p = a.parameters();
     const bool by_channel = gate_part.kind() == gate::per_channel;
-    const auto c = weighted.c;  // without the gate: what the reduced adapter's own gate multiplies
-    if (by_channel)
-        for (index_t i = 0; i < c.rows(); ++i)
-            for (index_t j = 0; j < c.cols(); ++j) weighted.c(i, j) *= gate_part.at(p, i);
+    std::optional<matrix<double>> ungated;  // what the reduced adapter's own gate multiplies
+    if (by_channel) {
+        ungated = weighted.c;
+        for (index_t i = 0; i < weighted.c.rows(); ++i)
+            for (index_t j = 0; j < weighted.c.cols(); ++j) weighted.c(i, j) *= gate_part.at(p, i);
+    }
     reduction<S> out;
     out.gain = std::abs(a.factor()) * (by_channel || gate_part.per_token() ? 1 : std::abs(gate_part.at(p, 0)));
     o.gain = out.gain;
     o.unstable = unstable_poles::refuse;  // an adapter that forgets nothing has no reduced form to train
 
-    auto small = wc ? balance(weighted, *wc, observability(weighted), o) : balance(weighted, o);
+    // Only B B^T and C^T C decide about the states, and small roots of them do as well as thousands of inputs and outputs.
+    const bool compressed = std::min(weighted.inputs(), weighted.outputs()) > weighted.order();
+    const auto balanced = [&](const System& s) { return wc ? balance(s, *wc, observability(s), o) : balance(s, o); };
+    auto small = compressed ? balanced({weighted.a, lower_factor(strided_view<const double>(weighted.b.view())),
+                                        transpose(lower_factor(transposed(weighted.c.view()))), {}})
+                            : balanced(weighted);
     out.sigma = small.sigma;
     out.order = small.order();
     out.bound = out.gain * small.bound;
     out.rounding = out.gain * small.rounding;
     if (small.measured_error) out.measured_error = out.gain * *small.measured_error;
     out.certified = small.certified && !a.learns_initial_state();
-    multiply(c.view(), small.t.view(), small.system.c.view());
+    small.system.b = project(small.w, weighted.b);
+    small.system.c = product(ungated ? *ungated : weighted.c, small.t);
+    small.system.d = weighted.d;
 
     // What lives in the states goes the way of every state, s_r = w^T s, then into the poles' coordinates; t comes back.
     const auto modes = to_modes(small.system, transpose(small.w), small.t);

@@ -2,32 +2,68 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
+#include <utility>
 
 #include <hrm/core/matrix.hpp>
 #include <hrm/linalg/elementary.hpp>
 
 namespace hrm {
 
+namespace detail {
+
+/// For many columns, a panel of them at a time as rows of V:  Householder reflections H with H [L^T; V] = [L^T; 0].  The loops
+/// run along the rows of L^T and V, and both stay in the nearest cache.
+template <real S>
+matrix<S> lower_factor_by_panels(strided_view<const S> w) {
+    const index_t n = w.rows, panel = 128;
+    matrix<S> upper(n, n), part(panel, n);
+    buffer<S> v(static_cast<std::size_t>(panel)), sum(static_cast<std::size_t>(n));
+    for (index_t first = 0; first < w.cols; first += panel) {
+        const index_t rows = std::min(panel, w.cols - first);
+        if (w.row_stride == 1)
+            for (index_t i = 0; i < rows; ++i) std::copy_n(&w(0, first + i), n, part.view().row(i));
+        else
+            for (index_t j = 0; j < n; ++j)
+                for (index_t i = 0; i < rows; ++i) part(i, j) = w(j, first + i);
+        for (index_t j = 0; j < n; ++j) {
+            S* top = upper.view().row(j);
+            S largest = std::abs(top[j]), square = 0;
+            for (index_t i = 0; i < rows; ++i) largest = std::max(largest, std::abs(v[static_cast<std::size_t>(i)] = part(i, j)));
+            if (!(largest > 0)) continue;
+            for (index_t i = 0; i < rows; ++i) v[static_cast<std::size_t>(i)] /= largest;
+            square = dot(v.data(), v.data(), rows);
+            S head = top[j] / largest;
+            head += std::copysign(std::sqrt(head * head + square), head);
+            const S weight = -2 / (head * head + square);
+            S* s = sum.data();
+            for (index_t c = j; c < n; ++c) s[c] = head * top[c];
+            index_t i = 0;
+            for (; i + 4 <= rows; i += 4) {
+                const S *x0 = part.view().row(i), *x1 = x0 + n, *x2 = x1 + n, *x3 = x2 + n, *u = &v[static_cast<std::size_t>(i)];
+                for (index_t c = j; c < n; ++c) s[c] += (u[0] * x0[c] + u[1] * x1[c]) + (u[2] * x2[c] + u[3] * x3[c]);
+            }
+            for (; i < rows; ++i) axpy(v[static_cast<std::size_t>(i)], part.view().row(i) + j, s + j, n - j);
+            for (index_t c = j; c < n; ++c) s[c] *= weight;
+            axpy(head, s + j, top + j, n - j);
+            for (i = 0; i < rows; ++i) axpy(v[static_cast<std::size_t>(i)], s + j, part.view().row(i) + j, n - j);
+        }
+    }
+    matrix<S> l(n, n);
+    for (index_t j = 0; j < n; ++j)
+        for (index_t i = j; i < n; ++i) l(i, j) = upper(j, j) < 0 ? -upper(j, i) : upper(j, i);
+    return l;
+}
+
+}  // namespace detail
+
 /// The lower triangular L, n x n, with a nonnegative diagonal and L L^T = W W^T: the square root of a Gramian from any
 /// other square root W: n x k.  Householder reflections of the rows, so nothing is squared: a row of L is as accurate,
 /// relative to its length, as that row of W. Rank may be anything, k may be below n.  O(n^2 k).
-/// A wide W goes a panel of columns at a time, [L panel] -> L, so that what is worked on stays in the nearest cache.
 template <real S>
 matrix<S> lower_factor(matrix<S> w) {
-    const index_t n = w.rows(), k = w.cols(), panel = std::max<index_t>(128, n);
-    if (k > n + panel) {
-        matrix<S> part(n, n + panel);
-        for (index_t first = 0; first < k; first += panel) {
-            const index_t cols = std::min(panel, k - first);
-            for (index_t i = 0; i < n; ++i) {
-                std::copy_n(w.view().row(i) + first, cols, part.view().row(i) + n);
-                std::fill(part.view().row(i) + n + cols, part.view().row(i) + n + panel, S{0});
-            }
-            const auto l = lower_factor(part);
-            for (index_t i = 0; i < n; ++i) std::copy_n(l.view().row(i), n, part.view().row(i));
-        }
-        return matrix<S>(matrix_view<const S>(part.view().slice_cols(0, n)));
-    }
+    const index_t n = w.rows(), k = w.cols();
+    if (k > 2 * n) return detail::lower_factor_by_panels<S>(w.view());
     matrix<S> l(n, n);
     buffer<S> v(static_cast<std::size_t>(k));
     for (index_t j = 0; j < std::min(n, k); ++j) {
@@ -50,6 +86,17 @@ matrix<S> lower_factor(matrix<S> w) {
         for (index_t i = j; i < n; ++i) l(i, j) = sign * w(i, j);
     }
     return l;
+}
+
+/// The same of a view, a transpose perhaps.
+template <class T>
+matrix<std::remove_const_t<T>> lower_factor(strided_view<T> w) {
+    using S = std::remove_const_t<T>;
+    if (w.cols > 2 * w.rows) return detail::lower_factor_by_panels<S>(w);
+    matrix<S> copy(w.rows, w.cols);
+    for (index_t i = 0; i < w.rows; ++i)
+        for (index_t j = 0; j < w.cols; ++j) copy(i, j) = w(i, j);
+    return lower_factor(std::move(copy));
 }
 
 }  // namespace hrm
