@@ -387,3 +387,113 @@ TEST_CASE("options: each rule asks, the largest order wins, rank caps, the budge
     CHECK(balance(s, {.rank = 2, .tolerance = 1e-6}).order() == 2);
     CHECK(balance(s, {.rank = 1000}).order() == all.numerical_rank);
 }
+
+namespace {
+
+/// n real poles and pairs of every size of gap, a quarter of the states real; rows of B as long as the gap allows.
+template <class System>
+System many_modes(random_stream& r, index_t n, index_t m, index_t p) {
+    System s{{}, matrix<double>(n, m), matrix<double>(p, n), matrix<double>(p, m, 0.25)};
+    const index_t k = 3 * n / 8, q = n - 2 * k;
+    r.fill_normal(s.b.flat());
+    r.fill_normal(s.c.flat());
+    std::vector<double> gap;
+    for (index_t i = 0; i < q + k; ++i) gap.push_back(std::pow(10.0, r.uniform(-4, -0.5)));
+    for (index_t i = 0; i < q; ++i) s.a.real.push_back(detail::is_discrete<System> ? 1 - gap[static_cast<std::size_t>(i)] : -gap[static_cast<std::size_t>(i)]);
+    for (index_t i = q; i < q + k; ++i) {
+        const double g = gap[static_cast<std::size_t>(i)], angle = g * r.uniform(0.1, 3);
+        s.a.re.push_back(detail::is_discrete<System> ? (1 - g) * std::cos(angle) : -g);
+        s.a.im.push_back(detail::is_discrete<System> ? (1 - g) * std::sin(angle) : angle);
+    }
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < m; ++j) s.b(i, j) *= gap[static_cast<std::size_t>(i < q + k ? i : i - k)];
+    return s;
+}
+
+template <class System>
+void skeleton_is_as_good(random_stream& r, index_t n, index_t m, index_t p, double tolerance) {
+    CAPTURE(n);
+    CAPTURE(m);
+    CAPTURE(p);
+    const auto s = many_modes<System>(r, n, m, p);
+    using domain = std::conditional_t<detail::is_discrete<System>, unit_disk, half_plane>;
+    const bool turned_round = p < m;
+    const auto g = turned_round ? dual(s) : s;
+    REQUIRE(detail::modal_skeleton<domain, System>::of(g.a, g.b, g.c, 1e-3 * tolerance));  // else the other way is tested
+    const auto b = balance(s, {.tolerance = tolerance});
+    const auto sigma = hankel_singular_values(s);
+    CHECK(b.order() == rank_by_tolerance(sigma, tolerance));
+    CHECK(b.certified);
+    REQUIRE(b.sigma.size() == static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < sigma.size(); ++i) CHECK(std::abs(b.sigma[i] - sigma[i]) <= 1e-2 * tolerance * sigma[0]);
+    // The tail with what is missing: it may say little more than the exact one.
+    CHECK(b.bound >= tail_bound(sigma, b.order()) * (1 - 1e-9));
+    CHECK(b.bound <= 2 * tail_bound(sigma, b.order()));
+    // A projection, and its error at many frequencies between those where it can be largest.
+    auto identity = product(turned(b.w), b.t);
+    for (index_t i = 0; i < b.order(); ++i) identity(i, i) -= 1;
+    CHECK(largest(identity) <= 1e-9);
+    const auto same = [](const matrix<double>& x, const matrix<double>& y) { return distance(x, y) <= 1e-9 * largest(y); };
+    CHECK(same(product(turned(b.w), detail::times_state(s.a, b.t)), b.system.a.a));
+    CHECK(same(product(turned(b.w), s.b), b.system.b));
+    CHECK(same(product(s.c, b.t), b.system.c));
+    CHECK(b.system.d == s.d);
+    double worst = 0;
+    std::vector<double> omega{0};
+    for (int k = 0; k <= 200; ++k) omega.push_back(1e-5 * std::pow(3e5, k / 200.0));
+    const auto full = frequency_response(s, omega), cut = frequency_response(b.system, omega);
+    for (std::size_t k = 0; k < omega.size(); ++k) {
+        auto e = full[k];
+        for (std::size_t i = 0; i < e.flat().size(); ++i) e.flat()[i] -= cut[k].flat()[i];
+        worst = std::max(worst, detail::largest_singular_value(e));
+    }
+    CHECK(worst <= b.bound);
+    CHECK(worst >= 0.01 * b.bound);
+}
+
+}  // namespace
+
+TEST_CASE("a tolerance on many modes: a few of them stand for all, and the bound counts what they miss") {
+    random_stream r(31);
+    using disk = discrete<complex_pairs<double>>;
+    using plane = continuous<complex_pairs<double>>;
+    for (const auto& [m, p] : {std::pair<index_t, index_t>{1, 1}, {1, 3}, {3, 1}, {2, 2}}) {
+        skeleton_is_as_good<disk>(r, 600, m, p, 1e-4);
+        skeleton_is_as_good<plane>(r, 600, m, p, 1e-4);
+    }
+}
+
+TEST_CASE("modes without input or output, of equal poles, and of any units have a skeleton") {
+    random_stream r(32);
+    auto s = many_modes<discrete<complex_pairs<double>>>(r, 600, 1, 1);
+    const auto want = balance(s, {.tolerance = 1e-6});
+    discrete<complex_pairs<double>> wider{{}, matrix<double>(640, 1), matrix<double>(1, 640), s.d};
+    // Every tenth real mode twice: once without an input, once as two of half the strength. Units by powers of two.
+    const index_t q = s.a.reals(), k = s.a.pairs();
+    index_t to = 0;
+    const auto put = [&](index_t i, index_t at, double b, double c) {
+        const double unit = std::exp2(static_cast<double>(i % 40) - 20);
+        wider.b(at, 0) = b * s.b(i, 0) * unit;
+        wider.c(0, at) = c * s.c(0, i) / unit;
+    };
+    for (index_t i = 0; i < q; ++i)
+        for (int copy = 0; copy < (i < 20 ? 3 : 1); ++copy) {
+            wider.a.real.push_back(s.a.real[static_cast<std::size_t>(i)]);
+            put(i, to++, i < 20 ? (copy == 0 ? 0 : 0.5) : 1, 1);
+        }
+    wider.a.re = s.a.re;
+    wider.a.im = s.a.im;
+    REQUIRE(to + 2 * k == 640);
+    for (index_t i = q; i < q + k; ++i) {
+        const double unit = std::exp2(static_cast<double>(i % 40) - 20);
+        for (index_t half : {index_t{0}, k}) {
+            wider.b(to + i - q + half, 0) = s.b(i + half, 0) * unit;
+            wider.c(0, to + i - q + half) = s.c(0, i + half) / unit;
+        }
+    }
+    const auto got = balance(wider, {.tolerance = 1e-6});
+    REQUIRE(got.order() == want.order());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(got.order()); ++i) CHECK(std::abs(got.sigma[i] - want.sigma[i]) <= 1e-8 * want.sigma[0]);
+    wider.b = matrix<double>(640, 1);
+    CHECK(balance(wider, {.tolerance = 1e-6}).order() == 0);
+}
