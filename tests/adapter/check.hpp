@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +39,24 @@ matrix<S> output_of(const adapter<S>& a, matrix_view<const S> u, call<S> how = {
     workspace ws;
     a.forward(u, out, how, keep, ws);
     return out;
+}
+
+/// u in pieces of many lengths, and a token at a time, gives the whole pass's outputs and final state, bit by bit.
+template <real S>
+void check_pieces(const adapter<S>& a, const matrix<S>& u, const matrix<S>& whole, const adapter_state<S>& end) {
+    for (const index_t length : {1, 2, 3, 4, 5, 11, 12, 17, 48, 49, 97}) {
+        adapter_state<S> state;
+        bool same = true;
+        for (index_t t = 0; t < u.rows(); t += length) {
+            const auto rows = std::min(length, u.rows() - t);
+            const auto part = output_of<S>(a, u.view().slice_rows(t, rows), {.carried = &state});
+            same = same && std::memcmp(part.data(), whole.view().row(t), part.flat().size_bytes()) == 0;
+        }
+        INFO("pieces of " << length);
+        CHECK(same);
+        CHECK(state.value.size() == end.value.size());
+        CHECK((end.value.empty() || std::memcmp(state.value.data(), end.value.data(), sizeof(S) * end.value.size()) == 0));
+    }
 }
 
 /// ||x - y|| / ||y||, the distance itself where y is zero.

@@ -53,6 +53,56 @@ TEST_CASE_TEMPLATE("LoRA is (alpha / r) B A u, a token at a time as well", S, fl
     CHECK(streaming_error<S>(a, u, std::array<index_t, 1>{1}) <= tolerance);
 }
 
+TEST_CASE_TEMPLATE("LoRA of a row has the same bits beside any other rows", S, float, double) {
+    random_stream r(8);
+    for (const index_t rank : {1, 4, 7, 16, 20, 33, 64, 128}) {
+        lora<S> a(133, 150, {.rank = rank}, r);
+        shake<S>(a, r);
+        const auto u = random_matrix<S>(120, 133, r);
+        adapter_state<S> state;
+        const auto whole = output_of<S>(a, u, {.carried = &state});
+        INFO("rank " << rank);
+        check_pieces<S>(a, u, whole, state);
+    }
+}
+
+TEST_CASE_TEMPLATE("LoRA's gradients over many rows are the plain sums", S, float, double) {
+    random_stream r(9);
+    for (const index_t rank : {1, 7, 20, 33, 100})
+        for (const index_t rows : {1, 5, 47, 101}) {
+            INFO("rank " << rank << ", rows " << rows);
+            lora<S> a(133, 150, {.rank = rank, .alpha = 2.0 * static_cast<double>(rank)}, r);
+            shake<S>(a, r);
+            const auto u = random_matrix<S>(rows, 133, r), dout = random_matrix<S>(rows, 150, r);
+            matrix<S> out(rows, 150), du(rows, 133);
+            matrix<double> h(rows, rank), dh(rows, rank), du_want(rows, 133);
+            buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
+            std::vector<double> want(gradient.size()), got;
+            kept<S> keep;
+            workspace ws;
+            a.forward(u, out, {.mode = pass::training}, keep, ws);
+            a.backward(u, dout, du, gradient, {.mode = pass::training}, keep, ws);
+
+            const auto A = a.parameters()[0], B = a.parameters()[1];
+            const auto at = [&](index_t i) -> double& { return want[static_cast<std::size_t>(i)]; };
+            for (index_t t = 0; t < rows; ++t)
+                for (index_t k = 0; k < rank; ++k) {
+                    for (index_t j = 0; j < 133; ++j) h(t, k) += static_cast<double>(A(k, j)) * static_cast<double>(u(t, j));
+                    for (index_t i = 0; i < 150; ++i) dh(t, k) += 2 * static_cast<double>(B(i, k)) * static_cast<double>(dout(t, i));
+                    for (index_t j = 0; j < 133; ++j) {
+                        at(k * 133 + j) += dh(t, k) * static_cast<double>(u(t, j));
+                        du_want(t, j) += dh(t, k) * static_cast<double>(A(k, j));
+                    }
+                    for (index_t i = 0; i < 150; ++i) at(a.parameters().entries()[1].offset + i * rank + k) += 2 * h(t, k) * static_cast<double>(dout(t, i));
+                }
+            got.assign(gradient.begin(), gradient.end());
+            const double tolerance = 40 * static_cast<double>(std::numeric_limits<S>::epsilon());  // sums of up to 150 terms, twice
+            CHECK(distance(std::span<const double>(got), want) <= tolerance);
+            got.assign(du.flat().begin(), du.flat().end());
+            CHECK(distance(std::span<const double>(got), du_want.flat()) <= tolerance);
+        }
+}
+
 TEST_CASE("dropout: the mask is named by the draw, drops its share, and is off in inference") {
     random_stream r(4);
     lora<float> a(50, 1, {.rank = 1, .alpha = 1, .dropout = 0.3}, r);

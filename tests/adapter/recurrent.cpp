@@ -105,6 +105,24 @@ TEST_CASE_TEMPLATE("streaming equals the whole, in any pieces, for every option 
             }
 }
 
+TEST_CASE_TEMPLATE("a prefill ends in the state, and decoding gives the outputs, of the whole pass bit by bit", S, float, double) {
+    random_stream r(34);
+    for (const poles kind : all_poles)
+        for (const gate g : all_gates)
+            for (const index_t n : {6, 22, 32, 100}) {
+                auto o = small(kind, g);
+                o.states = n;
+                o.feedthrough = feedthrough::diagonal;
+                hrm_adapter<S> a(130, 130, o, r);
+                shake(a, r);
+                const auto u = random_matrix<S>(120, 130, r);
+                adapter_state<S> state;
+                const auto whole = output_of<S>(a, u, {.carried = &state});
+                INFO(describe(o));
+                check_pieces<S>(a, u, whole, state);
+            }
+}
+
 TEST_CASE("a document sees nothing of the one before, carried or not") {
     random_stream r(18);
     for (const poles kind : all_poles) {

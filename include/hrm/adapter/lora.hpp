@@ -8,7 +8,7 @@
 #include <hrm/adapter/detail/project.hpp>
 #include <hrm/adapter/text.hpp>
 #include <hrm/core/random.hpp>
-#include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/gemm.hpp>
 
 namespace hrm {
 
@@ -69,12 +69,11 @@ public:
         const auto a = this->parameters_[a_];
         const auto b = this->parameters_[b_];
         if (how.carried) how.carried->position += u.rows;
-        if (how.mode == pass::inference && u.rows == 1) return one_token(u, out, ws);
         const auto before = ws.mark();
         const auto h = ws.template take_matrix<S>(u.rows, rank());
         const auto scratch = ws.mark();
-        multiply(dropped(u, how, ws), transposed(a), h);
-        multiply(h, transposed(b), out, into::add, factor());
+        detail::project_in<S>(dropped(u, how, ws), a, h, ws);
+        detail::project_out<S>(h, b, factor(), out, ws);
         const bool training = how.mode == pass::training;
         if (training) keep.m[0] = h;
         ws.release(training ? scratch : before);
@@ -90,7 +89,7 @@ public:
         const auto a = this->parameters_[a_];
         const auto b = this->parameters_[b_];
         const auto dh = ws.template take_matrix<S>(u.rows, rank());
-        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh);
+        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh, ws);
         const bool straight = !drops(how);  // what A's product says of u needs no mask
         detail::input_backward<S>(dh, dropped(u, how, ws), a, this->parameters_.in(gradient, a_), straight ? du : matrix_view<S>{}, ws);
         if (du.empty() || straight) return;
@@ -102,16 +101,6 @@ public:
 private:
     S factor() const { return static_cast<S>(options_.alpha / static_cast<double>(options_.rank)); }
     bool drops(const call<S>& how) const { return how.mode == pass::training && options_.dropout > 0; }
-
-    /// out += f B (A u) for one row, without packing panels for it.
-    void one_token(matrix_view<const S> u, matrix_view<S> out, workspace& ws) const {
-        scratch_scope scope(ws);
-        const auto a = this->parameters_[a_];
-        const auto b = this->parameters_[b_];
-        const auto h = ws.template take<S>(rank());
-        for (index_t i = 0; i < rank(); ++i) h[static_cast<std::size_t>(i)] = factor() * dot(a.row(i), u.row(0), inputs_);
-        for (index_t i = 0; i < outputs_; ++i) out(0, i) += dot(b.row(i), static_cast<const S*>(h.data()), rank());
-    }
 
     /// u under the call's mask, in scratch; u itself when nothing is dropped.
     matrix_view<const S> dropped(matrix_view<const S> u, const call<S>& how, workspace& ws) const {

@@ -8,7 +8,6 @@
 #include <hrm/adapter/detail/readout.hpp>
 #include <hrm/adapter/segments.hpp>
 #include <hrm/linalg/elementary.hpp>
-#include <hrm/linalg/gemm.hpp>
 #include <hrm/scan/sequential.hpp>
 #include <hrm/systems/discrete.hpp>
 
@@ -228,12 +227,8 @@ private:
     index_t run(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, std::span<S> state, const trace& to,
                 workspace& ws) const {
         scratch_scope scope(ws);
-        const auto b = this->parameters_[b_];
         const auto now = current(ws);
-        if (u.rows == 1)  // one token: packing panels would cost more than the product
-            for (index_t i = 0; i < states(); ++i) s(0, i) = dot(b.row(i), u.row(0), inputs());
-        else
-            multiply(u, transposed(b), s);
+        detail::project_in<S>(u, this->parameters_[b_], s, ws);
         if (!to.x.empty()) std::copy_n(s.data, s.size(), to.x.data);
         scale_columns(s, now.scale);
 

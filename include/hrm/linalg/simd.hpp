@@ -18,34 +18,33 @@ inline constexpr int register_bytes = 32;
 inline constexpr int register_bytes = 16;
 #endif
 
-namespace detail {
-template <class S>
-struct pack_of;
-template <>
-struct pack_of<float> {
-    typedef float type __attribute__((vector_size(register_bytes)));
-};
-template <>
-struct pack_of<double> {
-    typedef double type __attribute__((vector_size(register_bytes)));
-};
-}  // namespace detail
-
-/// One register of S: +, -, *, [] work lane by lane; pack + scalar broadcasts.
-template <real S>
-using pack = typename detail::pack_of<S>::type;
-
 template <real S>
 inline constexpr int lanes = register_bytes / static_cast<int>(sizeof(S));
 
+namespace detail {
+template <class S, int W>
+struct pack_of {
+    typedef S type __attribute__((vector_size(W * sizeof(S))));
+};
+template <class S>
+struct pack_of<S, 1> {
+    using type = S;
+};
+}  // namespace detail
+
+/// W numbers side by side, one register unless said otherwise: +, -, *, [] work lane by lane; pack + scalar broadcasts.
+/// W = 1 is the plain scalar.
+template <class S, int W = lanes<S>>
+using pack = typename detail::pack_of<S, W>::type;
+
 // Loads and stores are memcpy, which every compiler turns into one unaligned move; references, because passing packs
 // by value would tie the calling convention to the -m flags.
-template <real S>
-inline void load(pack<S>& to, const S* from) {
+template <real S, int W = lanes<S>>
+inline void load(pack<S, W>& to, const S* from) {
     std::memcpy(&to, from, sizeof(to));
 }
-template <real S>
-inline void store(S* to, const pack<S>& from) {
+template <real S, int W = lanes<S>>
+inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
 }
 

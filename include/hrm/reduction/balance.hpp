@@ -1,59 +1,20 @@
 #pragma once
 
-#include <optional>
-
 #include <hrm/reduction/detail/project.hpp>
-#include <hrm/reduction/detail/skeleton.hpp>
 #include <hrm/reduction/factor.hpp>
 
 namespace hrm {
 namespace detail {
 
-inline complex_pairs<double> as_pairs(const diagonal<double>& a) { return {a.poles, {}, {}}; }
-inline complex_pairs<double> as_pairs(const complex_pairs<double>& a) { return a; }
-
-/// A large modal system of few sigma above the tolerance: its skeleton reduced, which is small, and what that misses counted.
-/// The side with fewer ports decides how many modes are needed. Nothing where the skeleton is no smaller than half.
-template <linear_system T>
-std::optional<balanced_system<reduced_system<T>>> balance_skeleton(const T& s, double floor, const balance_options& o) {
-    using modal_system = std::conditional_t<in_discrete_time<T>, discrete<complex_pairs<double>>, continuous<complex_pairs<double>>>;
-    const modal_system whole{as_pairs(s.a), s.b, s.c, {}};
-    require_stable<domain_of<T>>("hrm::balance", modal(whole.a, whole.b));
-    require_finite("hrm::balance", "B", s.b);
-    require_finite("hrm::balance", "C", s.c);
-    const bool turned = s.outputs() < s.inputs();
-    const auto g = turned ? dual(whole) : whole;
-    const auto skeleton = modal_skeleton<domain_of<T>, modal_system>::of(g.a, g.b, g.c, 10 * floor);
-    if (!skeleton) return {};
-    const auto& small = skeleton->system;
-    const auto f = factors_of("hrm::balance", small, floor);
-    auto out = reduce_by_factors(small, [&](const matrix<double>& x) { return times_state(small.a, x); }, f, o);
-    if (out.sigma.empty() || skeleton->missing > 100 * floor * out.sigma[0]) return {};  // inputs or outputs cancel each other
-    out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
-    out.bound += 2 * skeleton->missing;
-    out.t = skeleton->from_skeleton(out.t);
-    out.w = skeleton->dual_from_skeleton(out.w);
-    if (turned) {
-        std::swap(out.t, out.w);
-        out.system = dual(out.system);
-    }
-    out.system.d = s.d;
-    return out;
-}
-
 /// A stable system in double, whose poles lie where they should or the factorisation throws.
 template <linear_system T>
 auto balance_stable(const T& s, const balance_options& o, double* growth = nullptr) {
-    // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts what
-    // they miss.
-    const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
-    const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
-    const double floor = coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor;
     const auto run = [&](const auto& g, const auto& times_a) {
-        if constexpr (is_modal<std::remove_cvref_t<decltype(g)>>)
-            if (coarse && o.basis == projection::square_root)
-                if (auto out = balance_skeleton(g, floor, o)) return *std::move(out);
-        const auto f = factors_of("hrm::balance", g, floor);
+        // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts
+        // what they miss.
+        const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
+        const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
+        const auto f = factors_of("hrm::balance", g, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
         if (growth) *growth = f.lc.empty() ? 0 : frobenius_squared(f.out_of(f.lc));
         return reduce_by_factors(g, times_a, f, o);
     };

@@ -35,11 +35,7 @@ struct readout {
     void forward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<S> out, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
-        if (s.rows == 1)
-            for (index_t i = 0; i < c.rows; ++i)
-                out(0, i) += k * of_token(0) * of_channel(i) * dot(c.row(i), s.row(0), c.cols);
-        else
-            multiply(by_token(s, ws), transposed(by_channel(ws)), out, into::add, k);
+        project_out<S>(by_token(s, ws), by_channel(ws), k, out, ws);
         if (!d) return;
         for (index_t t = 0; t < u.rows; ++t)
             for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
@@ -57,13 +53,13 @@ struct readout {
         //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
         if (channels) {
             const auto m = ws.take_zero_matrix<S>(c.rows, c.cols);
-            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds);
+            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds, ws);
             for (index_t i = 0; i < c.rows; ++i) {
                 axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
                 to.gate[i] += factor * dot<S>(m.row(i), c.row(i), c.cols);
             }
         } else {
-            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds);
+            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws);
         }
         if (tokens)
             for (index_t t = 0; t < s.rows; ++t) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);

@@ -194,28 +194,9 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
     return p;
 }
 
-/// The 2-norm, from x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2); empty rows cost nothing.
+/// The 2-norm, from x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
 inline double spectral_norm(const matrix<double>& x) {
-    if (x.empty()) return 0;
-    matrix<double> filled, square(x.cols(), x.cols());
-    std::vector<index_t> rows;
-    for (index_t i = 0; i < x.rows(); ++i)
-        if (std::any_of(x.view().row(i), x.view().row(i) + x.cols(), [](double value) { return value != 0; })) rows.push_back(i);
-    const auto count = static_cast<index_t>(rows.size());
-    const bool few = count < x.rows() / 2;
-    if (few) {
-        filled = matrix<double>(count, x.cols());
-        for (index_t i = 0; i < count; ++i) std::copy_n(x.view().row(rows[static_cast<std::size_t>(i)]), x.cols(), filled.view().row(i));
-    }
-    const auto y = few ? filled.view() : x.view();
-    for (index_t first = 0, cols = 0; first < x.cols(); first += cols) {  // the lower half, and its mirror image
-        cols = std::min<index_t>(96, x.cols() - first);
-        multiply(transposed(y.slice_cols(first, x.cols() - first)), y.slice_cols(first, cols),
-                 square.view().slice_rows(first, x.cols() - first).slice_cols(first, cols));
-    }
-    for (index_t i = 0; i < x.cols(); ++i)
-        for (index_t j = 0; j < i; ++j) square(j, i) = square(i, j);
-    return std::sqrt(core_svd(std::move(square), false).sigma()[0]);
+    return x.empty() ? 0 : std::sqrt(jacobi_svd(project(x, x)).sigma[0]);
 }
 
 /// What is said about a result once its system stands.
@@ -231,7 +212,7 @@ void describe(Result& out) {
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
     if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
     else out.spectral = spectral_abscissa(out.system.a);
-    out.stable = out.spectral < (is_discrete<decltype(out.system)> ? 1 : 0);
+    out.stable = is_stable(out.system);
 }
 
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system

@@ -64,8 +64,7 @@ private:
             });
         }
     }
-    /// Threads meet twice a wave, which costs them some 20 us: waves of 32768 steps.
-    index_t wave() const { return team_->size() == 1 ? 1 : std::max<index_t>(8 * team_->size(), 32768 / length_); }
+    index_t wave() const { return team_->size() == 1 ? 1 : 8 * team_->size(); }
 
     std::unique_ptr<team> team_;
     index_t batch_, length_;

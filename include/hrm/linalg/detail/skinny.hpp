@@ -1,0 +1,259 @@
+#pragma once
+
+#include <hrm/core/workspace.hpp>
+#include <hrm/linalg/detail/skinny_kernel.hpp>
+#include <hrm/linalg/elementary.hpp>
+
+// Products of a big matrix and a small one with few columns, as an adapter has them:
+//     down      Z = X W           X: L x d   W: d x n    Z: L x n
+//     up        Y += k S V        S: L x n   V: n x d    Y: L x d
+//     across    G += X^T S        G: d x n, summed over L
+// The small matrix is packed once a call; the big ones are read once, by panels, for everything that is asked of them.
+// The order of every sum depends on its length alone, so a row of Z or Y has the same bits beside any others. A few rows
+// (`by_rows`: a decoded token) take the small matrix as it lies, in the same order.
+
+namespace hrm::detail::skinny {
+
+/// M (k x n) in groups of columns, each k by k: element (k, j) of the group at column c, w wide, at [c * K + k * w + j - c].
+/// What fills the last group up is zero.
+template <real S>
+struct packed {
+    S* data = nullptr;
+    index_t rows = 0, cols = 0;
+};
+
+template <real S>
+packed<S> room(index_t rows, index_t cols, workspace& ws) {
+    return {ws.template take<S>(rows * padded<S>(cols)).data(), rows, cols};
+}
+/// The first rows of `to` become m.
+template <real S, storable T>
+void fill(packed<S> to, strided_view<const T> m) {
+    constexpr int L = simd::lanes<S>;
+    for_groups<S>(m.cols, [&]<int P, int W>(index_t at) {
+        constexpr index_t wide = P * W;
+        S* const group = to.data + at * to.rows;
+        const index_t live = std::min(wide, m.cols - at);
+        index_t k = 0;
+        if constexpr (std::same_as<S, T> && wide % L == 0)
+            if (m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
+                for (; k + L <= m.rows; k += L)
+                    for (index_t j = 0; j < wide; j += L) {
+                        simd::pack<S> x[L];
+#pragma GCC unroll 16
+                        for (index_t i = 0; i < L; ++i) simd::load<S>(x[i], m.data + k + (at + j + i) * m.col_stride);
+                        simd::turn<S>(x);
+#pragma GCC unroll 16
+                        for (index_t i = 0; i < L; ++i) simd::store<S>(group + (k + i) * wide + j, x[i]);
+                    }
+        for (; k < m.rows; ++k) {
+            S* row = group + k * wide;
+            const T* from = m.data + k * m.row_stride + at * m.col_stride;
+            if (m.col_stride == 1)
+                for (index_t j = 0; j < live; ++j) row[j] = static_cast<S>(from[j]);
+            else
+                for (index_t j = 0; j < live; ++j) row[j] = static_cast<S>(from[j * m.col_stride]);
+            std::fill(row + live, row + wide, S{0});
+        }
+    });
+}
+template <real S, storable T>
+packed<S> pack(strided_view<const T> m, workspace& ws) {
+    const auto to = room<S>(m.rows, m.cols, ws);
+    fill(to, m);
+    return to;
+}
+/// g += k sum.
+template <real S>
+void unpack(packed<S> sum, S k, matrix_view<S> g) {
+    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
+        const index_t live = std::min<index_t>(P * W, sum.cols - at);
+        for (index_t i = 0; i < sum.rows; ++i) axpy<S>(k, sum.data + at * sum.rows + i * P * W, g.row(i) + at, live);
+    });
+}
+/// g += sum^T.
+template <real S>
+void unpack_turned(packed<S> sum, matrix_view<S> g) {
+    constexpr int L = simd::lanes<S>;
+    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
+        constexpr index_t wide = P * W;
+        const S* group = sum.data + at * sum.rows;
+        const index_t live = std::min(wide, sum.cols - at);
+        index_t i = 0;
+        if constexpr (wide % L == 0)
+            if (live == wide)
+                for (; i + L <= sum.rows; i += L)
+                    for (index_t j = 0; j < wide; j += L) {
+                        simd::pack<S> x[L], old;
+#pragma GCC unroll 16
+                        for (index_t q = 0; q < L; ++q) simd::load<S>(x[q], group + (i + q) * wide + j);
+                        simd::turn<S>(x);
+#pragma GCC unroll 16
+                        for (index_t q = 0; q < L; ++q) {
+                            S* const to = g.row(at + j + q) + i;
+                            simd::load<S>(old, to);
+                            simd::store<S>(to, old + x[q]);
+                        }
+                    }
+        for (; i < sum.rows; ++i)
+            for (index_t j = 0; j < live; ++j) g(at + j, i) += group[i * wide + j];
+    });
+}
+
+/// f(panel, first row, rows, first column, columns, aside) for all of x, row after row of panels: element (t, j) of a
+/// panel is panel[t * apart + j]. calls(rows, columns): how often f will call aside. The next panel is copied meanwhile.
+template <real S, storable T, class C, class F>
+void by_panels(matrix_view<const T> x, C&& calls, F&& f, workspace& ws) {
+    scratch_scope scope(ws);
+    S* here = ws.template take<S>(span * apart).data();
+    S* next = ws.template take<S>(span * apart).data();
+    const auto fetch = [&](index_t t, index_t j, S* to, index_t during) {
+        errand<S, T> e;
+        if (t >= x.rows) return e;
+        e.from = x.row(t) + j, e.to = to, e.stride = x.stride;
+        e.rows = std::min(span, x.rows - t), e.cols = std::min(depth, x.cols - j);
+        e.far = j + depth < x.cols ? depth : t + span < x.rows ? span * x.stride - j : 0;
+        e.spread(during);
+        return e;
+    };
+    fetch(0, 0, here, 1).finish();
+    for (index_t t = 0; t < x.rows; t += span)
+        for (index_t j = 0; j < x.cols; j += depth) {
+            const index_t rows = std::min(span, x.rows - t), cols = std::min(depth, x.cols - j);
+            const bool turns = j + depth >= x.cols;
+            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + depth, next, std::max<index_t>(1, calls(rows, cols)));
+            f(static_cast<const S*>(here), t, rows, j, cols, aside);
+            aside.finish();
+            std::swap(here, next);
+        }
+}
+inline index_t stretches(index_t steps) { return (steps + stretch - 1) / stretch; }
+template <real S>
+index_t groups(index_t n) {
+    index_t count = 0;
+    for_groups<S>(n, [&]<int P, int W>(index_t) { ++count; });
+    return count;
+}
+
+/// z (rows x padded) = or += panel w, w from row j on.
+template <real S, class E>
+void down_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> w, start how, S* z, index_t stride, E& aside) {
+    for_groups<S>(w.cols, [&]<int P, int W>(index_t at) {
+        for_tiles(rows, [&]<int R>(index_t i) {
+            S* to = z + i * stride + at;
+            tile<R, P, W, apart, 1>(cols, panel + i * apart, w.data + at * w.rows + j * P * W, how, to, stride, to, aside);
+        });
+    });
+}
+/// sum (packed, from row j on) = or += panel^T s, s with room for `span` rows.
+template <real S, class E>
+void across_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> s, start how, packed<S> sum, E& aside) {
+    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
+        for_tiles(cols, [&]<int R>(index_t i) {
+            S* to = sum.data + at * sum.rows + (j + i) * P * W;
+            tile<R, P, W, 1, apart>(rows, panel + i, s.data + at * span, how, to, P * W, to + R * P * W, aside);
+        });
+    });
+}
+
+/// Z = X W a block of rows at a time: done(first row, rows, z, stride of z), z in the L1.
+template <real S, storable T, class F>
+void down(matrix_view<const T> x, packed<S> w, F&& done, workspace& ws) {
+    scratch_scope scope(ws);
+    const index_t stride = padded<S>(w.cols), count = groups<S>(w.cols);
+    S* z = ws.template take<S>(span * stride).data();
+    by_panels<S>(x, [&](index_t rows, index_t cols) { return count * tiles(rows) * stretches(cols); },
+        [&](const S* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
+            down_panel(panel, rows, j, cols, w, j ? start::on_top : start::afresh, z, stride, aside);
+            if (j + cols == x.cols) done(t, rows, z, stride);
+        }, ws);
+}
+
+/// sum = X^T S and, where there is a w, Z = X W of the same pass over X: f(first row, rows, z, stride of z), z in the L1.
+template <real S, storable T, class F>
+void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, packed<S> sum, F&& f, workspace& ws) {
+    scratch_scope scope(ws);
+    const auto part = room<S>(span, s.cols, ws);
+    const index_t stride = padded<S>(s.cols), count = groups<S>(s.cols);
+    S* z = ws.template take<S>(span * stride).data();
+    const auto calls = [&](index_t rows, index_t cols) {
+        return count * (tiles(cols) * stretches(rows) + (w ? tiles(rows) * stretches(cols) : 0));
+    };
+    by_panels<S>(x, calls, [&](const S* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
+        if (j == 0) fill<S, S>(part, strided_view<const S>(s.slice_rows(t, rows)));
+        if (w) down_panel(panel, rows, j, cols, *w, j ? start::on_top : start::afresh, z, stride, aside);
+        across_panel(panel, rows, j, cols, part, t ? start::on_top : start::afresh, sum, aside);
+        if (w && j + cols == x.cols) f(t, rows, z, stride);
+    }, ws);
+}
+
+/// Y += k S V.
+template <real S>
+void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
+    alignas(64) S rows[tall * apart];
+    alignas(64) S edge[tall * 2 * simd::lanes<S>];
+    errand<S, S> aside;
+    for_tiles(s.rows, [&]<int R>(index_t t) {
+        for (index_t k = 0; k < s.cols; k += depth) {
+            const index_t steps = std::min(depth, s.cols - k);
+            for (index_t i = 0; i < R; ++i)
+                for (index_t q = 0; q < steps; ++q) rows[i * apart + q] = scale * s(t + i, k + q);
+            for_groups<S>(v.cols, [&]<int P, int W>(index_t at) {
+                constexpr index_t wide = P * W;
+                const S* part = v.data + at * v.rows + k * wide;
+                S* to = y.row(t) + at;
+                const index_t live = std::min(wide, v.cols - at);
+                if (live == wide) return tile<R, P, W, apart, 1>(steps, rows, part, start::on_top, to, y.stride, to + 2 * wide, aside);
+                for (index_t i = 0; i < R; ++i) std::copy_n(to + i * y.stride, live, edge + i * wide);
+                tile<R, P, W, apart, 1>(steps, rows, part, start::on_top, edge, wide, edge, aside);
+                for (index_t i = 0; i < R; ++i) std::copy_n(edge + i * wide, live, to + i * y.stride);
+            });
+        }
+    });
+}
+
+/// Rows that are not worth packing a matrix for.
+inline constexpr index_t few = 4;
+
+/// Y = or += X M^T for a few rows;  m: n x K, its rows contiguous. M is read once, turned square by square in registers.
+template <int R, real S>
+void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
+    constexpr int L = simd::lanes<S>;
+    for (index_t i = 0; i < m.rows; i += L) {
+        const index_t live = std::min<index_t>(L, m.rows - i);
+        const S* row[L];  // past the end the last row again, whose sums are dropped
+        for (index_t q = 0; q < L; ++q) row[q] = m.row(i + std::min(q, live - 1));
+        S out[R][L];
+        for (int r = 0; r < R; ++r)
+            for (index_t q = 0; q < live; ++q) out[r][q] = how == start::on_top ? y(r, i + q) : S{0};
+        for (index_t k0 = 0; k0 < m.cols; k0 += depth) {
+            const index_t end = std::min(m.cols, k0 + depth);
+            simd::pack<S> sum[R] = {}, w[L];
+            index_t k = k0;
+            for (; k + L <= end; k += L) {
+#pragma GCC unroll 16
+                for (int q = 0; q < L; ++q) simd::load<S>(w[q], row[q] + k);
+                simd::turn<S>(w);
+#pragma GCC unroll 16
+                for (int q = 0; q < L; ++q)
+#pragma GCC unroll 4
+                    for (int r = 0; r < R; ++r) sum[r] += x(r, k + q) * w[q];
+            }
+            for (; k < end; ++k) {
+                for (int q = 0; q < L; ++q) w[0][q] = row[q][k];
+                for (int r = 0; r < R; ++r) sum[r] += x(r, k) * w[0];
+            }
+            for (int r = 0; r < R; ++r)
+                for (index_t q = 0; q < live; ++q) out[r][q] = k0 || how == start::on_top ? sum[r][q] + out[r][q] : sum[r][q];
+        }
+        for (int r = 0; r < R; ++r) std::copy_n(out[r], live, y.row(r) + i);
+    }
+}
+template <real S>
+void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
+    index_t t = 0;
+    for (; t + few <= x.rows; t += few) by_rows<few>(x.slice_rows(t, few), m, how, y.slice_rows(t, few));
+    for (; t < x.rows; ++t) by_rows<1>(x.slice_rows(t, 1), m, how, y.slice_rows(t, 1));
+}
+
+}  // namespace hrm::detail::skinny
