@@ -27,6 +27,7 @@
 #include <hrm/linalg/sparse.hpp>
 #include <hrm/linalg/stein.hpp>
 #include <hrm/linalg/svd.hpp>
+#include <hrm/linalg/sylvester.hpp>
 
 #include <hrm/fourier/good_size.hpp>
 #include <hrm/fourier/plan.hpp>

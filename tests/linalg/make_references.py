@@ -1,6 +1,8 @@
 """References for tests/linalg: python make_references.py (numpy, scipy). Writes data/*.txt, one equation each:
 n m on the first line, then A (n x n), B (n x m) and the X that SciPy finds, row by row, 17 digits;
-expm.txt: n, A and scipy.linalg.expm(A), four times."""
+expm.txt: n, A and scipy.linalg.expm(A), four times;
+sylvester.txt: n m, A (n x n), B (m x m), C (n x m), then X of A X + X B = C by scipy.linalg.solve_sylvester and Z of
+A Z B - Z = C from the n m x n m system of its entries, four times."""
 
 import pathlib
 
@@ -32,3 +34,11 @@ with open(folder / "expm.txt", "w") as f:
         f.write(f"{n}\n")
         for m in (a, scipy.linalg.expm(a)):
             np.savetxt(f, m, fmt="%.17g")
+
+with open(folder / "sylvester.txt", "w") as f:
+    for n, m in ((1, 1), (3, 5), (8, 2), (9, 7)):
+        a, b, c = (rng.standard_normal(shape) for shape in ((n, n), (m, m), (n, m)))
+        z = np.linalg.solve(np.kron(a, b.T) - np.eye(n * m), c.ravel()).reshape(n, m)
+        f.write(f"{n} {m}\n")
+        for x in (a, b, c, scipy.linalg.solve_sylvester(a, b, c), z):
+            np.savetxt(f, x, fmt="%.17g")

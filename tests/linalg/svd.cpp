@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/core/random.hpp>
+
 namespace {
 
 using hrm::index_t, hrm::matrix;

@@ -8,28 +8,14 @@ namespace hrm {
 /// The X of the Lyapunov equation, a continuous system's controllability Gramian if Q = B B^T:
 ///     A X + X A^T + Q = 0,   X = integral_0^inf e^{At} Q e^{A^T t} dt
 /// a: n x n, every eigenvalue left of the imaginary axis;  q: n x n;  X is symmetric if q is.  Computed in double.
-/// O(35 n^3).  Throws numerical_error, naming the spectral abscissa, if A is unstable or anything is not finite.
-/// Complex Schur form, then column by column from the last:
-///     (T + conj(t_jj) I) x_j = -q_j - sum_{k>j} conj(t_jk) x_k                             Bartels & Stewart 1972.
+/// O(30 n^3), as products.  Throws numerical_error, naming the spectral abscissa, if A is unstable or anything is not finite.
+/// Real Schur form A = U T U^T and  T Y + Y T^T + U^T Q U = 0,  X = U Y U^T.  Bartels & Stewart 1972.
 template <real S>
 matrix<double> lyapunov(const matrix<S>& a, const matrix<S>& q) {
     using namespace detail;
-    const index_t n = a.rows();
-    check_equation("hrm::lyapunov", a, "Q", q, n);
-    if (n == 0) return {};
-    const auto form = hurwitz_schur("hrm::lyapunov", to_double(a));
-    const auto& t = form.t;
-    // Row j of xt is column j of X: contiguous.
-    complex_matrix xt(n, n), right = into_schur_twice(form, q);
-    for (index_t j = n - 1; j >= 0; --j) {
-        for (index_t i = 0; i < n; ++i) xt(j, i) = -right(i, j);
-        for (index_t k = j + 1; k < n; ++k)
-            for (index_t i = 0; i < n; ++i) xt(j, i) -= conj_times(t(j, k), xt(k, i));
-        solve_shifted(std::conj(t(j, j)), 1, t, n, xt.view().row(j));
-    }
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < i; ++j) std::swap(xt(i, j), xt(j, i));
-    return out_of_schur_twice(form, xt, is_symmetric(q));
+    check_equation("hrm::lyapunov", a, "Q", q, a.rows());
+    if (a.rows() == 0) return {};
+    return solve_gramian<two_sided::sum>(hurwitz_real_schur("hrm::lyapunov", to_double(a)), q);
 }
 
 /// The lower triangular L, n x n, with L L^T = X and A X + X A^T + B B^T = 0, without ever forming X: see stein_factor.
@@ -64,13 +50,11 @@ inline lyapunov_pair lyapunov_factors(const char* where, const matrix<double>& a
     const auto& form = out.coordinates;
     out.lc = quasi_triangular_factor(form.t.view(), form.into(b));
     // T^T Y + Y T + (C E)^T C E = 0, turned upside down: T^T becomes quasi-triangular again.
-    matrix<double> turned(n, n), ct(n, c.rows());
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < n; ++j) turned(i, j) = form.t(n - 1 - j, n - 1 - i);
+    matrix<double> ct(n, c.rows());
     const auto ce = form.dual_into(c);
     for (index_t i = 0; i < n; ++i)
         for (index_t j = 0; j < c.rows(); ++j) ct(i, j) = ce(j, n - 1 - i);
-    const auto u = quasi_triangular_factor(turned.view(), std::move(ct));
+    const auto u = quasi_triangular_factor(turned_over(form.t).view(), std::move(ct));
     out.lo = matrix<double>(n, n);
     for (index_t i = 0; i < n; ++i) std::copy_n(u.view().row(n - 1 - i), n, out.lo.view().row(i));
     return out;

@@ -6,35 +6,15 @@ namespace hrm {
 
 /// The X of the Stein (discrete Lyapunov) equation, a system's controllability Gramian if Q = B B^T:
 ///     X = A X A^T + Q = sum_k A^k Q (A^T)^k
-/// a: n x n, spectral radius below 1;  q: n x n;  X is symmetric if q is.  Computed in double.  O(50 n^3).
-/// Throws numerical_error, naming the spectral radius, if A is unstable or anything is not finite.
-/// Complex Schur form, then column by column from the last:
-///     (I - conj(t_jj) T) x_j = q_j + T sum_{k>j} conj(t_jk) x_k                                     Kitagawa 1977.
+/// a: n x n, spectral radius below 1;  q: n x n;  X is symmetric if q is.  Computed in double.
+/// O(32 n^3), as products.  Throws numerical_error, naming the spectral radius, if A is unstable or anything is not finite.
+/// Real Schur form A = U T U^T and  T Y T^T - Y + U^T Q U = 0,  X = U Y U^T.  Kitagawa 1977.
 template <real S>
 matrix<double> stein(const matrix<S>& a, const matrix<S>& q) {
     using namespace detail;
-    const index_t n = a.rows();
-    check_equation("hrm::stein", a, "Q", q, n);
-    if (n == 0) return {};
-    const auto form = contractive_schur("hrm::stein", to_double(a));
-    const auto& t = form.t;
-    // Row j of xt is column j of X: contiguous.
-    complex_matrix xt(n, n), right = into_schur_twice(form, q);
-    buffer<complex> tail(static_cast<std::size_t>(n));
-    for (index_t j = n - 1; j >= 0; --j) {
-        std::fill(tail.begin(), tail.end(), complex{});
-        for (index_t k = j + 1; k < n; ++k)
-            for (index_t i = 0; i < n; ++i) tail[static_cast<std::size_t>(i)] += conj_times(t(j, k), xt(k, i));
-        for (index_t i = 0; i < n; ++i) {
-            complex sum = right(i, j);
-            for (index_t k = i; k < n; ++k) sum += times(t(i, k), tail[static_cast<std::size_t>(k)]);
-            xt(j, i) = sum;
-        }
-        solve_shifted(1, -std::conj(t(j, j)), t, n, xt.view().row(j));
-    }
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < i; ++j) std::swap(xt(i, j), xt(j, i));
-    return out_of_schur_twice(form, xt, is_symmetric(q));
+    check_equation("hrm::stein", a, "Q", q, a.rows());
+    if (a.rows() == 0) return {};
+    return solve_gramian<two_sided::product>(contractive_real_schur("hrm::stein", to_double(a)), q);
 }
 
 /// The lower triangular L, n x n, with L L^T = X = A X A^T + B B^T, without ever forming X: small singular values keep

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include <hrm/core/random.hpp>
 #include <hrm/linalg/detail/hessenberg.hpp>
+#include <hrm/linalg/simd.hpp>
 
 namespace hrm {
 namespace detail {
@@ -112,27 +112,22 @@ public:
     /// u: m x r, v: n x r, orthonormal columns. False where the vectors do not come out to rounding, because sigma_r is
     /// too near to nothing or the iteration failed.
     bool vectors(index_t r, matrix<double>& u, matrix<double>& v) const {
-        matrix<double> ut(r, m_), vt(r, n_);  // row i: the vectors of sigma_i
-        random_stream random(1);
-        bool good = true;
-        for (index_t i = 0; i < r; ++i) good = iterate(i, ut, vt, random) && good;
-        for (index_t i = 0; i < r; ++i)
-            for (index_t j = n_ - 1; j >= 0; --j) {
-                const auto reflect = [&](const matrix<double>& by, double tau, index_t from, double* x, index_t length) {
-                    const double* h = by.view().row(j) + from;
-                    axpy(-tau * dot(h, x + from, length - from), h, x + from, length - from);
-                };
-                reflect(left_, left_tau_[static_cast<std::size_t>(j)], j, ut.view().row(i), m_);
-                if (j + 1 < n_) reflect(right_, right_tau_[static_cast<std::size_t>(j)], j + 1, vt.view().row(i), n_);
-            }
-        const auto turned = [](const matrix<double>& x) {
-            matrix<double> y(x.cols(), x.rows());
-            for (index_t i = 0; i < x.rows(); ++i)
-                for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-            return y;
+        const index_t padded = (r + simd::lanes<double> - 1) / simd::lanes<double> * simd::lanes<double>;
+        matrix<double> wide_u(m_, padded), wide_v(n_, padded);
+        const bool good = r == 0 || iterate(r, wide_u, wide_v);
+        std::vector<double> sum(static_cast<std::size_t>(padded));
+        const auto reflect = [&](const double* h, double tau, matrix_view<double> x) {  // x <- (I - tau h h^T) x
+            std::fill(sum.begin(), sum.end(), 0.0);
+            detail::add_transposed_times(x, h, sum.data());
+            for (index_t i = 0; i < x.rows; ++i) axpy(-tau * h[i], sum.data(), x.row(i), padded);
         };
-        u = turned(ut);
-        v = turned(vt);
+        for (index_t j = n_ - 1; j >= 0; --j) {
+            const auto at = static_cast<std::size_t>(j);
+            reflect(left_.view().row(j) + j, left_tau_[at], wide_u.view().slice_rows(j, m_ - j));
+            if (j + 1 < n_) reflect(right_.view().row(j) + j + 1, right_tau_[at], wide_v.view().slice_rows(j + 1, n_ - j - 1));
+        }
+        u = matrix<double>(matrix_view<const double>(wide_u.view().slice_cols(0, r)));
+        v = matrix<double>(matrix_view<const double>(wide_v.view().slice_cols(0, r)));
         return good;
     }
 
@@ -143,46 +138,51 @@ private:
         const index_t nb = std::min<index_t>(24, n_ - first);
         const auto rest = [&](index_t from, matrix<double>& z) { return z.view().slice_cols(from, z.cols() - from); };
         matrix<double> y(nb, n_), x(nb, m_);  // rows: the columns of Y and X
-        std::vector<double> v(static_cast<std::size_t>(m_)), w(static_cast<std::size_t>(n_));
+        std::vector<double> by_left(static_cast<std::size_t>(nb)), by_right(by_left.size());
         for (index_t i = 0; i < nb; ++i) {
-            const index_t j = first + i, rows = m_ - j, cols = n_ - j - 1;
+            const index_t j = first + i, rows = m_ - j, cols = n_ - j - 1, from = j + 1;
             const auto at = static_cast<std::size_t>(j);
             double *hv = left_.view().row(j), *hw = right_.view().row(j), *yi = y.view().row(i), *xi = x.view().row(i);
+            // to -= from_left^T by_left + from_right^T by_right
+            const auto subtract = [&](matrix_view<const double> from_left, matrix_view<const double> from_right, double* to) {
+                for (double& f : by_left) f = -f;
+                for (double& f : by_right) f = -f;
+                detail::add_transposed_times(from_left, by_left.data(), to);
+                detail::add_transposed_times(from_right, by_right.data(), to);
+            };
+            const auto part = [](matrix_view<const double> z, index_t row, index_t count, index_t col) {
+                return z.slice_rows(row, count).slice_cols(col, z.cols - col);
+            };
             for (index_t q = j; q < m_; ++q) hv[q] = a(q, j);
             for (index_t c = 0; c < i; ++c) {
-                axpy(-y(c, j), left_.view().row(first + c) + j, hv + j, rows);
-                axpy(-right_(first + c, j), x.view().row(c) + j, hv + j, rows);
+                by_left[static_cast<std::size_t>(c)] = y(c, j);
+                by_right[static_cast<std::size_t>(c)] = right_(first + c, j);
             }
+            subtract(part(left_, first, i, j), part(x, 0, i, j), hv + j);
             left_tau_[at] = detail::make_reflector(hv + j, rows);
             d_[at] = hv[j];
             hv[j] = 1;
             if (cols == 0) break;
-            const index_t from = j + 1;
             std::fill(yi + from, yi + n_, 0.0);
-            index_t q = j;
-            for (; q + 4 <= m_; q += 4) {
-                const double *r0 = a.row(q) + from, *r1 = a.row(q + 1) + from, *r2 = a.row(q + 2) + from, *r3 = a.row(q + 3) + from;
-                const double h0 = hv[q], h1 = hv[q + 1], h2 = hv[q + 2], h3 = hv[q + 3];
-                double* to = yi + from;
-                for (index_t c = 0; c < cols; ++c) to[c] += h0 * r0[c] + h1 * r1[c] + (h2 * r2[c] + h3 * r3[c]);
-            }
-            for (; q < m_; ++q) axpy(hv[q], a.row(q) + from, yi + from, cols);
-            for (index_t c = 0; c < i; ++c) {
-                axpy(-dot(left_.view().row(first + c) + j, hv + j, rows), y.view().row(c) + from, yi + from, cols);
-                axpy(-dot(x.view().row(c) + j, hv + j, rows), right_.view().row(first + c) + from, yi + from, cols);
-            }
+            detail::add_transposed_times(part(a, j, rows, from), hv + j, yi + from);
+            detail::times_vector(part(left_, first, i, j), hv + j, by_left.data());
+            detail::times_vector(part(x, 0, i, j), hv + j, by_right.data());
+            subtract(part(y, 0, i, from), part(right_, first, i, from), yi + from);
             for (index_t c = from; c < n_; ++c) yi[c] *= left_tau_[at];
             for (index_t c = from; c < n_; ++c) hw[c] = a(j, c);
-            for (index_t c = 0; c <= i; ++c) axpy(-left_(first + c, j), y.view().row(c) + from, hw + from, cols);
-            for (index_t c = 0; c < i; ++c) axpy(-x(c, j), right_.view().row(first + c) + from, hw + from, cols);
+            for (index_t c = 0; c < i; ++c) {
+                by_left[static_cast<std::size_t>(c)] = left_(first + c, j);
+                by_right[static_cast<std::size_t>(c)] = x(c, j);
+            }
+            by_left[static_cast<std::size_t>(i)] = 1;
+            subtract(part(y, 0, i + 1, from), part(right_, first, i, from), hw + from);
             right_tau_[at] = detail::make_reflector(hw + from, cols);
             e_[at] = hw[from];
             hw[from] = 1;
-            for (index_t r = from; r < m_; ++r) xi[r] = dot(a.row(r) + from, hw + from, cols);
-            for (index_t c = 0; c <= i; ++c)
-                axpy(-dot(y.view().row(c) + from, hw + from, cols), left_.view().row(first + c) + from, xi + from, m_ - from);
-            for (index_t c = 0; c < i; ++c)
-                axpy(-dot(right_.view().row(first + c) + from, hw + from, cols), x.view().row(c) + from, xi + from, m_ - from);
+            detail::times_vector(part(a, from, m_ - from, from), hw + from, xi + from);
+            detail::times_vector(part(y, 0, i + 1, from), hw + from, by_left.data());
+            detail::times_vector(part(right_, first, i, from), hw + from, by_right.data());
+            subtract(part(left_, first, i + 1, from), part(x, 0, i, from), xi + from);
             for (index_t r = from; r < m_; ++r) xi[r] *= right_tau_[at];
         }
         const index_t next = first + nb;
@@ -195,72 +195,108 @@ private:
     }
 
     // Inverse iteration on the Golub-Kahan matrix [0 B^T; B 0], which in the order v_1 u_1 v_2 u_2 .. is tridiagonal with a
-    // zero diagonal and d_1 e_1 d_2 .. beside it. u and v are kept orthogonal to the earlier ones apart from each other.
-    bool iterate(index_t index, matrix<double>& ut, matrix<double>& vt, random_stream& random) const {
-        const double eps = std::numeric_limits<double>::epsilon(), sigma = sigma_[static_cast<std::size_t>(index)];
-        const auto size = static_cast<std::size_t>(2 * n_);
-        const auto beside = [&](std::size_t i) { return i % 2 == 0 ? d_[i / 2] : e_[i / 2]; };
-        // T - sigma = P L U: two superdiagonals in U.
-        std::vector<double> diagonal(size, -sigma), above(size), second(size), factor(size), x(size);
-        std::vector<bool> swapped(size);
-        for (std::size_t i = 0; i + 1 < size; ++i) above[i] = beside(i);
-        const double least = eps * sigma_[0];
-        for (std::size_t i = 0; i + 1 < size; ++i) {
-            const double low = beside(i);
-            double next = above[i + 1];
-            if (std::abs(low) > std::abs(diagonal[i])) {
-                swapped[i] = true;
-                factor[i] = diagonal[i] / low;
-                diagonal[i] = low;
-                const double old = above[i];
-                above[i] = diagonal[i + 1];
-                diagonal[i + 1] = old - factor[i] * above[i];
-                second[i] = next;
-                above[i + 1] = -factor[i] * next;
-            } else {
-                if (std::abs(diagonal[i]) < least) diagonal[i] = least;
-                factor[i] = low / diagonal[i];
-                diagonal[i + 1] -= factor[i] * above[i];
+    // zero diagonal and d_1 e_1 d_2 .. beside it; a register of shifts at a time. u and v are kept orthogonal to the earlier
+    // ones apart from each other. Column i of u and v: the vectors of B to sigma_i.
+    bool iterate(index_t r, matrix<double>& u, matrix<double>& v) const {
+        using pack = simd::pack<double>;
+        constexpr index_t W = simd::lanes<double>;
+        const double eps = std::numeric_limits<double>::epsilon(), enough = 32 * eps * sigma_[0];
+        const index_t size = 2 * n_;
+        const auto beside = [&](index_t i) { return i % 2 == 0 ? d_[static_cast<std::size_t>(i / 2)] : e_[static_cast<std::size_t>(i / 2)]; };
+        matrix<double> ut(r, n_), vt(r, n_);
+        // T - sigma = P L U, shift by shift: U has two superdiagonals. A factor above one says that rows changed places.
+        const index_t groups = (r + W - 1) / W;
+        matrix<double> inverse(groups * size, W), above(groups * size, W), second(groups * size, W), factor(groups * size, W), swapped(groups * size, W), x(size, W);
+        const auto get = [](const matrix<double>& from, index_t row) {
+            pack value;
+            simd::load<double>(value, from.view().row(row));
+            return value;
+        };
+        const auto put = [](matrix<double>& to, index_t row, const pack& value) { simd::store<double>(to.view().row(row), value); };
+        const pack zero = {}, one = zero + 1.0, least = zero + eps * sigma_[0];
+        for (index_t g = 0; g < groups; ++g) {
+            pack shift = {};
+            for (index_t l = 0; l < W; ++l) shift[l] = sigma_[static_cast<std::size_t>(std::min(g * W + l, r - 1))];
+            pack diagonal = -shift, over = zero + beside(0);
+            for (index_t i = 0; i < size; ++i) {
+                const index_t at = g * size + i;
+                const bool end = i + 1 == size;
+                const pack low = zero + (end ? 0.0 : beside(i)), next = zero + (i + 2 < size ? beside(i + 1) : 0.0);
+                const pack magnitude = diagonal < zero ? -diagonal : diagonal, below = low < zero ? -low : low;
+                const auto swap = below > magnitude;
+                const pack kept = magnitude < least ? least : diagonal, pivot = swap ? low : kept, over_pivot = one / pivot;
+                const pack f = (swap ? diagonal : low) * over_pivot, first = swap ? -shift : over;
+                put(inverse, at, over_pivot);
+                put(factor, at, f);
+                put(swapped, at, swap ? one : zero);
+                put(above, at, first);
+                put(second, at, swap ? next : zero);
+                diagonal = (swap ? over : -shift) - f * first;
+                over = swap ? -f * next : next;
             }
         }
-        if (std::abs(diagonal[size - 1]) < least) diagonal[size - 1] = least;
-        random.fill_normal(std::span<double>(x));
-        double *u = ut.view().row(index), *v = vt.view().row(index);
         for (int pass = 0; pass < 4; ++pass) {
-            if (pass > 0)
-                for (std::size_t i = 0; i + 1 < size; ++i) {
-                    if (swapped[i]) std::swap(x[i], x[i + 1]);
-                    x[i + 1] -= factor[i] * x[i];
+            for (index_t g = 0; g < groups; ++g) {
+                const index_t live = std::min(W, r - g * W);
+                if (pass == 0)
+                    for (index_t i = 0; i < size * W; ++i) {  // Weyl's sequence, as good as random here
+                        const double place = static_cast<double>(g * size * W + i + 1) * 0.6180339887498949;
+                        x.data()[i] = place - std::floor(place) - 0.5;
+                    }
+                else {
+                    for (index_t i = 0; i < n_; ++i)
+                        for (index_t l = 0; l < live; ++l) {
+                            x(2 * i, l) = vt(g * W + l, i);
+                            x(2 * i + 1, l) = ut(g * W + l, i);
+                        }
+                    for (index_t i = 0; i + 1 < size; ++i) {
+                        const pack a = get(x, i), b = get(x, i + 1);
+                        const auto swap = get(swapped, g * size + i) > zero;
+                        const pack first = swap ? b : a;
+                        put(x, i, first);
+                        put(x, i + 1, (swap ? a : b) - get(factor, g * size + i) * first);
+                    }
                 }
-            for (std::size_t i = size; i-- > 0;) {
-                if (i + 1 < size) x[i] -= above[i] * x[i + 1];
-                if (i + 2 < size) x[i] -= second[i] * x[i + 2];
-                x[i] /= diagonal[i];
+                pack later = {}, latest = {}, largest = {};
+                for (index_t i = size - 1; i >= 0; --i) {
+                    const index_t at = g * size + i;
+                    const pack value = (get(x, i) - get(above, at) * later - get(second, at) * latest) * get(inverse, at);
+                    put(x, i, value);
+                    const pack magnitude = value < zero ? -value : value;
+                    largest = magnitude > largest ? magnitude : largest;
+                    latest = later;
+                    later = value;
+                }
+                for (index_t i = 0; i < n_; ++i)
+                    for (index_t l = 0; l < live; ++l) {
+                        vt(g * W + l, i) = x(2 * i, l) / largest[l];
+                        ut(g * W + l, i) = x(2 * i + 1, l) / largest[l];
+                    }
             }
-            double largest = 0;
-            for (double value : x) largest = std::max(largest, std::abs(value));
-            for (index_t i = 0; i < n_; ++i) {
-                v[i] = x[static_cast<std::size_t>(2 * i)] / largest;
-                u[i] = x[static_cast<std::size_t>(2 * i + 1)] / largest;
+            bool settled = pass > 0;  // B v - sigma u and B^T u - sigma v are rounding
+            std::vector<double> along(static_cast<std::size_t>(r));
+            for (index_t index = 0; index < r; ++index) {
+                double *own_u = ut.view().row(index), *own_v = vt.view().row(index);
+                for (auto [rows, own] : {std::pair{&ut, own_u}, std::pair{&vt, own_v}}) {
+                    const auto earlier = rows->view().slice_rows(0, index);
+                    detail::times_vector(earlier, own, along.data());
+                    for (double& f : along) f = -f;
+                    detail::add_transposed_times(earlier, along.data(), own);
+                    const double norm = std::sqrt(dot(own, own, n_));
+                    for (index_t i = 0; i < n_; ++i) own[i] /= norm;
+                }
+                for (index_t i = 0; settled && i < n_; ++i) {
+                    const auto k = static_cast<std::size_t>(i);
+                    const double sigma = sigma_[static_cast<std::size_t>(index)];
+                    const double bv = d_[k] * own_v[i] + (i + 1 < n_ ? e_[k] * own_v[i + 1] : 0);
+                    const double bu = d_[k] * own_u[i] + (i > 0 ? e_[k - 1] * own_u[i - 1] : 0);
+                    settled = settled && std::abs(bv - sigma * own_u[i]) <= enough && std::abs(bu - sigma * own_v[i]) <= enough;
+                }
             }
-            for (auto [rows, own] : {std::pair{&ut, u}, std::pair{&vt, v}}) {
-                for (index_t j = 0; j < index; ++j) axpy(-dot(rows->view().row(j), own, n_), rows->view().row(j), own, n_);
-                const double norm = std::sqrt(dot(own, own, n_));
-                for (index_t i = 0; i < n_; ++i) own[i] /= norm;
-            }
-            for (index_t i = 0; i < n_; ++i) {
-                x[static_cast<std::size_t>(2 * i)] = v[i];
-                x[static_cast<std::size_t>(2 * i + 1)] = u[i];
-            }
-            if (pass == 0) continue;
-            double worst = 0;  // B v - sigma u,  B^T u - sigma v
-            for (index_t i = 0; i < n_; ++i) {
-                const auto k = static_cast<std::size_t>(i);
-                const double bv = d_[k] * v[i] + (i + 1 < n_ ? e_[k] * v[i + 1] : 0);
-                const double bu = d_[k] * u[i] + (i > 0 ? e_[k - 1] * u[i - 1] : 0);
-                worst = std::max({worst, std::abs(bv - sigma * u[i]), std::abs(bu - sigma * v[i])});
-            }
-            if (worst <= 32 * eps * sigma_[0]) return true;
+            if (!settled) continue;
+            for (index_t i = 0; i < n_; ++i)
+                for (index_t l = 0; l < r; ++l) u(i, l) = ut(l, i), v(i, l) = vt(l, i);
+            return true;
         }
         return false;
     }

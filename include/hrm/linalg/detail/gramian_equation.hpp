@@ -3,11 +3,12 @@
 #include <sstream>
 #include <string>
 
+#include <hrm/linalg/detail/quasi_triangular.hpp>
 #include <hrm/linalg/detail/schur.hpp>
 #include <hrm/linalg/factor.hpp>
 
 // What the two Gramian equations (stein.hpp, lyapunov.hpp) share: the checks, the way into Schur coordinates
-// x = D Q x', triangular solves with a shifted T, and the way back.
+// x = D Q x', solves with the triangular T, and the way back.
 
 namespace hrm::detail {
 
@@ -103,14 +104,66 @@ private:
             for (double& value : x.view().row_span(i)) value *= f(d[static_cast<std::size_t>(i)]);
     }
 };
-/// That of an A whose eigenvalues must lie left of the imaginary axis.
-inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
+inline balanced_schur balanced_real_schur(std::string_view where, matrix<double> a) {
     auto d = balance_scales(a);
     auto form = real_schur(where, std::move(a));
+    return {std::move(form.t), std::move(form.q), std::move(d)};
+}
+/// That of an A whose eigenvalues must lie left of the imaginary axis.
+inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
+    auto form = balanced_real_schur(where, std::move(a));
     double abscissa = -std::numeric_limits<double>::infinity();
     for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i));
     if (form.t.rows() > 0 && !(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
-    return {std::move(form.t), std::move(form.q), std::move(d)};
+    return form;
+}
+/// That of an A whose spectral radius must be below one.
+inline balanced_schur contractive_real_schur(std::string_view where, matrix<double> a) {
+    auto form = balanced_real_schur(where, std::move(a));
+    double radius = 0;
+    for (const auto& l : block_eigenvalues(form.t.view())) radius = std::max(radius, std::abs(l));
+    if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
+    return form;
+}
+
+/// T upside down and transposed, J T^T J: quasi-triangular again.
+inline matrix<double> turned_over(const matrix<double>& t) {
+    const index_t n = t.rows();
+    matrix<double> y(n, n);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) y(i, j) = t(n - 1 - j, n - 1 - i);
+    return y;
+}
+template <class T>
+bool is_symmetric(const matrix<T>& q) {
+    for (index_t i = 0; i < q.rows(); ++i)
+        for (index_t j = 0; j < i; ++j)
+            if (q(i, j) != q(j, i)) return false;
+    return true;
+}
+/// X of A X + X A^T + Q = 0 or A X A^T - X + Q = 0 with A = E T E^-1: in those coordinates T Y + Y T^T = -F, columns of
+/// which are taken from the last. Exactly symmetric where Q is.
+template <two_sided kind, real S>
+matrix<double> solve_gramian(const balanced_schur& form, const matrix<S>& q) {
+    const index_t n = q.rows();
+    const auto turned = [](const matrix<double>& x) {
+        matrix<double> y(x.cols(), x.rows());
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
+        return y;
+    };
+    const auto f = form.into(turned(form.into(to_double(q))));  // E^-1 Q^T E^-T
+    matrix<double> y(n, n);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) y(i, j) = -f(n - 1 - j, i);
+    solve_two_sided<kind>(form.t.view(), turned_over(form.t).view(), y.view());
+    matrix<double> straight(n, n);
+    for (index_t i = 0; i < n; ++i) std::reverse_copy(y.view().row(i), y.view().row(i) + n, straight.view().row(i));
+    auto x = turned(form.out_of(turned(form.out_of(straight))));
+    if (is_symmetric(q))
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < i; ++j) x(i, j) = x(j, i) = (x(i, j) + x(j, i)) / 2;
+    return x;
 }
 
 /// a b;  a: n x k, b: k x m.
@@ -138,25 +191,6 @@ complex_matrix into_schur(const schur_form& form, const matrix<S>& b) {
         for (index_t j = 0; j < b.cols(); ++j) scaled(i, j) = static_cast<double>(b(i, j)) / form.d[static_cast<std::size_t>(i)];
     return product(adjoint(form.q), scaled);
 }
-/// Q^H D^-1 q D^-1 Q.  q: n x n.
-template <real S>
-complex_matrix into_schur_twice(const schur_form& form, const matrix<S>& q) {
-    matrix<double> scaled = to_double(q);
-    for (index_t i = 0; i < q.rows(); ++i)
-        for (index_t j = 0; j < q.cols(); ++j) scaled(i, j) /= form.d[static_cast<std::size_t>(j)];
-    return product(into_schur(form, scaled), form.q);
-}
-/// D Q x Q^H D, which is real; made exactly symmetric where asked.
-inline matrix<double> out_of_schur_twice(const schur_form& form, const complex_matrix& x, bool symmetric) {
-    const auto full = product(product(form.q, x), adjoint(form.q));
-    matrix<double> result(x.rows(), x.cols());
-    for (index_t i = 0; i < x.rows(); ++i)
-        for (index_t j = 0; j < x.cols(); ++j) {
-            const double value = symmetric ? (full(i, j).real() + full(j, i).real()) / 2 : full(i, j).real();
-            result(i, j) = value * form.d[static_cast<std::size_t>(i)] * form.d[static_cast<std::size_t>(j)];
-        }
-    return result;
-}
 /// The real lower triangular L with L L^T = M M^H, M = D Q factor, which is real:
 ///     M M^H = Re M Re M^T + Im M Im M^T = [Re M  Im M][Re M  Im M]^T
 /// Orthogonal all the way: what is small in the factor stays accurate.
@@ -170,14 +204,6 @@ inline matrix<double> out_of_schur(const schur_form& form, const complex_matrix&
             parts(i, n + j) = form.d[static_cast<std::size_t>(i)] * m(i, j).imag();
         }
     return lower_factor(std::move(parts));
-}
-
-template <real S>
-bool is_symmetric(const matrix<S>& q) {
-    for (index_t i = 0; i < q.rows(); ++i)
-        for (index_t j = 0; j < i; ++j)
-            if (q(i, j) != q(j, i)) return false;
-    return true;
 }
 
 /// x <- (shift I + scale T_k)^-1 x, T_k the leading k x k block.  O(k^2), by rows of T.

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
-#include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/detail/matvec.hpp>
 #include <hrm/linalg/gemm.hpp>
 
 namespace hrm::detail {
@@ -55,29 +55,29 @@ inline void apply_block(const reflector_block& r, bool turned, matrix_view<doubl
 inline std::vector<reflector_block> hessenberg_blocks(matrix_view<double> a) {
     const index_t n = a.rows;
     std::vector<reflector_block> blocks;
-    std::vector<double> column(static_cast<std::size_t>(n));
+    std::vector<double> column(static_cast<std::size_t>(n)), product(column.size());
     for (index_t k = 0; k + 2 < n;) {
         const index_t nb = std::min<index_t>(n - k - 2, 32), first = k + 1, rows = n - first;
         reflector_block block{first, matrix<double>(rows, nb), matrix<double>(nb, nb)};
         auto &v = block.v, &t = block.t;
         matrix<double> y(n, nb), vt(nb, rows);  // vt: the columns of v, contiguous
+        const auto below = y.view().slice_rows(first, rows);
         std::vector<double> w(static_cast<std::size_t>(nb)), tw(w.size());
         for (index_t i = 0; i < nb; ++i) {
             const index_t j = k + i;
             double* x = column.data();
             for (index_t r = 0; r < rows; ++r) x[r] = a(first + r, j);
+            const auto earlier = vt.view().slice_rows(0, i);
             if (i > 0) {  // what the panel's earlier reflectors do to this column
-                const double* vj = v.view().row(j - first);
-                for (index_t r = 0; r < rows; ++r) {
-                    const double* yr = y.view().row(first + r);
-                    for (index_t c = 0; c < i; ++c) x[r] -= yr[c] * vj[c];
-                }
-                for (index_t c = 0; c < i; ++c) w[static_cast<std::size_t>(c)] = dot(vt.view().row(c), x, rows);
+                times_vector(below.slice_cols(0, i), v.view().row(j - first), product.data());
+                for (index_t r = 0; r < rows; ++r) x[r] -= product[static_cast<std::size_t>(r)];
+                times_vector(earlier, x, w.data());
                 for (index_t c = 0; c < i; ++c) {
                     double sum = 0;
                     for (index_t q = 0; q <= c; ++q) sum += t(q, c) * w[static_cast<std::size_t>(q)];
-                    axpy(-sum, vt.view().row(c), x, rows);
+                    tw[static_cast<std::size_t>(c)] = -sum;
                 }
+                add_transposed_times(earlier, tw.data(), x);
             }
             const double tau = make_reflector(x + i, rows - i);
             for (index_t r = 0; r <= i; ++r) a(first + r, j) = x[r];
@@ -85,12 +85,10 @@ inline std::vector<reflector_block> hessenberg_blocks(matrix_view<double> a) {
             x[i] = 1;
             for (index_t r = i; r < rows; ++r) v(r, i) = vt(i, r) = x[r];
             const double* direction = vt.view().row(i) + i;
-            for (index_t c = 0; c < i; ++c) w[static_cast<std::size_t>(c)] = dot(vt.view().row(c) + i, direction, rows - i);
-            for (index_t r = first; r < n; ++r) {
-                double sum = dot(a.row(r) + j + 1, direction, rows - i);
-                for (index_t c = 0; c < i; ++c) sum -= y(r, c) * w[static_cast<std::size_t>(c)];
-                y(r, i) = tau * sum;
-            }
+            times_vector(earlier.slice_cols(i, rows - i), direction, w.data());
+            times_vector(a.slice_rows(first, rows).slice_cols(j + 1, rows - i), direction, x);
+            times_vector(below.slice_cols(0, i), w.data(), product.data());
+            for (index_t r = 0; r < rows; ++r) below(r, i) = tau * (x[r] - product[static_cast<std::size_t>(r)]);
             for (index_t c = 0; c < i; ++c) {
                 double sum = 0;
                 for (index_t q = c; q < i; ++q) sum += t(c, q) * w[static_cast<std::size_t>(q)];
