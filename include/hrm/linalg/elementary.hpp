@@ -49,6 +49,11 @@ S sigmoid(S x) {
 /// alone (never on alignment), so the bits repeat.
 template <real S>
 S dot(const S* x, const S* y, index_t n) {
+    if (n < 16) {
+        S sum{0};
+        for (index_t i = 0; i < n; ++i) sum += x[i] * y[i];
+        return sum;
+    }
     S part[16] = {};
     index_t i = 0;
     for (; i + 16 <= n; i += 16)

@@ -6,16 +6,33 @@
 namespace hrm {
 namespace detail {
 
+/// True where an A that passed as stable has a pole that is an integrator but for rounding: its Gramian lc lc^T exceeds
+/// |B|^2 / (100 n eps |A|), or in Schur coordinates, where it shows, it lies as near to the boundary as split asks.
+inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, const gramian_factors& f) {
+    if (f.lc.empty()) return false;
+    const double eps = std::numeric_limits<double>::epsilon() * static_cast<double>(a.rows());
+    const auto grown = [&](double size, const matrix<double>& b) {
+        return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(b);
+    };
+    if (!f.coordinates) return grown(std::sqrt(frobenius_squared(a)), b);
+    const auto& t = f.coordinates->t;
+    const double size = std::sqrt(frobenius_squared(t));
+    for (index_t i = 0; i < t.rows(); ++i)
+        if (t(i, i) > -pole_rounding(t.rows(), size)) return true;
+    return grown(size, f.coordinates->into(b));
+}
+
 /// A stable system in double, whose poles lie where they should or the factorisation throws.
 template <linear_system T>
-auto balance_stable(const T& s, const balance_options& o, double* growth = nullptr) {
+auto balance_stable(const T& s, const balance_options& o, bool* integrating = nullptr) {
     const auto run = [&](const auto& g, const auto& times_a) {
         // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts
         // what they miss.
         const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
         const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
         const auto f = factors_of("hrm::balance", g, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
-        if (growth) *growth = f.lc.empty() ? 0 : frobenius_squared(f.out_of(f.lc));
+        if constexpr (!is_modal<T>)
+            if (integrating) *integrating = looks_integrating(s.a.a, s.b, f);
         return reduce_by_factors(g, times_a, f, o);
     };
     const auto choose = [&](const auto& g) {
@@ -84,13 +101,6 @@ auto balance_split(const T& s, const balance_options& o) {
     return out;
 }
 
-/// True where an A that passed as stable has a pole that is an integrator but for rounding: its Gramian exceeds
-/// |B|^2 / (100 n eps |A|).
-inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, double growth) {
-    const double eps = std::numeric_limits<double>::epsilon() * static_cast<double>(a.rows());
-    return growth * std::sqrt(frobenius_squared(a)) * 100 * eps > frobenius_squared(b);
-}
-
 template <linear_system T>
 auto balance_double(const T& s, const balance_options& o) {
     check_finite("hrm::balance", s);
@@ -111,9 +121,9 @@ auto balance_double(const T& s, const balance_options& o) {
         }
         // Asking first would cost a Schur form; the equations' own finds out.
         if (o.margin < 0) try {
-                double growth = 0;
-                auto out = balance_stable(s, o, &growth);
-                if (!looks_integrating(s.a.a, s.b, growth)) return out;
+                bool integrating = false;
+                auto out = balance_stable(s, o, &integrating);
+                if (!integrating) return out;
             } catch (const unstable_error&) {
             }
         return balance_split(s, o);

@@ -21,7 +21,7 @@ struct split_system {
 };
 
 /// Poles nearer than this to the boundary of stability count as unstable. automatic: the boundary itself for poles that
-/// are given as such; for those of a dense A, what rounding may have moved (n eps |A|), and their neighbours.
+/// are given as such; for those of a dense A, what rounding may have moved (10 n eps |A|), and their neighbours.
 inline constexpr double automatic_margin = -1;
 
 namespace detail {
@@ -38,13 +38,17 @@ double depth(complex l) {
     else return -l.real();
 }
 
+/// How far rounding may have moved a pole of a dense A, n x n: the backward error of its Schur form, n eps |A|, and ten times
+/// that for poles that lean on others.
+inline double pole_rounding(index_t n, double norm) { return 10 * static_cast<double>(n) * std::numeric_limits<double>::epsilon() * norm; }
+
 /// Which eigenvalues of a dense A of the given norm count as unstable. A chain of k integrators comes out of the QR
 /// iteration as a cloud around its pole: so what lies near an unstable one, and near the boundary, goes along.
 template <class System>
 std::vector<bool> counted_unstable(std::span<const complex> l, double norm, double margin) {
     std::vector<bool> out(l.size());
     const double eps = std::numeric_limits<double>::epsilon(), near = std::sqrt(eps) * norm;
-    const double limit = margin >= 0 ? margin : static_cast<double>(l.size()) * eps * norm;
+    const double limit = margin >= 0 ? margin : pole_rounding(static_cast<index_t>(l.size()), norm);
     for (std::size_t i = 0; i < l.size(); ++i) out[i] = !(depth<System>(l[i]) > limit);
     if (margin >= 0) return out;
     const auto sure = out;

@@ -64,37 +64,29 @@ inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
 
 /// The real Schur form D^-1 A D = Q T Q^T as coordinates x = E x', E = D Q.
 struct balanced_schur {
-    matrix<double> t, q;
+    matrix<double> t;
+    orthogonal_product q;
     buffer<double> d;
 
-    /// E^-1 x = Q^T D^-1 x.
-    matrix<double> into(matrix<double> x) const {
+    matrix<double> into(matrix<double> x) const {  ///< E^-1 x
         scale_rows(x, [](double s) { return 1 / s; });
-        matrix<double> y(x.rows(), x.cols());
-        multiply(transposed(q.view()), x.view(), y.view());
-        return y;
+        q.apply_transposed(x.view());
+        return x;
     }
-    /// x E.
-    matrix<double> dual_into(matrix<double> x) const {
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) x(i, j) *= d[static_cast<std::size_t>(j)];
-        matrix<double> y(x.rows(), x.cols());
-        multiply(x.view(), q.view(), y.view());
-        return y;
+    matrix<double> dual_into(matrix<double> x) const {  ///< E^T x
+        scale_rows(x, [](double s) { return s; });
+        q.apply_transposed(x.view());
+        return x;
     }
-    /// E x.
-    matrix<double> out_of(const matrix<double>& x) const {
-        matrix<double> y(x.rows(), x.cols());
-        multiply(q.view(), x.view(), y.view());
-        scale_rows(y, [](double s) { return s; });
-        return y;
+    matrix<double> out_of(matrix<double> x) const {  ///< E x
+        q.apply(x.view());
+        scale_rows(x, [](double s) { return s; });
+        return x;
     }
-    /// E^-T x.
-    matrix<double> dual_out_of(const matrix<double>& x) const {
-        matrix<double> y(x.rows(), x.cols());
-        multiply(q.view(), x.view(), y.view());
-        scale_rows(y, [](double s) { return 1 / s; });
-        return y;
+    matrix<double> dual_out_of(matrix<double> x) const {  ///< E^-T x
+        q.apply(x.view());
+        scale_rows(x, [](double s) { return 1 / s; });
+        return x;
     }
 
 private:
@@ -106,7 +98,7 @@ private:
 };
 inline balanced_schur balanced_real_schur(std::string_view where, matrix<double> a) {
     auto d = balance_scales(a);
-    auto form = real_schur(where, std::move(a));
+    auto form = factored_schur(where, std::move(a));
     return {std::move(form.t), std::move(form.q), std::move(d)};
 }
 /// That of an A whose eigenvalues must lie left of the imaginary axis.

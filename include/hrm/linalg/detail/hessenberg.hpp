@@ -111,13 +111,4 @@ inline std::vector<reflector_block> hessenberg_blocks(matrix_view<double> a) {
     return blocks;
 }
 
-/// The product of the blocks: Q, n x n.  O(4/3 n^3).
-inline matrix<double> orthogonal_factor(const std::vector<reflector_block>& blocks, index_t n) {
-    matrix<double> q(n, n);
-    for (index_t i = 0; i < n; ++i) q(i, i) = 1;
-    for (auto b = blocks.rbegin(); b != blocks.rend(); ++b)
-        apply_block(*b, false, q.view().slice_rows(b->first, n - b->first).slice_cols(b->first, n - b->first));
-    return q;
-}
-
 }  // namespace hrm::detail

@@ -42,6 +42,12 @@ inline void times_vector(matrix_view<const double> a, const double* x, double* y
             simd::store<double>(y + i, sum[0]);
         }
     }
+    else
+        for (; i < a.rows; ++i) {
+            double sum = 0;
+            for (index_t j = 0; j < n; ++j) sum += a(i, j) * x[j];
+            y[i] = sum;
+        }
     for (; i < a.rows; ++i) y[i] = dot(a.row(i), x, n);
 }
 

@@ -20,7 +20,8 @@ public:
     enum class side { controllability, observability };
 
     /// b: n x m, the start.
-    krylov_space(const matrix<double>& a, const matrix<double>& b, side which) : a_(a), which_(which), b_(b), last_(b.cols()) {
+    krylov_space(const matrix<double>& a, const matrix<double>& b, side which)
+        : a_(a), which_(which), b_(b), room_(64, a.rows()), last_(b.cols()) {
         for (index_t j = 0; j < b.cols(); ++j) {
             std::vector<double> x(static_cast<std::size_t>(b.rows()));
             for (index_t i = 0; i < b.rows(); ++i) x[static_cast<std::size_t>(i)] = b(i, j);
@@ -28,7 +29,7 @@ public:
         }
         newest_ = size();
     }
-    index_t size() const { return static_cast<index_t>(v_.size()); }
+    index_t size() const { return size_; }
     /// The last block times (A - s)^-1, or A itself.
     void extend(const lu& shifted) {
         extend([&](std::vector<double>& x) {
@@ -39,40 +40,33 @@ public:
     void extend_by_a() {
         extend([&](std::vector<double>& x) {
             std::vector<double> y(x.size());
-            const index_t n = a_.rows();
-            for (index_t i = 0; i < n; ++i) {
-                const auto at = static_cast<std::size_t>(i);
-                if (which_ == side::controllability) y[at] = dot(a_.view().row(i), x.data(), n);
-                else axpy(x[at], a_.view().row(i), y.data(), n);
-            }
+            if (which_ == side::controllability) times_vector(a_.view(), x.data(), y.data());
+            else add_transposed_times(a_.view(), x.data(), y.data());
             x = std::move(y);
         });
     }
     /// Solves the projected equation. False where the projection of A is not stable.
     bool project() {
         const index_t k = size(), n = a_.rows();
-        matrix<double> v(k, n), fresh(k - done_, n), av(k - done_, n), b(k, b_.cols());
-        for (index_t i = 0; i < k; ++i) std::copy(v_[static_cast<std::size_t>(i)].begin(), v_[static_cast<std::size_t>(i)].end(), v.view().row(i));
-        copy(v.view().slice_rows(done_, k - done_), fresh.view());
-        if (which_ == side::controllability) multiply(fresh.view(), transposed(a_.view()), av.view());
-        else multiply(fresh.view(), a_.view(), av.view());
+        matrix<double> av(k - done_, n), b(k, b_.cols());
+        const auto v = basis(), fresh = v.slice_rows(done_, k - done_);
+        if (which_ == side::controllability) multiply(fresh, transposed(a_.view()), av.view());
+        else multiply(fresh, a_.view(), av.view());
         matrix<double> all(k, n);
         copy(av_.view(), all.view().slice_rows(0, done_));
         copy(av.view(), all.view().slice_rows(done_, k - done_));
         av_ = std::move(all);
         done_ = k;
         matrix<double> t(k, k);  // V^T A V
-        multiply(v.view(), transposed(av_.view()), t.view());
-        multiply(v.view(), b_.view(), b.view());
-        const auto form = real_schur("hrm::rational_krylov", std::move(t));
+        multiply(v, transposed(av_.view()), t.view());
+        multiply(v, b_.view(), b.view());
+        const auto form = factored_schur("hrm::rational_krylov", std::move(t));
         poles = block_eigenvalues(form.t.view());
         for (const auto& l : poles)
             if (!(l.real() < 0)) return false;
-        matrix<double> qb(k, b_.cols());
-        multiply(transposed(form.q.view()), b.view(), qb.view());
-        const auto u = quasi_triangular_factor(form.t.view(), std::move(qb));
-        factor_ = matrix<double>(k, k);
-        multiply(form.q.view(), u.view(), factor_.view());
+        form.q.apply_transposed(b.view());
+        factor_ = quasi_triangular_factor(form.t.view(), std::move(b));
+        form.q.apply(factor_.view());
         return true;
     }
     /// How much of the factor lies in the directions after the first `from`, relative to all of it.
@@ -87,31 +81,39 @@ public:
     }
     /// V factor: n x size.
     matrix<double> result() const {
-        const index_t n = a_.rows();
-        matrix<double> v(size(), n), l(n, size());
-        for (index_t i = 0; i < size(); ++i) std::copy(v_[static_cast<std::size_t>(i)].begin(), v_[static_cast<std::size_t>(i)].end(), v.view().row(i));
-        multiply(transposed(v.view()), factor_.view(), l.view());
+        matrix<double> l(a_.rows(), size());
+        multiply(transposed(basis()), factor_.view(), l.view());
         return l;
     }
     buffer<std::complex<double>> poles;  ///< of the projected A
 
 private:
+    matrix_view<const double> basis() const { return room_.view().slice_rows(0, size_); }
     // Gram-Schmidt twice; what is left of a direction that is rounding does not join.
     void append(std::vector<double> x) {
         const auto n = static_cast<index_t>(x.size());
         const double before = std::sqrt(dot(x.data(), x.data(), n));
-        for (int twice = 0; twice < 2; ++twice)
-            for (const auto& v : v_) axpy(-dot(v.data(), x.data(), n), v.data(), x.data(), n);
+        std::vector<double> along(static_cast<std::size_t>(size_));
+        for (int twice = 0; twice < 2; ++twice) {
+            times_vector(basis(), x.data(), along.data());
+            for (double& f : along) f = -f;
+            add_transposed_times(basis(), along.data(), x.data());
+        }
         const double after = std::sqrt(dot(x.data(), x.data(), n));
         if (!(after > 1e-14 * before)) return;
-        for (double& value : x) value /= after;
-        v_.push_back(std::move(x));
+        if (size_ == room_.rows()) {
+            matrix<double> larger(2 * size_, n);
+            copy(room_.view(), larger.view().slice_rows(0, size_));
+            room_ = std::move(larger);
+        }
+        for (index_t i = 0; i < n; ++i) room_(size_, i) = x[static_cast<std::size_t>(i)] / after;
+        ++size_;
     }
     template <class F>
     void extend(F f) {
         const index_t from = std::max<index_t>(0, newest_ - last_), to = newest_;
         for (index_t i = from; i < to; ++i) {
-            auto x = v_[static_cast<std::size_t>(i)];
+            std::vector<double> x(room_.view().row(i), room_.view().row(i) + a_.rows());
             f(x);
             append(std::move(x));
         }
@@ -122,8 +124,8 @@ private:
     const matrix<double>& a_;
     side which_;
     matrix<double> b_, av_, factor_;  // av_: rows (A v_i)^T
-    std::vector<std::vector<double>> v_;
-    index_t last_, newest_ = 0, done_ = 0;
+    matrix<double> room_;  // row i: the i-th basis vector, as far as size_
+    index_t size_ = 0, last_, newest_ = 0, done_ = 0;
 };
 
 struct low_rank_pair {
@@ -133,8 +135,16 @@ struct low_rank_pair {
 /// Factors of both Gramians where a rank of at most n / 4 holds them to rounding; nothing where that shows not to be so, at
 /// the price of a factorisation and a few products.  a: n x n;  b: n x m;  c: p x n.
 inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, const matrix<double>& b, const matrix<double>& ct) {
-    const index_t n = a.rows(), width = std::max(b.cols(), ct.cols()), most = 2 * n / 5;
-    if (n < 150 || width == 0 || 12 * width > most) return {};
+    const index_t n = a.rows(), width = std::max(b.cols(), ct.cols()), most = std::max(2 * n / 5, std::min<index_t>(n / 2, 60));
+    if (n < 100 || width == 0 || 12 * width > most) return {};
+    // Shifts are real: where resonances prevail, it would take too many. A few products show that.
+    const auto resonant = [](const krylov_space& s) {
+        const auto count = std::count_if(s.poles.begin(), s.poles.end(), [](const auto& l) { return std::abs(l.imag()) > 2 * std::abs(l.real()); });
+        return 2 * count > static_cast<std::ptrdiff_t>(s.poles.size());
+    };
+    krylov_space outer(a, b, krylov_space::side::controllability);
+    for (int step = 0; step < 4; ++step) outer.extend_by_a();
+    if (!outer.project() || resonant(outer)) return {};
     krylov_space spaces[2] = {{a, b, krylov_space::side::controllability}, {a, ct, krylov_space::side::observability}};
     const auto factored = [&](double s) {
         auto shifted = a;
@@ -153,9 +163,8 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
     double low = 0, high = 0;
     for (auto& s : spaces) {
         if (!s.project()) return {};
-        if (s.weight_after(s.size() - 2 * width) > 0.8) return {};
+        if (s.weight_after(s.size() - 2 * width) > 0.8 || resonant(s)) return {};
         for (const auto& l : s.poles) {
-            if (std::abs(l.imag()) > 2 * std::abs(l.real())) return {};  // resonances want complex shifts, at four times the price
             const double size = std::abs(l);
             low = low > 0 ? std::min(low, size) : size;
             high = std::max(high, size);
@@ -187,7 +196,7 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
             if (!at.done && at.before > 0) {
                 const double gain = std::log(at.before / weight), cycles = std::log(weight / 2e-15) / gain;
                 if (!(gain > 0) || static_cast<double>(s.size()) + cycles * static_cast<double>(added) > static_cast<double>(most)) return {};
-                at.look = cycle + std::max<index_t>(1, static_cast<index_t>(cycles));
+                at.look = cycle + std::clamp<index_t>(static_cast<index_t>(cycles), 1, gain > 2 ? 16 : 3);  // a slow start says little
                 at.before = 0;
             } else at.before = weight;
         }

@@ -10,20 +10,58 @@
 
 namespace hrm::detail {
 
-/// The similarity by ut^T of rows and columns [s, s + ut.rows) of h outside that window, and of the columns of q.
-inline void apply_window(matrix_view<double> h, matrix_view<double> q, index_t s, const matrix<double>& ut) {
+inline void copy(matrix_view<const double> from, matrix_view<double> to) {
+    for (index_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), to.cols, to.row(i));
+}
+
+/// Q as the product it arises as: the blocks of the reduction to Hessenberg form, then the windows of the iteration, each
+/// with Q^T as rows. Applied to the few vectors that are wanted, it costs as many times less than the n x n matrix.
+struct orthogonal_product {
+    struct window {
+        index_t first;
+        matrix<double> ut;
+    };
+    std::vector<reflector_block> blocks;
+    std::vector<window> windows;
+
+    /// x <- Q^T x.
+    void apply_transposed(matrix_view<double> x) const {
+        for (const auto& b : blocks) apply_block(b, true, x.slice_rows(b.first, x.rows - b.first));
+        for (const auto& w : windows) turn(w, w.ut.view(), x);
+    }
+    /// x <- Q x.
+    void apply(matrix_view<double> x) const {
+        for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->ut.view()), x);
+        for (auto b = blocks.rbegin(); b != blocks.rend(); ++b) apply_block(*b, false, x.slice_rows(b->first, x.rows - b->first));
+    }
+
+private:
+    template <class U>
+    static void turn(const window& w, const U& u, matrix_view<double> x) {
+        const auto part = x.slice_rows(w.first, w.ut.rows());
+        const matrix<double> old{matrix_view<const double>(part)};
+        multiply(u, old.view(), part);
+    }
+};
+
+/// The similarity by ut^T of rows and columns [s, s + ut.rows) of h outside that window; ut joins q, if there is one.
+inline void apply_window(matrix_view<double> h, orthogonal_product* q, index_t s, matrix<double> ut) {
     const index_t w = ut.rows(), e = s + w;
-    const auto from_left = [&](matrix_view<double> x) {
-        const matrix<double> old{matrix_view<const double>(x)};
-        multiply(ut.view(), old.view(), x);
-    };
-    const auto from_right = [&](matrix_view<double> x) {
-        const matrix<double> old{matrix_view<const double>(x)};
-        multiply(old.view(), transposed(ut.view()), x);
-    };
-    if (e < h.cols) from_left(h.slice_rows(s, w).slice_cols(e, h.cols - e));
-    if (s > 0) from_right(h.slice_rows(0, s).slice_cols(s, w));
-    if (q.rows > 0) from_right(q.slice_cols(s, w));
+    constexpr index_t stretch = 96;  // of what is copied: it stays near
+    matrix<double> old(w, stretch);
+    for (index_t j = e; j < h.cols; j += stretch) {
+        const auto x = h.slice_rows(s, w).slice_cols(j, std::min(stretch, h.cols - j));
+        const auto before = old.view().slice_cols(0, x.cols);
+        copy(x, before);
+        multiply(ut.view(), before, x);
+    }
+    for (index_t i = 0; i < s; i += stretch) {
+        const auto x = h.slice_rows(i, std::min(stretch, s - i)).slice_cols(s, w);
+        const matrix_view<double> before(old.data(), x.rows, w);
+        copy(x, before);
+        multiply(before, transposed(ut.view()), x);
+    }
+    if (q) q->windows.push_back({s, std::move(ut)});
 }
 inline matrix<double> identity(index_t n) {
     matrix<double> x(n, n);
@@ -33,12 +71,8 @@ inline matrix<double> identity(index_t n) {
 inline matrix_view<double> block(matrix_view<double> h, index_t first, index_t size) {
     return h.slice_rows(first, size).slice_cols(first, size);
 }
-inline void copy(matrix_view<const double> from, matrix_view<double> to) {
-    for (index_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), to.cols, to.row(i));
-}
-
 /// Moves a chain of bulges, three rows apart, down the unreduced block [first, last), a window at a time.
-inline void sweep(matrix_view<double> h, matrix_view<double> q, index_t first, index_t last, const std::vector<shift_pair>& shifts) {
+inline void sweep(matrix_view<double> h, orthogonal_product* q, index_t first, index_t last, const std::vector<shift_pair>& shifts) {
     const auto count = static_cast<index_t>(shifts.size());
     std::vector<index_t> at(shifts.size(), first - 1);  // the column each bulge clears next; last - 2: gone
     while (at.back() < last - 2) {
@@ -53,13 +87,13 @@ inline void sweep(matrix_view<double> h, matrix_view<double> q, index_t first, i
             }
         }
         copy(window.view(), block(h, s, e - s));
-        apply_window(h, q, s, ut);
+        apply_window(h, q, s, std::move(ut));
     }
 }
 
 /// Aggressive early deflation: the Schur form of the last `size` rows of [first, last) shows, in the spike that it makes of
 /// the entry before it, which eigenvalues have converged already. Returns how many; shifts: the others, small ones last.
-inline index_t deflate(std::string_view where, matrix_view<double> h, matrix_view<double> q, index_t first, index_t last, index_t size,
+inline index_t deflate(std::string_view where, matrix_view<double> h, orthogonal_product* q, index_t first, index_t last, index_t size,
                        std::vector<shift_pair>& shifts) {
     constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
     const index_t s = last - size;
@@ -126,12 +160,12 @@ inline index_t deflate(std::string_view where, matrix_view<double> h, matrix_vie
     }
     if (s > first) h(s, s - 1) = corner;
     copy(window.view(), block(h, s, size));
-    apply_window(h, q, s, ut);
+    apply_window(h, q, s, std::move(ut));
     return size - kept;
 }
 
-/// Upper Hessenberg h -> quasi-triangular T, q <- q Q unless q is empty.  h: n x n.  O(10 n^3) to O(20 n^3), as products.
-inline void quasi_triangularize(std::string_view where, matrix_view<double> h, matrix_view<double> q) {
+/// Upper Hessenberg h -> quasi-triangular T; the windows of Q join q, if there is one.  h: n x n.  O(10 n^3) to O(20 n^3), as products.
+inline void quasi_triangularize(std::string_view where, matrix_view<double> h, orthogonal_product* q) {
     constexpr index_t small = 64;
     int stalled = 0;
     std::vector<shift_pair> shifts;
@@ -141,7 +175,7 @@ inline void quasi_triangularize(std::string_view where, matrix_view<double> h, m
             matrix<double> window{matrix_view<const double>(block(h, first, size))}, ut = identity(size);
             francis(where, window.view(), ut.view());
             copy(window.view(), block(h, first, size));
-            apply_window(h, q, first, ut);
+            apply_window(h, q, first, std::move(ut));
             last = first;
             continue;
         }
@@ -162,14 +196,15 @@ inline void quasi_triangularize(std::string_view where, matrix_view<double> h, m
     }
 }
 
-/// A = Q T Q^T.
-struct real_schur_form {
-    matrix<double> t, q;
+/// A = Q T Q^T, Q as a product.
+struct factored_schur_form {
+    matrix<double> t;
+    orthogonal_product q;
 };
 enum class schur_vectors { wanted, none };
 
-/// a: n x n, finite.  O(25 n^3), without vectors half of it.  Throws numerical_error where the iteration does not converge.
-inline real_schur_form real_schur(std::string_view where, matrix<double> a, schur_vectors vectors = schur_vectors::wanted) {
+/// a: n x n, finite.  O(18 n^3).  Throws numerical_error where the iteration does not converge.
+inline factored_schur_form factored_schur(std::string_view where, matrix<double> a, schur_vectors vectors = schur_vectors::wanted) {
     double largest = 0;
     for (double x : a.flat()) largest = std::max(largest, std::abs(x));
     // Squares of entries must neither overflow nor vanish.
@@ -177,13 +212,25 @@ inline real_schur_form real_schur(std::string_view where, matrix<double> a, schu
     if (largest > 0x1p200 || (largest > 0 && largest < 0x1p-200)) std::frexp(largest, &exponent);
     if (exponent != 0)
         for (double& x : a.flat()) x = std::ldexp(x, -exponent);
-    const auto blocks = hessenberg_blocks(a.view());
-    real_schur_form form{std::move(a), {}};
-    if (vectors == schur_vectors::wanted) form.q = orthogonal_factor(blocks, form.t.rows());
-    quasi_triangularize(where, form.t.view(), form.q.view());
+    factored_schur_form form;
+    form.q.blocks = hessenberg_blocks(a.view());
+    quasi_triangularize(where, a.view(), vectors == schur_vectors::wanted ? &form.q : nullptr);
     if (exponent != 0)
-        for (double& x : form.t.flat()) x = std::ldexp(x, exponent);
+        for (double& x : a.flat()) x = std::ldexp(x, exponent);
+    form.t = std::move(a);
     return form;
+}
+
+/// A = Q T Q^T.
+struct real_schur_form {
+    matrix<double> t, q;
+};
+/// a: n x n, finite.  O(25 n^3).  Throws as factored_schur.
+inline real_schur_form real_schur(std::string_view where, matrix<double> a) {
+    auto form = factored_schur(where, std::move(a));
+    auto q = identity(form.t.rows());
+    form.q.apply(q.view());
+    return {std::move(form.t), std::move(q)};
 }
 
 /// The eigenvalues of a quasi-triangular matrix, from the top; a pair's has the positive imaginary part first.

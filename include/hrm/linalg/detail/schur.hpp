@@ -192,7 +192,7 @@ inline buffer<complex> eigenvalues(std::string_view where, matrix<double> a) {
     if (unit != 1)
         for (double& x : a.flat()) x /= unit;
     balance_scales(a);
-    auto values = block_eigenvalues(real_schur(where, std::move(a), schur_vectors::none).t.view());
+    auto values = block_eigenvalues(factored_schur(where, std::move(a), schur_vectors::none).t.view());
     for (auto& x : values) {
         x *= unit;
         if (!std::isfinite(x.real()) || !std::isfinite(x.imag()))

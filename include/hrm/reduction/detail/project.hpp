@@ -210,9 +210,10 @@ void describe(Result& out) {
     require_finite("hrm::balance", "w", out.w);
     if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
-    if constexpr (is_discrete<decltype(out.system)>) out.spectral = spectral_radius(out.system.a);
+    constexpr bool discrete = is_discrete<decltype(out.system)>;
+    if constexpr (discrete) out.spectral = spectral_radius(out.system.a);
     else out.spectral = spectral_abscissa(out.system.a);
-    out.stable = is_stable(out.system);
+    out.stable = out.spectral < (discrete ? 1 : 0);
 }
 
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
