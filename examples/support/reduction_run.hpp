@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/hankel_norm.hpp>
 #include <hrm/reduction/modal_truncation.hpp>
 #include <hrm/reduction/refine.hpp>
@@ -53,6 +54,9 @@ struct reduction_facts {
 
 /// Certified norms take several eigenvalue problems of twice the order: minutes from here on.
 inline constexpr index_t most_measured = 500;
+/// All Hankel singular values are listed up to here: balancing itself stops where it needs no more of them, and may then
+/// have them to eps sigma_1 only.
+inline constexpr index_t most_listed = 1200;
 
 namespace detail {
 
@@ -145,7 +149,7 @@ gains gains_of(const System& g, const System& h, const std::vector<std::complex<
 template <class System>
 System reduce_stable(const System& g, const reduction_request& q, reduction_facts& f) {
     auto rules = q.rules;
-    if (g.order() <= 1200) rules.floor = 0;  // all of sigma, for the report
+    if (g.order() <= most_listed) rules.floor = 0;  // all of sigma, for the report
     const auto take = [&](auto r) {
         f.sigma = std::move(r.sigma);
         f.bound = r.bound;
@@ -263,8 +267,12 @@ void run_reduction(System g, const reduction_request& q, reduction_facts& f, wai
     save(out);
     f.reduce_seconds = std::chrono::duration<double>(waiting::clock::now() - begin).count();
 
-    at.now("measuring errors");
     const auto then = waiting::clock::now();
+    if (!f.modal && stable.order() <= most_listed && is_stable(stable)) {
+        at.now("Hankel singular values to their last digit");
+        f.sigma = hankel_singular_values(stable);
+    }
+    at.now("measuring errors");
     const bool comparable = is_stable(stable) && is_stable(small);
     const bool certified = q.errors == measuring::always || (q.errors == measuring::automatic && stable.order() <= most_measured);
     auto request = q;
