@@ -1,5 +1,5 @@
 // One HRM site over one LoRA site of the same width d and rank r, forward and backward over L tokens, one thread; both of
-// ours, LoRA by the matrix products of OpenBLAS and of Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
+// ours, LoRA by the matrix products of OpenBLAS, oneDNN and Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
 // Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
 // L = 1 is decoding: forward alone, a state carried along. A word after the name keeps the cases that contain it.
 
@@ -13,6 +13,10 @@
 
 #if defined(HRM_BENCH_OPENBLAS)
 #include <cblas.h>
+#endif
+#if defined(HRM_BENCH_ONEDNN)
+#include <dnnl.h>
+#include <omp.h>
 #endif
 
 #include "support/child.hpp"
@@ -112,6 +116,13 @@ constexpr auto by_openblas = [](map c, map a, map b, bool a_turned, bool b_turne
 };
 #endif
 
+#if defined(HRM_BENCH_ONEDNN)
+constexpr auto by_onednn = [](map c, map a, map b, bool a_turned, bool b_turned, bool add) {
+    dnnl_sgemm(a_turned ? 'T' : 'N', b_turned ? 'T' : 'N', c.rows(), c.cols(), a_turned ? a.rows() : a.cols(), add ? 2.0f : 1.0f, a.data(), a.cols(),
+               b.data(), b.cols(), add ? 1.0f : 0.0f, c.data(), c.cols());
+};
+#endif
+
 using goal = std::optional<double>;
 
 void compare(hrm::bench::report& report, hrm::bench::child* python, const std::string& name, index_t d, index_t rank, index_t length) {
@@ -125,6 +136,10 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
 #if defined(HRM_BENCH_OPENBLAS)
     products openblas(t, rank, by_openblas);
 #endif
+#if defined(HRM_BENCH_ONEDNN)
+    products onednn(t, rank, by_onednn);
+#endif
+    const hrm::bench::point at{"L", static_cast<double>(length)};
     const auto from = [&](index_t shortest, double g) { return length >= shortest ? goal(g) : goal(); };
     const double flop = 4.0 * static_cast<double>(length * d * rank);
     std::vector<hrm::bench::peer> peers;
@@ -134,20 +149,26 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
 #if defined(HRM_BENCH_OPENBLAS)
         peers.push_back({"OpenBLAS", [&] { openblas.forward(); }});
 #endif
+#if defined(HRM_BENCH_ONEDNN)
+        peers.push_back({"oneDNN", [&] { onednn.forward(); }});
+#endif
         return report.compare("decode, " + name, [&] { memory.decode(); }, peers);
     }
-    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { peak(flop); }, from(2048, 1 / 0.93)}});
+    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { peak(flop); }, from(2048, 1 / 0.93)}}, at);
     peers.push_back({"our LoRA", [&] { lora.both(); }, 1.01});
     peers.push_back({"Eigen", [&] { eigen.both(); }, from(8192, 0.50)});
 #if defined(HRM_BENCH_OPENBLAS)
     peers.push_back({"OpenBLAS", [&] { openblas.both(); }, from(8192, 0.56)});
+#endif
+#if defined(HRM_BENCH_ONEDNN)
+    peers.push_back({"oneDNN", [&] { onednn.both(); }, from(8192, 0.74)});
 #endif
     if (python) {
         python->tell(std::to_string(d) + " " + std::to_string(rank) + " " + std::to_string(length));
         peers.push_back({"PEFT", {}, from(8192, 0.32), [&](long repeats) { return python->number(std::to_string(repeats)); }});
     }
     peers.push_back({"peak", [&] { peak(3 * flop); }, from(2048, 1 / 0.91)});
-    report.compare("both, " + name, [&] { memory.both(); }, peers);
+    report.compare("both, " + name, [&] { memory.both(); }, peers, at);
     hrm::bench::keep(t.out);
 }
 
@@ -166,12 +187,18 @@ int main(int argc, char** argv) {
 #else
     std::printf("OpenBLAS is not installed: its rows are missing\n");
 #endif
+#if defined(HRM_BENCH_ONEDNN)
+    omp_set_num_threads(1);
+#else
+    std::printf("oneDNN is not installed: its rows are missing\n");
+#endif
     hrm::bench::report report("adapter", {.rounds = 9, .budget_s = 3});
     for (const index_t d : {128, 1024, 4096})
         for (const index_t rank : {8, 16, 32, 64})
             for (const index_t length : {1, 16, 128, 512, 2048, 8192}) {
-                const auto name = "d " + std::to_string(d) + " r " + std::to_string(rank) + " L " + std::to_string(length) + " ";
-                if (argc < 2 || name.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
+                const auto name = "d " + std::to_string(d) + " r " + std::to_string(rank);
+                const auto full = name + " L " + std::to_string(length) + " ";
+                if (argc < 2 || full.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
             }
     return report.finish();
 }
