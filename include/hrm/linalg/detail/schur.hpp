@@ -186,12 +186,12 @@ complex_matrix to_complex(const matrix<T>& a) {
 /// The eigenvalues of a: n x n, real or complex. In no particular order. Throws numerical_error where one is beyond the
 /// range of double.
 inline buffer<complex> eigenvalues(std::string_view where, matrix<double> a) {
+    balance_scales(a);
     double largest = 0;
     for (double x : a.flat()) largest = std::max(largest, std::abs(x));
     const double unit = largest > 1e140 && std::isfinite(largest) ? std::ldexp(1.0, std::ilogb(largest)) : 1;  // squares overflow
     if (unit != 1)
         for (double& x : a.flat()) x /= unit;
-    balance_scales(a);
     auto values = block_eigenvalues(factored_schur(where, std::move(a), schur_vectors::none).t.view());
     for (auto& x : values) {
         x *= unit;
