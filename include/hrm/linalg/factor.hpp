@@ -17,6 +17,7 @@ namespace detail {
 template <real S>
 matrix<S> lower_factor_by_panels(strided_view<const S> w) {
     const index_t n = w.rows, panel = 128;
+    if (n == 0) return {};
     matrix<S> upper(n, n), part(panel, n);
     buffer<S> v(static_cast<std::size_t>(panel)), sum(static_cast<std::size_t>(n));
     for (index_t first = 0; first < w.cols; first += panel) {

@@ -54,8 +54,10 @@ void move_moments(const recurrent_adapter<S>& a, const reduction<S>& r, const st
     const auto known = [](const std::string& name) { return name == "B" || name == "C" || name == "D" || name == "s0" || name.ends_with("gate"); };
     S largest = 0;
     for (const auto& e : a.parameters().entries())
-        if (!known(e.name))
-            for (const S x : moments("moment2/", e.name).flat()) largest = std::max(largest, x);
+        if (!known(e.name)) {
+            const auto m = moments("moment2/", e.name);
+            for (const S x : m.flat()) largest = std::max(largest, x);
+        }
 
     snapshot next;
     for (const auto& e : r.adapter->parameters().entries()) {
