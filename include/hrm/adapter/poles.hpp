@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <hrm/adapter/options.hpp>
@@ -17,17 +17,17 @@ struct pole {
 };
 
 /// log(1 + e^x), and its inverse.
-inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-inline double softplus_inverse(double y) { return y + std::log(-std::expm1(-y)); }
+HRM_BOTH inline double softplus(double x) { return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::abs(x))); }
+HRM_BOTH inline double softplus_inverse(double y) { return y + std::log(-std::expm1(-y)); }
 
 namespace detail {
 /// scale = sqrt(1 - |Abar|^2) or 1 - |Abar|, given 1 - |Abar|^2 (free of cancellation) and d|Abar|^2/dp. A pole on the
 /// unit circle hears nothing.
-inline void normalize(pole& p, normalization how, double rest, const double (&d_square)[2]) {
+HRM_BOTH inline void normalize(pole& p, normalization how, double rest, const double (&d_square)[2]) {
     if (how == normalization::none) return;
-    rest = std::max(rest, 0.0);
+    rest = rest < 0 ? 0 : rest;
     const bool variance = how == normalization::unit_variance;
-    const double radius = std::sqrt(std::max(1 - rest, 0.0));
+    const double radius = std::sqrt(rest < 1 ? 1 - rest : 0);
     p.scale = variance ? std::sqrt(rest) : rest / (1 + radius);
     const double under = 2 * (variance ? p.scale : radius);
     for (int j = 0; j < 2; ++j) p.d_scale[j] = under > 0 && rest > 0 ? -d_square[j] / under : 0;
@@ -38,8 +38,9 @@ inline void normalize(pole& p, normalization how, double rest, const double (&d_
 ///     zoh        Abar = e^-x                                 scale = (Abar - 1) / a
 ///     bilinear   Abar = (1 - (1 - theta) x) / (1 + theta x)  scale = Delta / (1 + theta x)
 /// forward_euler, and any theta < 1/2, leave the unit disc at large x.
-inline pole real_positive_pole(double log_a, double log_dt, const hrm_options& o) {
-    const double e = std::exp(log_a), free_dt = softplus(log_dt), dt = std::clamp(free_dt, o.dt_min, o.dt_max);
+HRM_BOTH inline pole real_positive_pole(double log_a, double log_dt, const hrm_options& o) {
+    const double e = std::exp(log_a), free_dt = softplus(log_dt);
+    const double dt = free_dt < o.dt_min ? o.dt_min : o.dt_max < free_dt ? o.dt_max : free_dt;
     const double dt_slope = free_dt == dt ? 1 / (1 + std::exp(-log_dt)) : 0;  // dDelta/dlogdt: 0 where the clamp holds
     const double x = dt * e;
     pole p;
@@ -73,7 +74,7 @@ inline std::array<double, 2> real_positive_from_rate(double rate, const hrm_opti
 }
 
 /// Abar = tanh(theta).
-inline pole real_signed_pole(double theta, const hrm_options& o) {
+HRM_BOTH inline pole real_signed_pole(double theta, const hrm_options& o) {
     pole p;
     p.re = std::tanh(theta);
     const double c = 1 / std::cosh(theta);  // 1 - tanh^2 = 1 / cosh^2, without cancellation
@@ -83,7 +84,7 @@ inline pole real_signed_pole(double theta, const hrm_options& o) {
 }
 
 /// Abar = exp(-exp(nu) + i phase): the exponential form of Orvieto et al. 2023 (LRU), stable by construction.
-inline pole complex_pole(double nu, double phase, const hrm_options& o) {
+HRM_BOTH inline pole complex_pole(double nu, double phase, const hrm_options& o) {
     const double rate = std::exp(nu), radius = std::exp(-rate);
     pole p;
     p.re = radius * std::cos(phase);

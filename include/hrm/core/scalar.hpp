@@ -1,9 +1,10 @@
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+
+#include <hrm/core/detail/host_device.hpp>
 
 namespace hrm {
 
@@ -20,12 +21,12 @@ struct bf16 {
 
     bf16() = default;
     /// Rounds to nearest, ties to even. A NaN stays a (quiet) NaN.
-    explicit bf16(float x) {
-        auto u = std::bit_cast<std::uint32_t>(x);
+    HRM_BOTH explicit bf16(float x) {
+        auto u = __builtin_bit_cast(std::uint32_t, x);
         if ((u & 0x7fffffffu) > 0x7f800000u) bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);
         else bits = static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
     }
-    operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+    HRM_BOTH operator float() const { return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16); }
     friend bool operator==(bf16 x, bf16 y) { return float(x) == float(y); }
 };
 

@@ -20,7 +20,7 @@ enum class discretization { zoh, bilinear, forward_euler, backward_euler, genera
 
 namespace detail {
 
-inline double theta_of(discretization method, double theta) {
+HRM_BOTH inline double theta_of(discretization method, double theta) {
     switch (method) {
         case discretization::bilinear: return 0.5;
         case discretization::forward_euler: return 0;

@@ -19,12 +19,6 @@
 // thread waits for another within a launch, so the bits are the same from run to run, and nothing hinders a CUDA graph.
 // States run in double, powers in twice that: errors are those of rounding s once, whatever S is.
 
-#if defined(__CUDACC__)
-#define HRM_BOTH __host__ __device__
-#else
-#define HRM_BOTH
-#endif
-
 namespace hrm::scan::detail {
 
 /// Rows of a matrix on the device; null: absent.
@@ -263,7 +257,9 @@ template <real S, class Device>
 class chunked_states {
 public:
     chunked_states(Device device, const modes<S>& a, index_t batch, index_t time, index_t length)
-        : device_(device), reals_(a.reals()), pairs_(a.pairs()), batch_(batch), length_(length > 0 ? length : usual_length(time)),
+        : chunked_states(device, a.reals(), a.pairs(), batch, time, length) {}
+    chunked_states(Device device, index_t reals, index_t pairs, index_t batch, index_t time, index_t length)
+        : device_(device), reals_(reals), pairs_(pairs), batch_(batch), length_(length > 0 ? length : usual_length(time)),
           rows_(batch * ((time + length_ - 1) / length_)), poles_(device.template memory<S>(order())),
           ends_(device.template memory<double>(rows_ * order())), carried_(device.template memory<double>(rows_ * order())) {}
 
@@ -277,9 +273,13 @@ public:
     index_t order() const { return reals_ + 2 * pairs_; }
 
     void states(const modes<S>& a, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.rows == 0) return keep_borders(initial, final);
-        const auto g = grid(z.rows / batch_, false);
         put(a);
+        states(poles_.data(), z, s, initial, final);
+    }
+    /// The same with poles that are on the device already: [real q | re k | im k].
+    void states(const S* poles, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial, matrix_view<S> final) {
+        if (z.rows == 0) return keep_borders(initial, final);
+        const auto g = grid(poles, z.rows / batch_, false);
         const inputs<S> in{z, {}};
         device_.launch(g.items(), local_ends<S>{g, in, ends()});
         device_.launch(batch_ * g.modes(), carries<S>{g, initial, constant(ends()), carried()});
@@ -288,9 +288,13 @@ public:
     /// da, dinitial, dfinal as in scan::plan, all on the device.
     void states_backward(const modes<S>& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
                          matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.rows == 0) return keep_borders(dfinal, dinitial);
-        const auto g = grid(s.rows / batch_, true);
         put(a);
+        states_backward(poles_.data(), s, initial, ds, da, dinitial, dfinal);
+    }
+    void states_backward(const S* poles, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
+                         matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+        if (s.rows == 0) return keep_borders(dfinal, dinitial);
+        const auto g = grid(poles, s.rows / batch_, true);
         const inputs<S> in{matrix_view<const S>(ds), dfinal};
         device_.launch(g.items(), local_ends<S>{g, in, ends()});
         device_.launch(batch_ * g.modes(), carries<S>{g, {}, constant(ends()), carried()});
@@ -310,7 +314,7 @@ private:
     void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
         if (!to.empty()) device_.launch(batch_ * order(), copy_rows<S>{from, to, order()});
     }
-    time_grid<S> grid(index_t time, bool adjoint) { return {poles_.data(), reals_, pairs_, batch_, time, length_, adjoint}; }
+    time_grid<S> grid(const S* poles, index_t time, bool adjoint) { return {poles, reals_, pairs_, batch_, time, length_, adjoint}; }
     rows_of<double> ends() { return matrix_view<double>(ends_.data(), rows_, order()); }
     rows_of<double> carried() { return matrix_view<double>(carried_.data(), rows_, order()); }
     rows_of<const double> constant(rows_of<double> m) const { return matrix_view<const double>(m.data, 1, order(), m.stride); }
@@ -334,5 +338,3 @@ private:
 };
 
 }  // namespace hrm::scan::detail
-
-#undef HRM_BOTH
