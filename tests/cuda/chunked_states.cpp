@@ -1,9 +1,8 @@
 #include <hrm/cuda/detail/chunked_states.hpp>
 
-#include <limits>
-
 #include <doctest/doctest.h>
 
+#include <cuda/host_device.hpp>
 #include <scan/support.hpp>
 
 using namespace hrm;
@@ -11,21 +10,8 @@ using namespace scan_test;
 
 namespace {
 
-/// Launches as the device runs them, but one index after the other and from the last to the first: no index may count on
-/// another of its launch. New memory holds NaN.
-struct host_device {
-    template <class T>
-    std::vector<T> memory(index_t size) const {
-        return std::vector<T>(static_cast<std::size_t>(size), std::numeric_limits<T>::quiet_NaN());
-    }
-    template <class F>
-    void launch(index_t count, const F& f) const {
-        for (index_t i = count; i-- > 0;) f(i);
-    }
-};
-
 template <real S>
-using chunked = scan::detail::chunked_states<S, host_device>;
+using chunked = scan::detail::chunked_states<S, cuda_test::host_device>;
 
 template <class A>
 void check_against_reference(const A& a, index_t batch, index_t time, index_t length) {

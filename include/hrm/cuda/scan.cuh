@@ -1,11 +1,10 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <string_view>
 
 #include <hrm/cuda/detail/chunked_states.hpp>
-#include <hrm/cuda/runtime.hpp>
+#include <hrm/cuda/detail/device.cuh>
 #include <hrm/scan/plan.hpp>
 
 // scan::plan on the device:
@@ -17,33 +16,7 @@
 namespace hrm::scan {
 namespace detail {
 
-inline constexpr int block_threads = 128;
-
-template <class F>
-__attribute__((visibility("hidden"))) __global__ void __launch_bounds__(block_threads) run_indices(const F f, index_t count) {
-    const index_t i = static_cast<index_t>(blockIdx.x) * block_threads + threadIdx.x;
-    if (i < count) f(i);
-}
-
-/// What chunked_states asks of a device.
-struct cuda_device {
-    cuda where;
-
-    template <class T>
-    device_array<T> memory(index_t size) const {
-        return device_array<T>(size);
-    }
-    template <class F>
-    void launch(index_t count, const F& f) const {
-        if (count == 0) return;
-        const index_t blocks = (count + block_threads - 1) / block_threads;
-        if (blocks > std::numeric_limits<int>::max())
-            throw shape_error("hrm::scan: " + std::to_string(blocks) + " blocks of threads, expected at most " +
-                              std::to_string(std::numeric_limits<int>::max()));
-        run_indices<<<static_cast<unsigned>(blocks), block_threads, 0, where.stream>>>(f, count);
-        hrm::detail::check_cuda(cudaGetLastError(), "hrm::scan", "kernel launch");
-    }
-};
+using hrm::detail::cuda_device;
 
 template <class A>
 class cuda_states {

@@ -1,15 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <span>
 
-#include <hrm/core/error.hpp>
-#include <hrm/core/view.hpp>
+#include <hrm/cuda/detail/twin.hpp>
 #include <hrm/scan/modes.hpp>
 
-// s_t = A s_{t-1} + z_t for poles and pairs, cut so that a GPU has enough to do. Every step of it is a plain function of an
-// index, the same code on host and device: what the device runs is what the host tests.
+// s_t = A s_{t-1} + z_t for poles and pairs, cut so that a GPU has enough to do.
 //
 //     e_k      = last state of chunk k, started from zero               local_ends      one thread a chunk and mode
 //     c_{k+1}  = A^length c_k + e_k,   c_0 the initial state            carries         one thread a sequence and mode
@@ -21,37 +17,13 @@
 
 namespace hrm::scan::detail {
 
-/// Rows of a matrix on the device; null: absent.
-template <class T>
-struct rows_of {
-    T* data = nullptr;
-    index_t stride = 0;
-
-    rows_of() = default;
-    rows_of(matrix_view<T> m) : data(m.empty() ? nullptr : m.data), stride(m.stride) {}
-    HRM_BOTH T& operator()(index_t i, index_t j) const { return data[i * stride + j]; }
-    HRM_BOTH explicit operator bool() const { return data != nullptr; }
-};
+using hrm::detail::rows_of;
+using hrm::detail::twofold;
 
 /// A real pole's state, or the real and the imaginary half of a pair's.
 struct mode_state {
     double x = 0, y = 0;
 };
-
-/// a * b + c d-wise in twice the precision of double: high + low.
-struct twofold {
-    double high, low;
-};
-HRM_BOTH inline twofold product(twofold a, double b) {
-    const double p = a.high * b;
-    return {p, fma(a.high, b, -p) + a.low * b};
-}
-HRM_BOTH inline twofold sum(twofold a, twofold b) {
-    const double s = a.high + b.high, part = s - a.high;
-    const double rest = (a.high - (s - part)) + (b.high - part) + a.low + b.low;
-    const double high = s + rest;
-    return {high, rest - (high - s)};
-}
 
 /// The work of one call: which poles, which extents, which direction of time.
 template <real S>
@@ -207,52 +179,8 @@ struct write_adjoint {
     }
 };
 
-/// Rows of `from` added up, `group` at a time: always the same ones in the same order.
-struct add_groups {
-    rows_of<const double> from;
-    rows_of<double> to;
-    index_t rows, cols, group;
-
-    index_t groups() const { return (rows + group - 1) / group; }
-    HRM_BOTH void operator()(index_t i) const {
-        const index_t g = i / cols, c = i % cols, end = (g + 1) * group < rows ? (g + 1) * group : rows;
-        double s = 0;
-        for (index_t r = g * group; r < end; ++r) s += from(r, c);
-        to(g, c) = s;
-    }
-};
-template <real S>
-struct add_to_gradient {
-    rows_of<const double> from;
-    S* da;
-    index_t rows;
-    HRM_BOTH void operator()(index_t c) const {
-        double s = 0;
-        for (index_t r = 0; r < rows; ++r) s += from(r, c);
-        da[c] += static_cast<S>(s);
-    }
-};
-
-/// A copy, or zeros where there is nothing to copy.
-template <real S>
-struct copy_rows {
-    rows_of<const S> from;
-    rows_of<S> to;
-    index_t cols;
-    HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from(i / cols, i % cols) : S{0}; }
-};
-
-/// Up to 128 numbers travel inside a launch: no copy from the host's memory, which might be gone when a graph runs again.
-template <real S>
-struct put_constants {
-    S value[128];
-    S* to;
-    HRM_BOTH void operator()(index_t i) const { to[i] = value[i]; }
-};
-
 /// The plan around these steps: work areas made once, launches in order.
-/// Device: launch(count, f) runs f(0) ... f(count - 1) after all that was launched before; memory<T>(size) owns an array
-/// there, with data().
+/// Device: as cuda/detail/twin.hpp says.
 template <real S, class Device>
 class chunked_states {
 public:
@@ -282,8 +210,8 @@ public:
         const auto g = grid(poles, z.rows / batch_, false);
         const inputs<S> in{z, {}};
         device_.launch(g.items(), local_ends<S>{g, in, ends()});
-        device_.launch(batch_ * g.modes(), carries<S>{g, initial, constant(ends()), carried()});
-        device_.launch(g.items(), write_states<S>{g, in, constant(carried()), s, final});
+        device_.launch(batch_ * g.modes(), carries<S>{g, initial, ends().reading(), carried()});
+        device_.launch(g.items(), write_states<S>{g, in, carried().reading(), s, final});
     }
     /// da, dinitial, dfinal as in scan::plan, all on the device.
     void states_backward(const modes<S>& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
@@ -297,38 +225,25 @@ public:
         const auto g = grid(poles, s.rows / batch_, true);
         const inputs<S> in{matrix_view<const S>(ds), dfinal};
         device_.launch(g.items(), local_ends<S>{g, in, ends()});
-        device_.launch(batch_ * g.modes(), carries<S>{g, {}, constant(ends()), carried()});
-        device_.launch(g.items(), write_adjoint<S>{g, in, constant(carried()), s, initial, ds, dinitial, ends()});
-        index_t rows = batch_ * g.chunks();
-        auto from = ends(), to = carried();
-        while (rows > 32) {
-            const add_groups add{constant(from), to, rows, order(), 32};
-            device_.launch(add.groups() * order(), add);
-            rows = add.groups();
-            std::swap(from, to);
-        }
-        device_.launch(order(), add_to_gradient<S>{constant(from), da.data(), rows});
+        device_.launch(batch_ * g.modes(), carries<S>{g, {}, ends().reading(), carried()});
+        device_.launch(g.items(), write_adjoint<S>{g, in, carried().reading(), s, initial, ds, dinitial, ends()});
+        hrm::detail::add_rows(device_, ends(), carried(), batch_ * g.chunks(), order(), da.data());
     }
 
 private:
     void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
-        if (!to.empty()) device_.launch(batch_ * order(), copy_rows<S>{from, to, order()});
+        if (!to.empty()) device_.launch(batch_ * order(), hrm::detail::copy_rows<S>{from, to, order()});
     }
     time_grid<S> grid(const S* poles, index_t time, bool adjoint) { return {poles, reals_, pairs_, batch_, time, length_, adjoint}; }
     rows_of<double> ends() { return matrix_view<double>(ends_.data(), rows_, order()); }
     rows_of<double> carried() { return matrix_view<double>(carried_.data(), rows_, order()); }
-    rows_of<const double> constant(rows_of<double> m) const { return matrix_view<const double>(m.data, 1, order(), m.stride); }
     void put(const modes<S>& a) {
-        index_t at = 0;
+        S* to = poles_.data();
         const std::span<const S> parts[] = {a.real, a.re, a.im};
-        for (const auto part : parts)
-            for (std::size_t i = 0; i < part.size();) {
-                put_constants<S> c{{}, poles_.data() + at};
-                const auto count = std::min(std::size(c.value), part.size() - i);
-                std::copy_n(part.data() + i, count, c.value);
-                device_.launch(static_cast<index_t>(count), c);
-                i += count, at += static_cast<index_t>(count);
-            }
+        for (const auto part : parts) {
+            hrm::detail::put(device_, part, to);
+            to += part.size();
+        }
     }
 
     Device device_;
