@@ -3,7 +3,6 @@
 // Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
 // L = 1 is decoding: forward alone, a state carried along. A word after the name keeps the cases that contain it.
 
-#include <cstdlib>
 #include <memory>
 
 #include <hrm/adapter/lora.hpp>
@@ -175,13 +174,7 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::unique_ptr<hrm::bench::child> python;
-    if (const char* program = std::getenv("HRM_TORCH_PYTHON")) {
-        setenv("OMP_NUM_THREADS", "1", 1);
-        python = std::make_unique<hrm::bench::child>(program, HRM_BENCH_SOURCE "/peers/peft_lora.py");
-    } else {
-        std::printf("HRM_TORCH_PYTHON names no Python with torch and peft: their rows are missing\n");
-    }
+    const auto python = hrm::bench::torch_peer(HRM_BENCH_SOURCE "/peers/peft_lora.py", "torch and peft");
 #if defined(HRM_BENCH_OPENBLAS)
     openblas_set_num_threads(1);
 #else

@@ -2,7 +2,6 @@
 // its linear layers alone, as Eigen does them, and beside PyTorch's model of the same shape (HRM_TORCH_PYTHON). What the
 // first ratio is above 1 pays for attention, norms, SwiGLU and adapters.
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
 
@@ -73,13 +72,7 @@ int main() {
         model.forward(tokens, set, logits, keep, options, ws);
         model.backward(tokens, slopes, set, adapters, base, keep, options, ws);
     };
-    std::unique_ptr<hrm::bench::child> python;
-    if (const char* program = std::getenv("HRM_TORCH_PYTHON")) {
-        setenv("OMP_NUM_THREADS", "1", 1);
-        python = std::make_unique<hrm::bench::child>(program, HRM_BENCH_SOURCE "/peers/torch_model.py");
-    } else {
-        std::printf("HRM_TORCH_PYTHON names no Python with torch, transformers and peft: their rows are missing\n");
-    }
+    const auto python = hrm::bench::torch_peer(HRM_BENCH_SOURCE "/peers/torch_model.py", "torch, transformers and peft");
     hrm::bench::report report("model");
     const auto compare = [&](const std::string& name, auto ours, std::function<void()> gemms, const std::string& asked) {
         std::vector<hrm::bench::peer> peers{{"Eigen's GEMMs", std::move(gemms), 1.5}};

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <string>
 
 #include <sys/types.h>
@@ -50,5 +52,16 @@ private:
     pid_t id_ = 0;
     std::FILE *ask_ = nullptr, *answer_ = nullptr;
 };
+
+/// A peer script run, on one thread, by the Python that HRM_TORCH_PYTHON names; null, and said so, where it names none.
+inline std::unique_ptr<child> torch_peer(const std::string& script, const char* packages) {
+    const char* program = std::getenv("HRM_TORCH_PYTHON");
+    if (!program) {
+        std::printf("HRM_TORCH_PYTHON names no Python with %s: their rows are missing\n", packages);
+        return nullptr;
+    }
+    setenv("OMP_NUM_THREADS", "1", 1);
+    return std::make_unique<child>(program, script);
+}
 
 }  // namespace hrm::bench

@@ -80,4 +80,16 @@ private:
     buffer<T> data_;
 };
 
+namespace detail {
+
+template <class T>
+matrix<T> transpose(const matrix<T>& x) {
+    matrix<T> y(x.cols(), x.rows());
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
+    return y;
+}
+
+}  // namespace detail
+
 }  // namespace hrm

@@ -44,15 +44,8 @@ template <class A>
     requires detail::has_modes<A>
 class engine<cuda, chunked, A> : public detail::cuda_states<A> {
 public:
-    engine(cuda where, chunked how, const A& a, shape extents) : detail::cuda_states<A>(where, a, extents, length(how)) {}
+    engine(cuda where, chunked how, const A& a, shape extents) : detail::cuda_states<A>(where, a, extents, detail::requested_length(how)) {}
     std::string_view algorithm() const { return "chunked"; }
-
-private:
-    static index_t length(chunked how) {
-        if (how.length < 0)
-            throw shape_error("hrm::scan::chunked: the length is " + std::to_string(how.length) + ", expected at least 0");
-        return how.length;
-    }
 };
 
 /// One thread a sequence and mode, from the first step to the last.

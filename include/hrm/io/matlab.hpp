@@ -109,9 +109,7 @@ inline void write_matlab(const std::string& path, const std::map<std::string, ma
     if (!file) refuse("cannot be written");
     for (const auto& [name, m] : variables) {
         std::size_t dims[2] = {static_cast<std::size_t>(m.rows()), static_cast<std::size_t>(m.cols())};
-        matrix<double> columns(m.cols(), m.rows());
-        for (index_t i = 0; i < m.rows(); ++i)
-            for (index_t j = 0; j < m.cols(); ++j) columns(j, i) = m(i, j);
+        auto columns = detail::transpose(m);
         const std::unique_ptr<matvar_t, void (*)(matvar_t*)> v(
             Mat_VarCreate(name.c_str(), MAT_C_DOUBLE, MAT_T_DOUBLE, 2, dims, columns.data(), 0), &Mat_VarFree);
         if (!v || Mat_VarWrite(file.get(), v.get(), MAT_COMPRESSION_NONE) != 0) refuse(name + " cannot be written");

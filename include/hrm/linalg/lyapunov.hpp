@@ -50,10 +50,8 @@ inline lyapunov_pair lyapunov_factors(const char* where, const matrix<double>& a
     const auto& form = out.coordinates;
     out.lc = quasi_triangular_factor(form.t.view(), form.into(b));
     // T^T Y + Y T + (C E)^T C E = 0, turned upside down: T^T becomes quasi-triangular again.
-    matrix<double> ct(n, c.rows()), last(n, c.rows());
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < c.rows(); ++j) ct(i, j) = c(j, i);
-    ct = form.dual_into(std::move(ct));
+    matrix<double> last(n, c.rows());
+    const auto ct = form.dual_into(transpose(c));
     for (index_t i = 0; i < n; ++i) std::copy_n(ct.view().row(n - 1 - i), c.rows(), last.view().row(i));
     const auto u = quasi_triangular_factor(turned_over(form.t).view(), std::move(last));
     out.lo = matrix<double>(n, n);

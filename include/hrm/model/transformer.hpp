@@ -155,14 +155,17 @@ private:
         return tensors<const W>(layer, [&](handle h) { return weights_[h]; });
     }
 
-    void check_logits(std::string_view where, std::span<const std::int32_t> tokens, matrix_view<const S> logits) const {
+    static void require_some(std::string_view where, std::span<const std::int32_t> tokens) {
         if (tokens.empty()) throw shape_error(std::string(where) + ": no tokens");
+    }
+    void check_logits(std::string_view where, std::span<const std::int32_t> tokens, matrix_view<const S> logits) const {
+        require_some(where, tokens);
         require_shape(where, "logits", logits.rows, logits.cols, static_cast<index_t>(tokens.size()), config_.vocabulary);
     }
     void check_call(std::string_view where, std::span<const std::int32_t> tokens, const adapter_set<S>& adapters,
                     const forward_options<S>& options, index_t position) const {
+        require_some(where, tokens);
         const auto rows = static_cast<index_t>(tokens.size());
-        if (rows == 0) throw shape_error(std::string(where) + ": no tokens");
         require_tokens(where, tokens, config_.vocabulary, position);
         index_t least = 0;
         for (const index_t start : options.starts) {

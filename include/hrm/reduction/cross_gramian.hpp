@@ -69,11 +69,7 @@ matrix<double> cross_gramian(const T& system) {
     detail::require_finite("hrm::cross_gramian", "B", s.b);
     detail::require_finite("hrm::cross_gramian", "C", s.c);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-    const auto pairs = [](const auto& a) {
-        if constexpr (std::same_as<std::decay_t<decltype(a)>, diagonal<double>>) return complex_pairs<double>{a.poles, {}, {}};
-        else return a;
-    };
-    const auto a = pairs(s.a);
+    const complex_pairs<double> a = detail::to_pairs(s.a);
     detail::require_stable<domain>("hrm::cross_gramian", detail::modal(a, s.b));
     return detail::modal_cross_gramian<domain>(a, s.b, s.c);
 }

@@ -18,13 +18,6 @@ inline constexpr bool in_discrete_time = std::same_as<T, discrete<typename T::st
 
 namespace detail {
 
-template <class T>
-matrix<T> transpose(const matrix<T>& x) {
-    matrix<T> y(x.cols(), x.rows());
-    for (index_t i = 0; i < x.rows(); ++i)
-        for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-    return y;
-}
 template <real S>
 diagonal<S> transpose(const diagonal<S>& a) {
     return a;

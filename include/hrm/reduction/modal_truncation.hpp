@@ -35,8 +35,7 @@ namespace detail {
 
 template <template <class> class System, class A>
 System<complex_pairs<double>> modal_system(const System<A>& s, double& condition) {
-    if constexpr (std::same_as<A, complex_pairs<double>>) return s;
-    else if constexpr (std::same_as<A, diagonal<double>>) return {{s.a.poles, {}, {}}, s.b, s.c, s.d};
+    if constexpr (!std::same_as<A, dense<double>>) return {to_pairs(s.a), s.b, s.c, s.d};
     else {
         require_finite("hrm::modal_truncation", "A", s.a.a);
         if (const auto modes = find_modes(s.a.a)) return in_modes(*modes, s);

@@ -55,21 +55,15 @@ randomized_decomposition randomized_svd(index_t rows, index_t cols, const Apply&
             if (!std::isfinite(v)) throw numerical_error("hrm::randomized_svd: a product is not finite");
         return y;
     };
-    const auto standing = [](const matrix<double>& x) {
-        matrix<double> y(x.cols(), x.rows());
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-        return y;
-    };
 
     index_t kept = 0;
     for (index_t width = std::min(full, std::min(cap, index_t{24}) + o.oversampling);; width = std::min(full, 2 * width)) {
         matrix<double> omega(cols, width);
         random.fill_normal(omega.flat());
         auto q = basis(times(apply, omega, rows));  // width x rows
-        for (int pass = 0; pass < o.power; ++pass) q = basis(times(apply, standing(basis(times(turned, standing(q), cols))), rows));
+        for (int pass = 0; pass < o.power; ++pass) q = basis(times(apply, detail::transpose(basis(times(turned, detail::transpose(q), cols))), rows));
         // (Q^T H)^T P = Q2 R,  R = U S V^T:  H ~ (Q P V) S (Q2 U)^T.
-        const detail::pivoted_qr qr(times(turned, standing(q), cols).view());
+        const detail::pivoted_qr qr(times(turned, detail::transpose(q), cols).view());
         const auto core = jacobi_svd(qr.r.view());
         kept = std::min(cap, rank_by_tolerance(core.sigma, std::max(o.tolerance, std::numeric_limits<double>::epsilon())));
         if (width < full && kept < cap && kept + o.oversampling > width) continue;

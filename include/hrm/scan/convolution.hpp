@@ -114,9 +114,7 @@ private:
     static index_t checked(index_t taps, index_t channels, shape extents) {
         if (taps < 1 || channels < 1)
             throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
-        if (extents.batch < 1 || extents.time < 0)
-            throw shape_error("hrm::scan::convolution: batch is " + std::to_string(extents.batch) + " and time " +
-                              std::to_string(extents.time) + ", expected at least 1 and 0");
+        detail::checked_extents("hrm::scan::convolution", extents);
         return taps;
     }
     /// A transform of one sequence costs about a third of one of full lanes (bench/fft.cpp, where the lanes are 16).
@@ -128,10 +126,7 @@ private:
 
     index_t check(std::string_view where, matrix_view<const S> h, matrix_view<const S> u) const {
         require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
-        const index_t most = extents_.batch * extents_.time;
-        if (u.rows > most || u.rows % extents_.batch != 0 || u.cols != channels_)
-            throw shape_error(std::string(where) + ": u is " + hrm::extents(u.rows, u.cols) + ", expected at most " +
-                              hrm::extents(most, channels_) + ", rows a multiple of " + std::to_string(extents_.batch));
+        detail::require_rows(where, "u is", u, extents_, channels_);
         return u.rows / extents_.batch;
     }
     template <class T>

@@ -5,6 +5,7 @@
 
 #include <hrm/core/error.hpp>
 #include <hrm/fourier/plan.hpp>
+#include <hrm/scan/detail/lanes.hpp>
 
 namespace hrm::scan {
 
@@ -110,13 +111,8 @@ private:
             std::fill_n(x_.data() + l.block * W, l.block * W, S{0});
             l.transform.forward(x_.data(), f_.data());
             const S* h = l.spectra.view().row(c / W);
-            for (index_t k = 0; k < l.transform.spectrum_size(); k += 2 * W) {
-                V a, b, r, i;
-                simd::load<S>(a, f_.data() + k), simd::load<S>(b, f_.data() + k + W);
-                simd::load<S>(r, h + k), simd::load<S>(i, h + k + W);
-                const V re = a * r - b * i, im = a * i + b * r;
-                simd::store<S>(f_.data() + k, re), simd::store<S>(f_.data() + k + W, im);
-            }
+            for (index_t k = 0; k < l.transform.spectrum_size(); k += 2 * W)
+                (detail::bin<S>::at(f_.data() + k) * detail::bin<S>::at(h + k)).put(f_.data() + k);
             l.transform.inverse(f_.data(), x_.data());
             index_t to = position_ % pending_.rows();
             for (index_t t = 0; t < 2 * l.block; ++t, to = to + 1 == pending_.rows() ? 0 : to + 1) {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <concepts>
+#include <limits>
+#include <string>
 #include <string_view>
 
 #include <hrm/core/error.hpp>
 #include <hrm/core/policy.hpp>
 #include <hrm/core/view.hpp>
+#include <hrm/scan/algorithm.hpp>
 #include <hrm/systems/discrete.hpp>
 
 namespace hrm::scan {
@@ -14,6 +17,37 @@ namespace hrm::scan {
 struct shape {
     index_t batch = 1, time = 0;
 };
+
+namespace detail {
+
+/// At least one sequence of at least no step, and rows that can be counted.
+inline shape checked_extents(std::string_view where, shape extents) {
+    if (extents.batch < 1 || extents.time < 0)
+        throw shape_error(std::string(where) + ": batch is " + std::to_string(extents.batch) + " and time " +
+                          std::to_string(extents.time) + ", expected at least 1 and 0");
+    if (extents.time > std::numeric_limits<index_t>::max() / extents.batch)
+        throw shape_error(std::string(where) + ": batch " + std::to_string(extents.batch) + " times time " +
+                          std::to_string(extents.time) + " cannot be counted");
+    return extents;
+}
+
+/// `what` is (batch * time) x cols for as many steps as were planned, or fewer.
+template <class T>
+void require_rows(std::string_view where, std::string_view what, matrix_view<T> m, shape extents, index_t cols) {
+    const index_t most = extents.batch * extents.time;
+    if (m.rows > most || m.rows % extents.batch != 0 || m.cols != cols)
+        throw shape_error(std::string(where) + ": " + std::string(what) + " " + hrm::extents(m.rows, m.cols) + ", expected at most " +
+                          hrm::extents(most, cols) + ", rows a multiple of " + std::to_string(extents.batch));
+}
+
+/// Steps in a chunk as asked for, 0: the engine's own choice.
+inline index_t requested_length(chunked how) {
+    if (how.length < 0)
+        throw shape_error("hrm::scan::chunked: the length is " + std::to_string(how.length) + ", expected at least 0");
+    return how.length;
+}
+
+}  // namespace detail
 
 /// Where, how, and the structure of A. There is no primary definition: a combination without a specialisation does not
 /// compile. A specialisation has

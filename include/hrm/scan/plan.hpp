@@ -1,7 +1,5 @@
 #pragma once
 
-#include <limits>
-
 #include <hrm/scan/detail/cpu_automatic.hpp>
 #include <hrm/scan/detail/cpu_chunked.hpp>
 #include <hrm/scan/detail/cpu_fft.hpp>
@@ -34,7 +32,7 @@ public:
                   "hrm::scan::plan: no engine for this combination of policy, algorithm and structure of A");
 
     plan(Policy where, Algorithm how, const System& system, shape extents)
-        : extents_(checked(extents)), order_(structure_of<System>::get(system).order()),
+        : extents_(detail::checked_extents("hrm::scan::plan", extents)), order_(structure_of<System>::get(system).order()),
           pairs_(pairs_of(structure_of<System>::get(system))), engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_) {}
     plan(plan&&) = default;
     plan& operator=(plan&&) = default;
@@ -105,15 +103,6 @@ public:
     }
 
 private:
-    static shape checked(shape extents) {
-        if (extents.batch < 1 || extents.time < 0)
-            throw shape_error("hrm::scan::plan: batch is " + std::to_string(extents.batch) + " and time " +
-                              std::to_string(extents.time) + ", expected at least 1 and 0");
-        if (extents.time > std::numeric_limits<index_t>::max() / extents.batch)
-            throw shape_error("hrm::scan::plan: batch " + std::to_string(extents.batch) + " times time " +
-                              std::to_string(extents.time) + " cannot be counted");
-        return extents;
-    }
     static index_t pairs_of(const A& a) {
         if constexpr (requires { a.pairs(); }) return a.pairs();
         else return 0;
@@ -126,20 +115,13 @@ private:
     }
     void check(std::string_view where, const A& a, matrix_view<const S> states) const {
         check_structure(where, a);
-        check_rows(where, "states are", states, order_);
-    }
-    void check_rows(std::string_view where, std::string_view what, matrix_view<const S> m, index_t cols) const {
-        const index_t most = extents_.batch * extents_.time;
-        if (m.rows > most || m.rows % extents_.batch != 0 || m.cols != cols)
-            throw shape_error(std::string(where) + ": " + std::string(what) + " " + hrm::extents(m.rows, m.cols) +
-                              ", expected at most " + hrm::extents(most, cols) + ", rows a multiple of " +
-                              std::to_string(extents_.batch));
+        detail::require_rows(where, "states are", states, extents_, order_);
     }
     void check_system(std::string_view where, const System& system, matrix_view<const S> u,
                       matrix_view<const S> y) const {
         system.check();
         check_structure(where, system.a);
-        check_rows(where, "u is", u, system.inputs());
+        detail::require_rows(where, "u is", u, extents_, system.inputs());
         require_shape(where, "y", y.rows, y.cols, u.rows, system.outputs());
     }
     template <class T>

@@ -55,7 +55,7 @@ public:
     void forward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<S> y,
                  const forward_borders<S>& borders) {
         const index_t time = u.rows / batch_;
-        load(running_, borders.initial);
+        load_rows(running_, borders.initial);
         for (index_t start = 0, count; start < time; start += count) {
             count = std::min(piece_, time - start);
             const auto s = states_.view().slice_rows(0, batch_ * count);
@@ -119,11 +119,6 @@ private:
         });
         engine.states(system.a, s, s, initial, {});
         return s;
-    }
-    static void load(matrix<S>& to, matrix_view<const S> from) {
-        if (from.empty()) std::fill_n(to.data(), to.size(), S{0});
-        else
-            for (index_t b = 0; b < to.rows(); ++b) std::copy_n(from.row(b), to.cols(), to.view().row(b));
     }
     template <class Engine, class F>
     static void cut(Engine& engine, index_t size, index_t block, F&& f) {

@@ -50,6 +50,20 @@ auto cast(const discrete<A>& s) {
                                             detail::cast_elements<T>(s.d)};
 }
 
+namespace detail {
+
+/// Real poles are pairs of which there are none.
+template <real S>
+complex_pairs<S> to_pairs(const diagonal<S>& a) {
+    return {a.poles, {}, {}};
+}
+template <real S>
+const complex_pairs<S>& to_pairs(const complex_pairs<S>& a) {
+    return a;
+}
+
+}  // namespace detail
+
 /// The same system with A written out.
 template <structure A>
 continuous<dense<typename A::scalar>> to_dense(const continuous<A>& s) {
@@ -111,18 +125,13 @@ continuous<dense<double>> to_continuous(const discrete<S>& system) {
     const auto g = to_dense(cast<double>(system));
     const index_t n = g.order(), m = g.inputs(), p = g.outputs();
     // One elimination for everything to the right of (Ad + I)^-1: [Ad - I | Bd].
-    matrix<double> plus = g.a.a, right(n, n + m), turned(n, n);
+    matrix<double> plus = g.a.a, right(n, n + m);
     for (index_t i = 0; i < n; ++i) {
         plus(i, i) += 1;
         for (index_t j = 0; j < n; ++j) right(i, j) = g.a.a(i, j) - (i == j ? 1 : 0);
         for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
     }
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < n; ++j) turned(i, j) = plus(j, i);
-    matrix<double> ct(n, p);
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < p; ++j) ct(i, j) = g.c(j, i);
-    const auto left = solve(turned, ct), x = solve(plus, right);
+    const auto left = solve(detail::transpose(plus), detail::transpose(g.c)), x = solve(plus, right);
     continuous<dense<double>> r{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), matrix<double>(p, m)};
     for (index_t i = 0; i < n; ++i) {
         for (index_t j = 0; j < n; ++j) r.a.a(i, j) = x(i, j);

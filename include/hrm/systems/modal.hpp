@@ -187,13 +187,7 @@ System<complex_pairs<double>> in_modes(const modal_coordinates& v, const System<
             for (index_t j = 0; j < x.cols(); ++j) y(i, j) = static_cast<double>(x(i, j));
         return y;
     };
-    const auto turn = [](const matrix<double>& x) {
-        matrix<double> y(x.cols(), x.rows());
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-        return y;
-    };
-    return {v.a, v.to_modes(widen(s.b)), turn(v.dual_to_modes(turn(widen(s.c)))), widen(s.d)};
+    return {v.a, v.to_modes(widen(s.b)), detail::transpose(v.dual_to_modes(detail::transpose(widen(s.c)))), widen(s.d)};
 }
 
 }  // namespace hrm

@@ -66,13 +66,6 @@ inline matrix<double> part_of(const matrix<double>& x, index_t row, index_t rows
     return matrix<double>(matrix_view<const double>(x.view().slice_rows(row, rows).slice_cols(col, cols)));
 }
 
-inline matrix<double> turned(const matrix<double>& x) {
-    matrix<double> y(x.cols(), x.rows());
-    for (index_t i = 0; i < x.rows(); ++i)
-        for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-    return y;
-}
-
 /// Shrinks the pencil, its finite zeros kept, until D has full row rank. A step: the rows of [C D] that D does not reach are
 /// conditions C2 x = 0; the states they fix go, and what drove these becomes outputs that must vanish.
 inline void reach_by_rows(rosenbrock& s, double negligible) {
@@ -86,7 +79,7 @@ inline void reach_by_rows(rosenbrock& s, double negligible) {
         const index_t n = s.a.rows(), m = s.d.cols(), p = s.d.rows();
         const index_t sigma = compress_rows(s.d, negligible, [&](const auto&, index_t, double, auto reflect) { reflect(s.c); });
         if (sigma == p) return;
-        auto fixed = turned(part_of(s.c, sigma, p - sigma, 0, n));  // n x (p - sigma)
+        auto fixed = transpose(part_of(s.c, sigma, p - sigma, 0, n));  // n x (p - sigma)
         const auto kept = part_of(s.c, 0, sigma, 0, n), d1 = part_of(s.d, 0, sigma, 0, m);
         s.c = kept;
         const index_t rho = compress_rows(fixed, negligible, [&](const auto& v, index_t first, double weight, auto reflect) {
@@ -140,7 +133,7 @@ inline system_zeros zeros_of(rosenbrock s, double tolerance) {
     out.tolerance = tolerance > 0 ? tolerance : 10 * static_cast<double>(n + s.b.cols() + s.c.rows()) * std::numeric_limits<double>::epsilon();
     const double negligible = out.tolerance * size;
     reach_by_rows(s, negligible);
-    s = {turned(s.a), turned(s.c), turned(s.b), turned(s.d)};
+    s = {transpose(s.a), transpose(s.c), transpose(s.b), transpose(s.d)};
     reach_by_rows(s, negligible);
     out.normal_rank = s.d.rows();  // D is square and regular by now
 

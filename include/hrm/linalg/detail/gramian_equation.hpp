@@ -138,20 +138,14 @@ bool is_symmetric(const matrix<T>& q) {
 template <two_sided kind, real S>
 matrix<double> solve_gramian(const balanced_schur& form, const matrix<S>& q) {
     const index_t n = q.rows();
-    const auto turned = [](const matrix<double>& x) {
-        matrix<double> y(x.cols(), x.rows());
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) y(j, i) = x(i, j);
-        return y;
-    };
-    const auto f = form.into(turned(form.into(to_double(q))));  // E^-1 Q^T E^-T
+    const auto f = form.into(transpose(form.into(to_double(q))));  // E^-1 Q^T E^-T
     matrix<double> y(n, n);
     for (index_t i = 0; i < n; ++i)
         for (index_t j = 0; j < n; ++j) y(i, j) = -f(n - 1 - j, i);
     solve_two_sided<kind>(form.t.view(), turned_over(form.t).view(), y.view());
     matrix<double> straight(n, n);
     for (index_t i = 0; i < n; ++i) std::reverse_copy(y.view().row(i), y.view().row(i) + n, straight.view().row(i));
-    auto x = turned(form.out_of(turned(form.out_of(straight))));
+    auto x = transpose(form.out_of(transpose(form.out_of(straight))));
     if (is_symmetric(q))
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < i; ++j) x(i, j) = x(j, i) = (x(i, j) + x(j, i)) / 2;

@@ -86,10 +86,8 @@ template <linear_system T>
 gramian_factors factors_of(const char* where, const T& s, double floor) {
     require_finite(where, "B", s.b);
     require_finite(where, "C", s.c);
-    if constexpr (std::same_as<typename T::structure_type, diagonal<double>>)
-        return modal_factors<domain_of<T>>(where, {s.a.poles, {}, {}}, s.b, s.c, floor);
-    else if constexpr (std::same_as<typename T::structure_type, complex_pairs<double>>)
-        return modal_factors<domain_of<T>>(where, s.a, s.b, s.c, floor);
+    if constexpr (!std::same_as<typename T::structure_type, dense<double>>)
+        return modal_factors<domain_of<T>>(where, to_pairs(s.a), s.b, s.c, floor);
     else {
         if (const auto modes = find_modes(s)) {
             const auto m = in_modes(*modes, s);

@@ -70,10 +70,8 @@ public:
 
 private:
     static index_t length(chunked how) {
-        if (how.length < 0)
-            throw shape_error("hrm::scan::chunked: the length is " + std::to_string(how.length) +
-                              ", expected at least 0");
-        return how.length > 0 ? static_cast<index_t>(how.length) : usual_length;
+        const index_t asked = detail::requested_length(how);
+        return asked > 0 ? asked : usual_length;
     }
 };
 

@@ -21,7 +21,7 @@ void add_gradient(const modes<S>& a, column_range part, track<const S> lambda, t
     for (index_t t0 = 0; t0 < time; t0 += gradient_block) {
         const index_t t1 = std::min(time, t0 + gradient_block);
         sweep<S>(part.real_first, part.real_last - part.real_first, [&]<int P, int W>(index_t i) {
-            using V = group_t<S, W>;
+            using V = simd::pack<S, W>;
             V sum[P] = {};
             for (index_t t = t0; t < t1; ++t)
                 for (int p = 0; p < P; ++p) {
@@ -34,7 +34,7 @@ void add_gradient(const modes<S>& a, column_range part, track<const S> lambda, t
             for (int j = 0; j < P * W; ++j) da[i + j] += static_cast<double>(out[j]);
         });
         sweep<S>(part.pair_first, part.pair_last - part.pair_first, [&]<int P, int W>(index_t i) {
-            using V = group_t<S, W>;
+            using V = simd::pack<S, W>;
             V re[P] = {}, im[P] = {};
             for (index_t t = t0; t < t1; ++t)
                 for (int p = 0; p < P; ++p) {

@@ -7,18 +7,6 @@
 
 namespace hrm::scan::detail {
 
-/// W numbers side by side; W = 1 is the plain scalar. Narrow widths take the states a full register leaves over.
-template <real S, int W>
-struct group {
-    typedef S type __attribute__((vector_size(W * sizeof(S))));
-};
-template <real S>
-struct group<S, 1> {
-    using type = S;
-};
-template <real S, int W>
-using group_t = typename group<S, W>::type;
-
 template <class V, real S>
 inline void load(V& to, const S* from) {
     std::memcpy(&to, from, sizeof(V));
@@ -27,6 +15,24 @@ template <class V, real S>
 inline void store(S* to, const V& from) {
     std::memcpy(to, &from, sizeof(V));
 }
+
+/// A bin of spectra side by side: the real parts of all lanes, then the imaginary ones.
+template <real S>
+struct bin {
+    simd::pack<S> re, im;
+    static constexpr int lanes = simd::lanes<S>;
+    static bin at(const S* p) {
+        bin b;
+        simd::load<S>(b.re, p), simd::load<S>(b.im, p + lanes);
+        return b;
+    }
+    void put(S* p) const { simd::store<S>(p, re), simd::store<S>(p + lanes, im); }
+    friend bin operator*(const bin& x, const bin& y) {
+        return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
+    }
+    friend bin operator+(const bin& x, const bin& y) { return {x.re + y.re, x.im + y.im}; }
+    friend bin operator-(const bin& x, const bin& y) { return {x.re - y.re, x.im - y.im}; }
+};
 
 /// Covers columns [first, first + count) by blocks of P groups of W: f.template operator()<P, W>(column).
 /// Four full registers first (enough chains to hide the latency of a fused multiply-add), narrower ones at the end.

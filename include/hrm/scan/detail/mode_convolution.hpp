@@ -10,24 +10,6 @@
 
 namespace hrm::scan::detail {
 
-/// acc (+)= x y for a bin of W lanes: real parts, then imaginary parts.
-template <real S>
-struct bin {
-    simd::pack<S> re, im;
-    static constexpr int lanes = simd::lanes<S>;
-    static bin at(const S* p) {
-        bin b;
-        simd::load<S>(b.re, p), simd::load<S>(b.im, p + lanes);
-        return b;
-    }
-    void put(S* p) const { simd::store<S>(p, re), simd::store<S>(p + lanes, im); }
-    friend bin operator*(const bin& x, const bin& y) {
-        return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
-    }
-    friend bin operator+(const bin& x, const bin& y) { return {x.re + y.re, x.im + y.im}; }
-    friend bin operator-(const bin& x, const bin& y) { return {x.re - y.re, x.im - y.im}; }
-};
-
 /// Up to W columns of a chunk into (and out of) the lanes of a transform; what is not there is zero.
 template <real S>
 void gather(track<const S> from, index_t rows, index_t count, index_t length, S* to) {

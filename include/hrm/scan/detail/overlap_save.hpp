@@ -155,7 +155,7 @@ private:
     template <class F>
     void each_bin(F&& f) const {
         constexpr int W = simd::lanes<S>;
-        using V = group_t<S, W>;
+        using V = simd::pack<S, W>;
         const index_t gap = transform_.gap(), bins = transform_.bins();
         if constexpr (width == 1) {
             index_t k = 0;

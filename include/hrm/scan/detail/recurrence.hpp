@@ -57,7 +57,7 @@ struct factor {
 /// s = a s + z for P x W real poles from column i on, all time steps with the states in registers.
 template <int P, int W, real S>
 inline void real_recurrence(const S* a, track<const S> z, track<S> s, index_t time, S* state) {
-    using V = group_t<S, W>;
+    using V = simd::pack<S, W>;
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const factor<V, S, W> pole[P] = {factor<V, S, W>(a + Q * W)...};
         V x[P];
@@ -82,7 +82,7 @@ inline void real_recurrence(const S* a, track<const S> z, track<S> s, index_t ti
 template <int P, int W, real S>
 inline void pair_recurrence(const S* c, const S* d, side which, index_t far, track<const S> z, track<S> s, index_t time,
                             S* state) {
-    using V = group_t<S, W>;
+    using V = simd::pack<S, W>;
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const factor<V, S, W> re[P] = {factor<V, S, W>(c + Q * W)...};
         factor<V, S, W> im[P] = {factor<V, S, W>(d + Q * W)...};
@@ -151,7 +151,7 @@ void fill_columns(matrix_view<const S> a, side which, double* columns) {
 template <real S>
 inline void dense_step(const double* columns, index_t n, const double* x, const S* z, S* next, double* next_x) {
     sweep<double>(0, n, [&]<int P, int W>(index_t i) {
-        using V = group_t<double, W>;
+        using V = simd::pack<double, W>;
         V even[P], odd[P];
         for (int p = 0; p < P; ++p) {
             S in[W];

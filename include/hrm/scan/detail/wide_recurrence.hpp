@@ -9,17 +9,17 @@
 namespace hrm::scan::detail {
 
 template <int W, real S>
-inline void load_wide(group_t<double, W>& to, const S* from) {
-    group_t<S, W> x;
+inline void load_wide(simd::pack<double, W>& to, const S* from) {
+    simd::pack<S, W> x;
     load(x, from);
     if constexpr (W == 1) to = static_cast<double>(x);
-    else to = __builtin_convertvector(x, group_t<double, W>);
+    else to = __builtin_convertvector(x, simd::pack<double, W>);
 }
 template <int W, real S>
-inline void store_narrow(S* to, const group_t<double, W>& from) {
+inline void store_narrow(S* to, const simd::pack<double, W>& from) {
     if constexpr (W == 1) *to = static_cast<S>(from);
     else {
-        const auto x = __builtin_convertvector(from, group_t<S, W>);
+        const auto x = __builtin_convertvector(from, simd::pack<S, W>);
         store(to, x);
     }
 }
@@ -27,7 +27,7 @@ inline void store_narrow(S* to, const group_t<double, W>& from) {
 /// s = a s + z for P x W real poles.
 template <int P, int W, real S>
 inline void wide_real(const S* a, track<const S> z, track<S> s, index_t time, double* state) {
-    group_t<double, W> pole[P], x[P], in;
+    simd::pack<double, W> pole[P], x[P], in;
     for (int p = 0; p < P; ++p) load_wide<W>(pole[p], a + p * W), load(x[p], state + p * W);
     for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
@@ -45,7 +45,7 @@ inline void wide_real(const S* a, track<const S> z, track<S> s, index_t time, do
 /// The same for conjugate pairs, whose planes are `far` columns apart.
 template <int P, int W, real S>
 inline void wide_pair(const S* c, const S* d, side which, index_t far, track<const S> z, track<S> s, index_t time, double* state) {
-    group_t<double, W> re[P], im[P], x[P], y[P], zx, zy;
+    simd::pack<double, W> re[P], im[P], x[P], y[P], zx, zy;
     for (int p = 0; p < P; ++p) {
         load_wide<W>(re[p], c + p * W), load_wide<W>(im[p], d + p * W);
         load(x[p], state + p * W), load(y[p], state + far + p * W);

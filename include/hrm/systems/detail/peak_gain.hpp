@@ -135,13 +135,6 @@ struct gain_curve {
             for (index_t j = 0; j < m; ++j) g(i, j) += d(i, j);
         return largest_singular_value(g);
     }
-
-    static matrix<double> transpose(const matrix<double>& m) {
-        matrix<double> r(m.cols(), m.rows());
-        for (index_t i = 0; i < m.rows(); ++i)
-            for (index_t j = 0; j < m.cols(); ++j) r(j, i) = m(i, j);
-        return r;
-    }
 };
 
 /// The curve on the imaginary axis: itself, or for the circle, through z = e^{i angle} (1 + s)/(1 - s),
