@@ -1,5 +1,5 @@
 #!/bin/sh
-# The two checks catch what they are there for: each of these small trees is wrong in one way, the first in none.
+# The checks catch what they are there for: each of these small trees is wrong in one way, the first in none.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
@@ -48,3 +48,20 @@ catches mirror.sh 'no umbrella includes <hrm/core/extra.hpp>'
 fresh
 yes '//' | head -401 > "$tree/include/hrm/core/view.hpp"
 catches mirror.sh 'view.hpp has more than 400 lines'
+
+# What ptxas says of a kernel (tests/cuda/kernels.sh).
+report() {  # report SPILLS
+    echo "ptxas info    : Compiling entry function '_Z4workPf' for 'sm_90'
+ptxas info    : Function properties for _Z4workPf
+    16 bytes stack frame, $1 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 40 registers, used 1 barriers, 16 bytes cumulative stack size, 8192 bytes smem" > "$tree/work.cu.o.resources"
+}
+fresh
+catches ../cuda/kernels.sh 'no kernel was reported'
+report 0
+case $(sh "$here/../cuda/kernels.sh" "$tree") in
+    *'sm_90          40    8192      16       0  work') ;;
+    *) echo "kernels.sh misread a report"; exit 1 ;;
+esac
+report 4
+catches ../cuda/kernels.sh 'a kernel spills registers'
