@@ -13,17 +13,17 @@ namespace {
 
 /// Heap allocations of the second forward, backward and streamed token.
 template <real S>
-long allocations_of(const adapter<S>& a) {
+long allocations_of(const adapter<S>& a, index_t rows = 40, team* threads = nullptr) {
     random_stream r(1);
-    const auto u = random_matrix<S>(40, a.inputs(), r), w = random_matrix<S>(40, a.outputs(), r);
-    matrix<S> out(40, a.outputs()), du(40, a.inputs());
+    const auto u = random_matrix<S>(rows, a.inputs(), r), w = random_matrix<S>(rows, a.outputs(), r);
+    matrix<S> out(rows, a.outputs()), du(rows, a.inputs());
     buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
     const std::array<index_t, 2> starts = {3, 17};
     workspace ws;
     kept<S> keep;
     adapter_state<S> state;
-    const call<S> training{.mode = pass::training, .starts = starts, .draw = 4};
-    const call<S> streaming{.carried = &state};
+    const call<S> training{.mode = pass::training, .starts = starts, .draw = 4, .threads = threads};
+    const call<S> streaming{.carried = &state, .threads = threads};
     long before = 0;
     for (int round = 0; round < 3; ++round) {
         if (round == 2) before = hrm_test::allocations();
@@ -55,6 +55,8 @@ TEST_CASE_TEMPLATE("no adapter touches the heap in its second forward and backwa
             CHECK(allocations_of<S>(hrm_adapter<S>(24, 24, o, r)) == 0);
         }
     CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2})) == 0);
+    team two(cpu{.threads = 2});
+    CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2}), 1100, &two) == 0);
     CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.full = 6})) == 0);
     std::vector<int> seen(100);
     if (hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() > 0);

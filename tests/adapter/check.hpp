@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -56,6 +57,33 @@ void check_pieces(const adapter<S>& a, const matrix<S>& u, const matrix<S>& whol
         CHECK(same);
         CHECK(state.value.size() == end.value.size());
         CHECK((end.value.empty() || std::memcmp(state.value.data(), end.value.data(), sizeof(S) * end.value.size()) == 0));
+    }
+}
+
+/// Any number of threads gives one thread's outputs, final state and gradients, bit by bit.
+template <real S>
+void check_threads(const adapter<S>& a, index_t rows, random_stream& r) {
+    const auto u = random_matrix<S>(rows, a.inputs(), r), w = random_matrix<S>(rows, a.outputs(), r);
+    const std::array<index_t, 2> starts = {rows / 3, rows / 3 + 1};
+    matrix<S> first_out, first_du;
+    buffer<S> first_gradient;
+    adapter_state<S> first_end;
+    for (const int threads : {0, 1, 2, 5}) {
+        team some(cpu{.threads = threads});
+        adapter_state<S> state;
+        const call<S> how{.mode = pass::training, .starts = starts, .carried = &state, .draw = 3, .threads = threads ? &some : nullptr};
+        matrix<S> out(rows, a.outputs()), du(rows, a.inputs());
+        buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
+        kept<S> keep;
+        workspace ws;
+        a.forward(u, out, how, keep, ws);
+        a.backward(u, w, du, gradient, how, keep, ws);
+        INFO(threads << " threads");
+        if (!threads) first_out = out, first_du = du, first_gradient = gradient, first_end = state;
+        CHECK(out == first_out);
+        CHECK(du == first_du);
+        CHECK(gradient == first_gradient);
+        CHECK(state.value == first_end.value);
     }
 }
 

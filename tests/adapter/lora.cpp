@@ -134,3 +134,31 @@ TEST_CASE("LoRA's options read back, and nonsense is named") {
     CHECK(b.options() == a.options());
     CHECK_THROWS_WITH_AS(output_of<float>(a, matrix<float>(2, 5)), "hrm::lora: u is 2x5, expected 2x4", shape_error);
 }
+
+TEST_CASE("the gradient of many rows, summed in parts, is that of their pieces") {
+    random_stream r(36);
+    lora<double> a(19, 23, {.rank = 5}, r);
+    shake<double>(a, r);
+    const index_t rows = 5000, piece = 100;  // pieces are too short to be parted
+    const auto u = random_matrix<double>(rows, 19, r), w = random_matrix<double>(rows, 23, r);
+    const auto gradient = [&](index_t count) {
+        buffer<double> g(static_cast<std::size_t>(a.parameters().size()));
+        const call<double> how{.mode = pass::training};
+        for (index_t t = 0; t < rows; t += count) {
+            matrix<double> out(count, 23);
+            kept<double> keep;
+            workspace ws;
+            a.forward(u.view().slice_rows(t, count), out, how, keep, ws);
+            a.backward(u.view().slice_rows(t, count), w.view().slice_rows(t, count), {}, g, how, keep, ws);
+        }
+        return g;
+    };
+    // 5000 terms of random signs: sqrt(5000) roundings of half a unit of sums that are sqrt(5000) terms large.
+    CHECK(distance(std::span<const double>(gradient(rows)), gradient(piece)) <= 5000 * 1.2e-16);
+}
+TEST_CASE("threads change no bit of LoRA, dropped inputs and all") {
+    random_stream r(37);
+    lora<float> a(33, 21, {.rank = 4, .dropout = 0.2}, r);
+    shake<float>(a, r);
+    for (const index_t rows : {4, 300, 1200}) check_threads<float>(a, rows, r);
+}

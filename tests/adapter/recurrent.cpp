@@ -123,6 +123,20 @@ TEST_CASE_TEMPLATE("a prefill ends in the state, and decoding gives the outputs,
             }
 }
 
+TEST_CASE_TEMPLATE("threads change no bit", S, float, double) {
+    random_stream r(35);
+    for (const gate g : {gate::scalar, gate::per_channel, gate::token})
+        for (const index_t rows : {3, 60, 1100}) {
+            auto o = small(poles::complex_pairs, g);
+            o.feedthrough = feedthrough::diagonal;
+            o.learn_initial_state = true;
+            hrm_adapter<S> a(37, 37, o, r);
+            shake(a, r);
+            INFO(describe(o));
+            check_threads(a, rows, r);
+        }
+}
+
 TEST_CASE("a document sees nothing of the one before, carried or not") {
     random_stream r(18);
     for (const poles kind : all_poles) {

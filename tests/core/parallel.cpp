@@ -54,3 +54,21 @@ TEST_CASE("run allocates nothing") {
     CHECK(hrm_test::allocations() == before);
     CHECK(sum == 11 * 4950);
 }
+
+TEST_CASE("shared blocks cover a range once, each with scratch of its own") {
+    workspace ws;
+    for (int threads : {0, 1, 3}) {
+        team t(cpu{.threads = threads});
+        for (index_t size : {0, 1, 10, 1001}) {
+            std::vector<int> seen(static_cast<std::size_t>(size));
+            share(threads ? &t : nullptr, size, 7, ws, [&](index_t first, index_t count, workspace& own) {
+                scratch_scope scope(own);
+                const auto mine = own.take<index_t>(count);
+                for (index_t i = 0; i < count; ++i) mine[static_cast<std::size_t>(i)] = first + i;
+                CHECK(first % 7 == 0);
+                for (index_t i : mine) ++seen[static_cast<std::size_t>(i)];
+            });
+            for (int s : seen) REQUIRE(s == 1);
+        }
+    }
+}

@@ -73,6 +73,26 @@ TEST_CASE("after clear() has joined the blocks, the same work allocates nothing"
     CHECK(ws.capacity() == capacity);
 }
 
+TEST_CASE("parts are apart, keep their memory, and leave the whole as it was") {
+    workspace ws;
+    const auto whole = ws.take<double>(100);
+    for (int round = 0; round < 3; ++round) {
+        const auto parts = ws.split(3);
+        REQUIRE(parts.size() == 3);
+        const auto before = hrm_test::allocations();
+        std::vector<std::span<double>> taken(3);
+        for (std::size_t i = 0; i < 3; ++i) {
+            taken[i] = parts[i].take<double>(1000);
+            for (double& x : taken[i]) x = static_cast<double>(i);
+        }
+        for (double& x : whole) x = 7;
+        for (std::size_t i = 0; i < 3; ++i)
+            for (double x : taken[i]) REQUIRE(x == static_cast<double>(i));
+        if (round > 0 && hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() == before + 1);  // the vector of spans
+    }
+    CHECK(ws.capacity() >= 3100 * sizeof(double));
+}
+
 TEST_CASE("a workspace that was moved from is an empty one") {
     workspace a;
     for (int i = 0; i < 4; ++i) (void)a.take<double>(1 << (14 + 2 * i));

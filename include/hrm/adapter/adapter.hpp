@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <hrm/adapter/state.hpp>
+#include <hrm/core/parallel.hpp>
 #include <hrm/core/parameter.hpp>
 #include <hrm/core/view.hpp>
 #include <hrm/core/workspace.hpp>
@@ -29,6 +30,8 @@ struct call {
     adapter_state<S>* carried = nullptr;
     /// Names the dropout mask: the same number draws the same mask.
     std::uint64_t draw = 0;
+    /// Share the work of this call; null: the caller's thread alone. Changes no bit.
+    team* threads = nullptr;
 };
 
 /// What a forward in training mode leaves for its backward: views into the caller's workspace, meaning private to the kind.

@@ -72,8 +72,8 @@ public:
         const auto before = ws.mark();
         const auto h = ws.template take_matrix<S>(u.rows, rank());
         const auto scratch = ws.mark();
-        detail::project_in<S>(dropped(u, how, ws), a, h, ws);
-        detail::project_out<S>(h, b, factor(), out, ws);
+        detail::project_in<S>(dropped(u, how, ws), a, h, ws, how.threads);
+        detail::project_out<S>(h, b, factor(), out, ws, how.threads);
         const bool training = how.mode == pass::training;
         if (training) keep.m[0] = h;
         ws.release(training ? scratch : before);
@@ -89,9 +89,10 @@ public:
         const auto a = this->parameters_[a_];
         const auto b = this->parameters_[b_];
         const auto dh = ws.template take_matrix<S>(u.rows, rank());
-        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh, ws);
+        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh, ws, how.threads);
         const bool straight = !drops(how);  // what A's product says of u needs no mask
-        detail::input_backward<S>(dh, dropped(u, how, ws), a, this->parameters_.in(gradient, a_), straight ? du : matrix_view<S>{}, ws);
+        detail::input_backward<S>(dh, dropped(u, how, ws), a, this->parameters_.in(gradient, a_), straight ? du : matrix_view<S>{}, ws,
+                                  how.threads);
         if (du.empty() || straight) return;
         const auto dx = ws.template take_matrix<S>(u.rows, inputs_);
         multiply(dh, a, dx);

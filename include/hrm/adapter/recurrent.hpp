@@ -63,7 +63,7 @@ public:
         const auto state = ws.template take<S>(state_size());
         const auto position = run(u, how, s, state, {initial.data, fresh.data, x}, ws);
         if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
-        if (!silent) readout(tokens.data).forward(s, u, out, ws);
+        if (!silent) readout(tokens.data, how.threads).forward(s, u, out, ws);
         if (how.carried) {
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
@@ -73,7 +73,7 @@ public:
     }
 
     void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
-                  const call<S>&, const kept<S>& keep, workspace& ws) const final {
+                  const call<S>& how, const kept<S>& keep, workspace& ws) const final {
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
@@ -83,7 +83,7 @@ public:
         // Read-out: lambda starts as dL/ds_t.
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
         const auto dtokens = ws.template take<S>(tokens.rows);
-        readout(tokens.data).backward(s, u, dout, lambda, du, dtokens.data(), readout_gradient(gradient), ws);
+        readout(tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), readout_gradient(gradient), ws);
         if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
 
         // Recurrence, stretch by stretch from the end: lambda becomes dL/dz_t.
@@ -99,7 +99,7 @@ public:
         for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(da[i]);
         transition_backward(flat, dscale, gradient);
         scale_columns(lambda, scale);
-        detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws);
+        detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws, how.threads);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
@@ -228,7 +228,7 @@ private:
                 workspace& ws) const {
         scratch_scope scope(ws);
         const auto now = current(ws);
-        detail::project_in<S>(u, this->parameters_[b_], s, ws);
+        detail::project_in<S>(u, this->parameters_[b_], s, ws, how.threads);
         if (!to.x.empty()) std::copy_n(s.data, s.size(), to.x.data);
         scale_columns(s, now.scale);
 
@@ -266,10 +266,10 @@ private:
         }
     }
 
-    detail::readout<S> readout(const S* tokens) const {
+    detail::readout<S> readout(const S* tokens, team* threads) const {
         const auto& p = this->parameters_;
         return {p[c_], d_ < 0 ? nullptr : p[d_].data, static_cast<S>(factor_), gate_.constant(p), gate_.channels(p),
-                gate_.per_token() ? tokens : nullptr};
+                gate_.per_token() ? tokens : nullptr, threads};
     }
     detail::readout_gradient<S> readout_gradient(std::span<S> all) const {
         const auto& p = this->parameters_;

@@ -60,8 +60,7 @@ public:
     /// Forgets every piece and keeps the memory, as one block.
     void clear() {
         if (blocks_.size() > 1) {
-            std::size_t total = 0;
-            for (const auto& b : blocks_) total += b.bytes.size();
+            const std::size_t total = held();
             blocks_.clear();
             blocks_.push_back({buffer<std::byte>(total), 0});
         }
@@ -69,9 +68,17 @@ public:
         if (!blocks_.empty()) blocks_[0].used = 0;
     }
     std::size_t capacity() const {
-        std::size_t total = 0;
-        for (const auto& b : blocks_) total += b.bytes.size();
+        std::size_t total = held();
+        for (const auto& w : parts_) total += w.capacity();
         return total;
+    }
+
+    /// `count` workspaces inside this one, empty, for threads that work side by side. The same ones at every call.
+    std::span<workspace> split(int count) {
+        const auto n = static_cast<std::size_t>(count);
+        while (parts_.size() < n) parts_.emplace_back();
+        for (auto& w : parts_) w.clear();
+        return std::span(parts_).first(n);
     }
 
 private:
@@ -79,6 +86,11 @@ private:
         buffer<std::byte> bytes;
         std::size_t used = 0;
     };
+    std::size_t held() const {
+        std::size_t total = 0;
+        for (const auto& b : blocks_) total += b.bytes.size();
+        return total;
+    }
     std::byte* raw(std::size_t bytes) {
         while (current_ < blocks_.size()) {
             auto& b = blocks_[current_];
@@ -90,11 +102,12 @@ private:
             if (current_ + 1 == blocks_.size()) break;
             blocks_[++current_].used = 0;
         }
-        blocks_.push_back({buffer<std::byte>(std::max({bytes, capacity(), std::size_t{1} << 16})), bytes});
+        blocks_.push_back({buffer<std::byte>(std::max({bytes, held(), std::size_t{1} << 16})), bytes});
         current_ = blocks_.size() - 1;
         return blocks_[current_].bytes.data();
     }
     std::vector<block> blocks_;
+    std::vector<workspace> parts_;
     std::size_t current_ = 0;
 };
 

@@ -1,28 +1,71 @@
 #pragma once
 
+#include <hrm/core/parallel.hpp>
 #include <hrm/linalg/detail/skinny.hpp>
 
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
-// product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached.
+// product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
+// may go to threads in any cut. What is summed over rows goes in parts of part_of(L) rows, added in their order.
 
 namespace hrm::detail {
 
+/// Rows that a thread takes at once: eight pieces each, since cores are not equally fast; whole tiles.
+inline index_t piece_of(index_t rows, const team* threads) {
+    if (!threads || threads->size() == 1) return rows;
+    const index_t pieces = 8 * threads->size();
+    return std::max<index_t>(skinny::span, (rows + pieces * skinny::tall - 1) / (pieces * skinny::tall) * skinny::tall);
+}
+/// Rows summed at once, whatever the threads: 512 or more, at most eight parts, since each costs a read of the gradient.
+inline index_t part_of(index_t rows) {
+    const index_t parts = std::clamp<index_t>(rows / 512, 1, 8);
+    return ((rows + parts - 1) / parts + skinny::span - 1) / skinny::span * skinny::span;
+}
+
+/// sum over X's rows = X^T S for x: L x d, s: L x n, and what skinny::across else does, by parts.
+template <real S, class F>
+skinny::packed<S> sum_parts(matrix_view<const S> x, matrix_view<const S> s, const skinny::packed<S>* w, F&& f, workspace& ws,
+                            team* threads) {
+    const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part;
+    const auto sum = skinny::room<S>(parts * x.cols, s.cols, ws);
+    const index_t size = skinny::padded<S>(s.cols) * x.cols;
+    share(threads, x.rows, part, ws, [&](index_t first, index_t rows, workspace& own) {
+        const skinny::packed<S> mine{sum.data + first / part * size, x.cols, s.cols};
+        skinny::across<S>(x.slice_rows(first, rows), s.slice_rows(first, rows), w, mine,
+                          [&](index_t t, index_t count, const S* from, index_t stride) { f(first + t, count, from, stride); }, own);
+    });
+    if (parts > 1)
+        share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
+            for (index_t p = 1; p < parts; ++p) axpy<S>(S{1}, sum.data + p * size + first, sum.data + first, count);
+        });
+    return {sum.data, x.cols, s.cols};
+}
+
+/// Y += k S V, V packed.
+template <real S>
+void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<S> y, workspace& ws, team* threads) {
+    share(threads, s.rows, piece_of(s.rows, threads), ws, [&](index_t first, index_t rows, workspace&) {
+        skinny::up<S>(s.slice_rows(first, rows), v, k, y.slice_rows(first, rows));
+    });
+}
+
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
 template <real S>
-void project_in(matrix_view<const S> u, matrix_view<const S> b, matrix_view<S> z, workspace& ws) {
+void project_in(matrix_view<const S> u, matrix_view<const S> b, matrix_view<S> z, workspace& ws, team* threads = nullptr) {
     if (u.rows <= skinny::few) return skinny::by_rows(u, b, skinny::start::afresh, z);
     scratch_scope scope(ws);
     const auto turned = skinny::pack<S, S>(transposed(b), ws);
-    skinny::down<S>(u, turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
-        for (index_t i = 0; i < rows; ++i) std::copy_n(from + i * stride, z.cols, z.row(t + i));
-    }, ws);
+    share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
+        skinny::down<S>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
+            for (index_t i = 0; i < rows; ++i) std::copy_n(from + i * stride, z.cols, z.row(first + t + i));
+        }, own);
+    });
 }
 
 /// Y += k S C^T.    s: L x n;  c: outputs x n;  y: L x outputs.   2 L n outputs flop.
 template <real S>
-void project_out(matrix_view<const S> s, matrix_view<const S> c, S k, matrix_view<S> y, workspace& ws) {
+void project_out(matrix_view<const S> s, matrix_view<const S> c, S k, matrix_view<S> y, workspace& ws, team* threads = nullptr) {
     scratch_scope scope(ws);
-    if (s.rows > skinny::few) return skinny::up<S>(s, skinny::pack<S, S>(transposed(c), ws), k, y);
+    if (s.rows > skinny::few) return add_product<S>(s, skinny::pack<S, S>(transposed(c), ws), k, y, ws, threads);
     const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
     for (index_t i = 0; i < s.rows; ++i)
         for (index_t j = 0; j < s.cols; ++j) scaled(i, j) = k * s(i, j);
@@ -32,15 +75,14 @@ void project_out(matrix_view<const S> s, matrix_view<const S> c, S k, matrix_vie
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.
 template <real S>
 void output_backward(matrix_view<const S> dy, matrix_view<const S> c, matrix_view<const S> s, S k, matrix_view<S> dc, S f,
-                     matrix_view<S> ds, workspace& ws) {
+                     matrix_view<S> ds, workspace& ws, team* threads = nullptr) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = skinny::pack<S, S>(strided_view<const S>(c), ws);
-    const auto sum = skinny::room<S>(c.rows, c.cols, ws);
-    skinny::across<S>(dy, s, &w, sum, [&](index_t t, index_t rows, const S* from, index_t stride) {
+    const auto sum = sum_parts<S>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
         for (index_t i = 0; i < rows; ++i)
             for (index_t j = 0; j < ds.cols; ++j) ds(t + i, j) = f * from[i * stride + j];
-    }, ws);
+    }, ws, threads);
     skinny::unpack(sum, k, dc);
 }
 
@@ -48,12 +90,11 @@ void output_backward(matrix_view<const S> dy, matrix_view<const S> c, matrix_vie
 /// The long sum is formed as U^T X, whose columns fill whole registers, and turned at the end.
 template <real S>
 void input_backward(matrix_view<const S> x, matrix_view<const S> u, matrix_view<const S> b, matrix_view<S> db,
-                    matrix_view<S> du, workspace& ws) {
+                    matrix_view<S> du, workspace& ws, team* threads = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
-    if (!du.empty()) skinny::up<S>(x, skinny::pack<S, S>(strided_view<const S>(b), ws), S{1}, du);
-    const auto sum = skinny::room<S>(u.cols, x.cols, ws);
-    skinny::across<S>(u, x, nullptr, sum, [](index_t, index_t, const S*, index_t) {}, ws);
+    if (!du.empty()) add_product<S>(x, skinny::pack<S, S>(strided_view<const S>(b), ws), S{1}, du, ws, threads);
+    const auto sum = sum_parts<S>(u, x, nullptr, [](index_t, index_t, const S*, index_t) {}, ws, threads);
     skinny::unpack_turned(sum, db);
 }
 

@@ -27,6 +27,7 @@ struct readout {
     S factor = 1, constant = 1;
     const S* channels = nullptr;
     const S* tokens = nullptr;
+    team* threads = nullptr;     ///< who share the products
 
     S of_channel(index_t i) const { return channels ? channels[i] : S{1}; }
     S of_token(index_t t) const { return tokens ? tokens[t] : S{1}; }
@@ -35,7 +36,7 @@ struct readout {
     void forward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<S> out, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
-        project_out<S>(by_token(s, ws), by_channel(ws), k, out, ws);
+        project_out<S>(by_token(s, ws), by_channel(ws), k, out, ws, threads);
         if (!d) return;
         for (index_t t = 0; t < u.rows; ++t)
             for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
@@ -53,13 +54,13 @@ struct readout {
         //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
         if (channels) {
             const auto m = ws.take_zero_matrix<S>(c.rows, c.cols);
-            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds, ws);
+            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds, ws, threads);
             for (index_t i = 0; i < c.rows; ++i) {
                 axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
                 to.gate[i] += factor * dot<S>(m.row(i), c.row(i), c.cols);
             }
         } else {
-            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws);
+            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws, threads);
         }
         if (tokens)
             for (index_t t = 0; t < s.rows; ++t) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
