@@ -1,6 +1,12 @@
 #include <hrm/reduction/weighted.hpp>
 
+#include <fstream>
+#include <string>
+
 #include <doctest/doctest.h>
+
+#include <hrm/reduction/balance.hpp>
+#include <hrm/systems/response.hpp>
 
 #include "random_systems.hpp"
 
@@ -54,4 +60,108 @@ TEST_CASE("weights that do not fit, or are unstable, are refused") {
     CHECK_THROWS_AS(weighted_controllability(g, h), shape_error);
     CHECK_THROWS_AS(weighted_observability(g, h), shape_error);
     CHECK_THROWS_AS(weighted_controllability(g, u), unstable_error);
+}
+
+namespace {
+
+struct both_kinds {
+    int unstable = 0;  ///< reductions after Enns
+
+    template <template <class> class System>
+    void check(std::istream& file, index_t n, index_t m, index_t p, index_t nv, index_t nw, index_t r) {
+        const auto read = [&](index_t rows, index_t cols) {
+            matrix<double> x(rows, cols);
+            for (double& v : x.flat()) file >> v;
+            REQUIRE(file);
+            return x;
+        };
+        constexpr bool steps = in_discrete_time<System<dense<double>>>;
+        const auto system = [&](index_t order, index_t inputs, index_t outputs, bool direct) {
+            System<dense<double>> s{{read(order, order)}, read(order, inputs), read(outputs, order), {}};
+            if (direct) s.d = read(outputs, inputs);
+            if (steps && direct) {  // x' = A x + B u, y = C x + D u as a system whose current input enters at once: C A^-1, D - C A^-1 B
+                s.c = detail::divide(s.c, s.a.a);
+                multiply(s.c.view(), s.b.view(), s.d.view(), into::add, -1.0);
+            }
+            return s;
+        };
+        const auto g = system(n, m, p, false), v = system(nv, p, p, true), w = system(nw, m, m, true);
+        for (const auto kind : {weighting::enns, weighting::lin_chiu}) {
+            const auto sigma = read(1, n), edge = read(1, 1), response = read(4, 2 * p * m);
+            const auto small = balance(g, weighted_controllability(g, w, kind), weighted_observability(g, v, kind), {.rank = r});
+            CHECK_FALSE(small.certified);
+            // The Gramians are formed here, and their factors not there: eps |W| weighs as its root in a small direction.
+            for (std::size_t i = 0; i < small.sigma.size(); ++i)
+                CHECK(std::abs(small.sigma[i] - sigma.flat()[i]) <= 1e-12 * sigma(0, 0) + 1e-7 * std::sqrt(sigma(0, 0) * sigma.flat()[i]));
+            CHECK(small.spectral == doctest::Approx(edge(0, 0)).epsilon(1e-7));
+            if (kind == weighting::lin_chiu) CHECK(small.stable);
+            else unstable += !small.stable;
+            const double angles[] = {0.05, 0.6, 1.9, 3.0};
+            double size = 0, apart = 0;
+            for (index_t k = 0; k < 4; ++k) {
+                const auto h = frequency_response(small.system, angles[k]);
+                for (index_t i = 0; i < p * m; ++i) {
+                    const std::complex<double> want(response(k, 2 * i), response(k, 2 * i + 1)), turn = steps ? std::polar(1.0, angles[k]) : 1.0;
+                    size = std::max(size, std::abs(want));
+                    apart = std::max(apart, std::abs(h.flat()[static_cast<std::size_t>(i)] - turn * want));
+                }
+            }
+            CHECK(apart <= 1e-8 * size);
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE("weights on both sides: SLICOT's AB09ID, after Enns, unstable at times, and after Lin & Chiu, never") {
+    std::ifstream file(HRM_TEST_DATA "/reduction/data/weighted.txt");
+    std::string time;
+    int count = 0;
+    both_kinds all;
+    for (index_t n, m, p, nv, nw, r; file >> time >> n >> m >> p >> nv >> nw >> r; ++count)
+        if (time == "C") all.check<continuous>(file, n, m, p, nv, nw, r);
+        else all.check<discrete>(file, n, m, p, nv, nw, r);
+    CHECK(count == 4);
+    CHECK(all.unstable == 2);
+}
+
+TEST_CASE("Lin & Chiu: what is left of a Gramian beside the filter's states, and a stable reduction of every order") {
+    random_stream r(4);
+    for (int trial = 0; trial < 40; ++trial) {
+        const index_t n = 2 + r.below(8), m = 1 + r.below(3), p = 1 + r.below(3);
+        const auto z = random_dense(r, n, m, p, 0.9), wz = random_dense(r, 1 + r.below(5), m, m, 0.9), vz = random_dense(r, 1 + r.below(5), p, p, 0.9);
+        const auto check = [&](const auto& g, auto w, auto v) {
+            w.d = matrix<double>(m, m);
+            v.d = matrix<double>(p, p);
+            r.fill_normal(w.d.flat());
+            r.fill_normal(v.d.flat());
+            const auto wc = weighted_controllability(g, w, weighting::lin_chiu), wo = weighted_observability(g, v, weighting::lin_chiu);
+            // 0 <= P - X F^-1 X^T <= P.
+            auto gone = weighted_controllability(g, w);
+            const double size = largest(gone);
+            for (std::size_t i = 0; i < gone.flat().size(); ++i) gone.flat()[i] -= wc.flat()[i];
+            for (index_t i = 0; i < n; ++i) gone(i, i) += 1e-12 * size;
+            CHECK_NOTHROW(factor_semidefinite(gone));
+            for (index_t k = 0; k <= n; ++k) CHECK(balance(g, wc, wo, {.rank = k}).stable);
+        };
+        check(z, wz, vz);
+        const auto moved = [](const discrete<dense<double>>& s) {
+            continuous<dense<double>> c{s.a, s.b, s.c, {}};
+            for (index_t i = 0; i < c.order(); ++i) c.a.a(i, i) -= 1;
+            return c;
+        };
+        check(moved(z), moved(wz), moved(vz));
+    }
+}
+
+TEST_CASE("Lin & Chiu: a zero of the weight on a pole of the system costs that state, as the comment says") {
+    // w = (s + 1)/(s + 3) before 1/(s + 1) + 1/(s + 2).
+    const continuous<diagonal<double>> g{{{-1, -2}}, {{1}, {1}}, {{1, 1}}, {}}, w{{{-3}}, {{1}}, {{-2}}, {{1}}}, other{{{-3}}, {{1}}, {{-2.5}}, {{1}}};
+    const double whole = weighted_controllability(g, w)(0, 0);
+    CHECK(weighted_controllability(g, w, weighting::lin_chiu)(0, 0) <= 1e-15 * whole);
+    CHECK(weighted_controllability(g, w, weighting::lin_chiu)(1, 1) >= 0.01 * whole);
+    CHECK(weighted_controllability(g, other, weighting::lin_chiu)(0, 0) >= 0.01 * whole);
+    // No filter states: nothing to take away.
+    const continuous<dense<double>> still{{matrix<double>(0, 0)}, matrix<double>(0, 1), matrix<double>(1, 0), {{2}}};
+    CHECK(weighted_controllability(g, still, weighting::lin_chiu) == weighted_controllability(g, still));
 }

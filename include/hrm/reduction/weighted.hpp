@@ -1,16 +1,52 @@
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/jacobi.hpp>
 
 namespace hrm {
 
+/// What becomes of the Gramian [P X; X^T F] of a system and its filter.
+///     enns      P: small weighted error where A_r is stable, which it is sure to be only with a weight on one side. Enns 1984.
+///     lin_chiu  P - X F^-1 X^T: what the states do beside the filter's. A_r is stable, whatever the weights: A P' + P' A^T <= 0.
+///               No zero of a weight may cancel a pole of the system: that state is then a copy of the filter's, counts nothing,
+///               and is lost. Lin & Chiu 1992; weights that are not strictly proper: Sreeram, Anderson & Madievski 1995.
+/// Neither comes with a bound: P and P' are Gramians of (A, B') for a B' that does not span B.
+enum class weighting { enns, lin_chiu };
+
+namespace detail {
+
+/// Takes from every row of l its part in the row space of f: with P = l l^T, X = l f^T, F = f f^T, the new l l^T is
+/// P - X F^+ X^T without the subtraction. Rows of f count whatever their units.
+inline void remove_rows(matrix<double>& l, matrix<double> f) {
+    for (index_t i = 0; i < f.rows(); ++i) {
+        const double length = std::sqrt(dot(f.view().row(i), f.view().row(i), f.cols()));
+        for (index_t j = 0; j < f.cols() && length > 0; ++j) f(i, j) /= length;
+    }
+    if (f.empty() || l.empty()) return;
+    const auto svd = jacobi_svd(f);
+    const double floor = static_cast<double>(f.rows() + f.cols()) * std::numeric_limits<double>::epsilon() * svd.sigma[0];
+    index_t rank = 0;
+    while (rank < static_cast<index_t>(svd.sigma.size()) && svd.sigma[static_cast<std::size_t>(rank)] > floor) ++rank;
+    const auto v = svd.v.view().slice_cols(0, rank);
+    for (int twice = 0; twice < 2; ++twice) {
+        matrix<double> part(l.rows(), rank);
+        multiply(l.view(), v, part.view());
+        multiply(part.view(), transposed(v), l.view(), into::add, -1.0);
+    }
+}
+
+}  // namespace detail
+
 /// Wc for inputs that are white noise behind a filter: the leading block of the Gramian of system * weight,
 ///     continuous:  [A  B Cw; 0 Aw],  [B Dw; Bw]        discrete:  [A  B Cw Aw; 0 Aw],  [B (Dw + Cw Bw); Bw].
-/// With the output side it goes into balance(system, wc, wo): small |Wo (G - Gr) Wi| instead of |G - Gr|. Enns 1984.
+/// With the output side it goes into balance(system, wc, wo): small |Wo (G - Gr) Wi| instead of |G - Gr|.
 /// system: order n, m inputs;  weight: m outputs, stable, of the same kind of time.  n x n.  O((n + nw)^3).
 /// Throws unstable_error if either is unstable.
 template <template <class> class System, structure A, structure W>
-matrix<double> weighted_controllability(const System<A>& system, const System<W>& weight) {
+matrix<double> weighted_controllability(const System<A>& system, const System<W>& weight, weighting kind = weighting::enns) {
     system.check();
     weight.check();
     require_size("hrm::weighted_controllability", "outputs of the weight", weight.outputs(), system.inputs());
@@ -36,16 +72,17 @@ matrix<double> weighted_controllability(const System<A>& system, const System<W>
     paste(both.a.a, h.a.a, n, n);
     paste(both.b, direct, 0, 0);
     paste(both.b, h.b, n, 0);
-    const auto l = controllability_factor(both);
-    matrix<double> w(n, n);
-    multiply(l.view().slice_rows(0, n), transposed(l.view().slice_rows(0, n)), w.view());
+    const auto whole = controllability_factor(both);
+    matrix<double> l{matrix_view<const double>(whole.view().slice_rows(0, n))}, w(n, n);
+    if (kind == weighting::lin_chiu) detail::remove_rows(l, matrix<double>(matrix_view<const double>(whole.view().slice_rows(n, nw))));
+    multiply(l.view(), transposed(l.view()), w.view());
     return detail::in_range("hrm::weighted_controllability", std::move(w));
 }
 /// Wo for errors that are looked at through a filter: weight has as many inputs as the system outputs.
 template <template <class> class System, structure A, structure W>
-matrix<double> weighted_observability(const System<A>& system, const System<W>& weight) {
+matrix<double> weighted_observability(const System<A>& system, const System<W>& weight, weighting kind = weighting::enns) {
     require_size("hrm::weighted_observability", "inputs of the weight", weight.inputs(), system.outputs());
-    return weighted_controllability(dual(system), dual(weight));
+    return weighted_controllability(dual(system), dual(weight), kind);
 }
 
 }  // namespace hrm
