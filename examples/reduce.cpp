@@ -54,6 +54,10 @@ hrm::discrete<hrm::dense<double>> s4d_real(index_t n, index_t width) {
     return to_dense(discretize(g, std::span<const double>(dt), hrm::discretization::zoh));
 }
 
+const std::map<std::string, hrm::projection> bases{{"square-root", hrm::projection::square_root},
+                                                  {"balancing-free", hrm::projection::balancing_free},
+                                                  {"biorthogonal", hrm::projection::biorthogonal}};
+
 struct arguments {
     std::vector<std::string> in;
     std::string out, report, json;
@@ -65,7 +69,8 @@ struct arguments {
         std::string text;
         for (const auto& [word, value] : methods)
             if (value == request.how) text = word;
-        if (request.rules.basis == hrm::projection::balancing_free && request.how != method::modal) text += ", balancing-free";
+        for (const auto& [word, value] : bases)
+            if (value == request.rules.basis && value != hrm::projection::square_root && request.how != method::modal) text += ", " + word;
         return text;
     }
 };
@@ -114,7 +119,6 @@ void reduce_adapter_file(arguments& a) {
 int main(int argc, char** argv) {
     const std::map<std::string, method> methods{{"balance", method::balance}, {"singular-perturbation", method::singular_perturbation},
                                                 {"hankel-norm", method::hankel_norm}, {"modal", method::modal}, {"h2", method::h2}};
-    const std::map<std::string, hrm::projection> bases{{"square-root", hrm::projection::square_root}, {"balancing-free", hrm::projection::balancing_free}};
     const std::map<std::string, measuring> measures{{"auto", measuring::automatic}, {"always", measuring::always}, {"never", measuring::never}};
     arguments a;
     auto& rules = a.request.rules;
@@ -128,7 +132,7 @@ int main(int argc, char** argv) {
     app.add_flag("--continuous", a.continuous, "time, where the files do not say");
     app.add_flag("--discrete", a.discrete, "time, where the files do not say");
     app.add_option("--method", a.request.how, "balance, singular-perturbation, hankel-norm, modal, h2")->transform(CLI::CheckedTransformer(methods))->option_text("NAME [balance]");
-    app.add_option("--basis", rules.basis, "square-root, balancing-free: coordinates of the result")->transform(CLI::CheckedTransformer(bases))->option_text("NAME [square-root]");
+    app.add_option("--basis", rules.basis, "square-root, balancing-free, biorthogonal: coordinates of the result")->transform(CLI::CheckedTransformer(bases))->option_text("NAME [square-root]");
     app.add_option("--rank", rules.rank, "at most this many states, unstable ones on top")->check(CLI::NonNegativeNumber);
     app.add_option("--tolerance", rules.tolerance, "keep sigma >= this * sigma_1")->check(CLI::Range(0.0, 1.0));
     app.add_option("--energy", rules.energy, "keep this fraction of the sum of sigma^2")->check(CLI::Range(0.0, 1.0));

@@ -104,6 +104,7 @@ void call_group(int group, const System<A>& g, Call call) {
             balanced_with("balance", {});
             balanced_with("balance, measured", {.rank = 1, .error = error_report::measured});
             balanced_with("balance, free", {.tolerance = 0.1, .error = error_report::measured, .basis = projection::balancing_free});
+            balanced_with("balance, biorthogonal", {.tolerance = 0.01, .error = error_report::measured, .basis = projection::biorthogonal});
             balanced_with("balance, refuse", {.rank = 2, .unstable = unstable_poles::refuse, .floor = 0});
             return;
         case 1:

@@ -101,7 +101,8 @@ struct tally {
 template <class T>
 void check_certificate(const T& g, random_stream& r, tally& t) {
     balance_options o{.error = error_report::measured};
-    if (r.uniform() < 0.3) o.basis = projection::balancing_free;
+    const double basis = r.uniform();
+    if (basis < 0.5) o.basis = basis < 0.3 ? projection::balancing_free : projection::biorthogonal;
     if (r.uniform() < 0.3) o.weak = weak_states::residualize;
     const double choice = r.uniform();
     if (choice < 0.4) o.rank = r.below(g.order() + 1);
@@ -127,8 +128,8 @@ void check_certificate(const T& g, random_stream& r, tally& t) {
     t.below += below;
     if (above || below)
         MESSAGE(std::string(above ? "above" : "below"), ": order ", g.order(), " to ", b.order(), ", ", g.inputs(), " inputs, ", g.outputs(), " outputs: error ", error, ", bound ", b.bound,
-                ", next ", next, ", rounding ", b.rounding, " + ", b.measured_rounding, ", |t||w| ", b.condition, ", residualised ", o.weak == weak_states::residualize, ", balancing-free ",
-                o.basis == projection::balancing_free, ", exactly ", exact_error(g, b.system, hinf_norm(difference(g, b.system)).omega));
+                ", next ", next, ", rounding ", b.rounding, " + ", b.measured_rounding, ", |t||w| ", b.condition, ", residualised ", o.weak == weak_states::residualize, ", basis ",
+                static_cast<int>(o.basis), ", exactly ", exact_error(g, b.system, hinf_norm(difference(g, b.system)).omega));
     if (b.sigma[0] > 0) {
         t.rounding.push_back(b.rounding / b.sigma[0]);
         t.measured_rounding.push_back(b.measured_rounding / b.sigma[0]);

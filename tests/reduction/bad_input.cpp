@@ -72,7 +72,8 @@ void check_all(random_stream& r, double oddness, outcome& count) {
     if (r.uniform() < 0.3) o.tolerance = r.uniform();
     if (r.uniform() < 0.2) o.hinf_budget = r.uniform();
     if (r.uniform() < 0.2) o.gap = gap_rule::largest;
-    if (r.uniform() < 0.3) o.basis = projection::balancing_free;
+    const double basis = r.uniform();
+    if (basis < 0.5) o.basis = basis < 0.3 ? projection::balancing_free : projection::biorthogonal;
     if (r.uniform() < 0.3) o.weak = weak_states::residualize;
     if (r.uniform() < 0.2) o.unstable = unstable_poles::refuse;
     check_one(g, o, count);

@@ -1,6 +1,7 @@
 #include <hrm/reduction/balance.hpp>
 
 #include <complex>
+#include <fstream>
 
 #include <doctest/doctest.h>
 
@@ -354,6 +355,81 @@ TEST_CASE("balancing-free: the same map in orthonormal coordinates") {
         CHECK(largest(wt) <= 1e-11);
         CHECK(other.bound == plain.bound);
         CHECK(other.certified);
+    }
+}
+
+namespace {
+
+double length(const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); }
+
+}  // namespace
+
+TEST_CASE("biorthogonal: the same map, both Gramians diagonal, pairs of columns equally long, orders nested") {
+    random_stream r(15);
+    for (int trial = 0; trial < 10; ++trial) {
+        // States in units a million apart, and sigma that span many orders.
+        const auto z = random_dense(r, 12, 2, 3);
+        continuous<dense<double>> s{z.a, z.b, z.c, {}};
+        for (index_t i = 0; i < 12; ++i) s.a.a(i, i) -= 1;
+        for (index_t i = 0; i < 12; ++i) {
+            const double unit = std::pow(10, r.uniform(-3, 3));
+            for (index_t j = 0; j < 12; ++j) s.a.a(i, j) *= unit, s.a.a(j, i) /= unit;
+            for (index_t j = 0; j < 2; ++j) s.b(i, j) *= unit;
+            for (index_t j = 0; j < 3; ++j) s.c(j, i) /= unit;
+        }
+        const auto plain = balance(s, {.rank = 6}), other = balance(s, {.rank = 6, .basis = projection::biorthogonal});
+        const auto small = balance(s, {.rank = 4, .basis = projection::biorthogonal});
+        CHECK(response_distance(plain.system, other.system) <= 1e-10);
+        CHECK(other.bound == plain.bound);
+        CHECK(other.certified);
+        auto wt = product(turned(other.w), other.t);
+        for (index_t i = 0; i < 6; ++i) wt(i, i) -= 1;
+        CHECK(largest(wt) <= 12 * 2.3e-16 * other.condition);
+        // The least |t|_F |w|_F of all scalings of the balanced columns; the 2-norms follow within sqrt(6) each.
+        CHECK(length(other.t) * length(other.w) <= length(plain.t) * length(plain.w) * (1 + 1e-9));
+        CHECK(other.condition <= 6 * plain.condition);
+        const auto wc = controllability(other.system), wo = observability(other.system);
+        const auto in = turned(other.t), out = turned(other.w);
+        for (index_t i = 0; i < 6; ++i) {
+            const double a = dot(in.view().row(i), in.view().row(i), 12), b = dot(out.view().row(i), out.view().row(i), 12);
+            CHECK(a == doctest::Approx(b).epsilon(1e-12));
+            CHECK(std::sqrt(wc(i, i) * wo(i, i)) == doctest::Approx(other.sigma[static_cast<std::size_t>(i)]).epsilon(1e-8));
+            for (index_t j = 0; j < i; ++j) {
+                CHECK(std::abs(wc(i, j)) <= 1e-9 * std::sqrt(wc(i, i) * wc(j, j)) * other.sigma[0] / other.sigma[5]);
+                CHECK(std::abs(wo(i, j)) <= 1e-9 * std::sqrt(wo(i, i) * wo(j, j)) * other.sigma[0] / other.sigma[5]);
+            }
+        }
+        for (index_t i = 0; i < 4; ++i)
+            for (index_t j = 0; j < 4; ++j) CHECK(std::abs(small.system.a.a(i, j) - other.system.a.a(i, j)) <= 1e-9 * (1 + largest(other.system.a.a)));
+    }
+}
+
+TEST_CASE("three bases, one map: what pyMOR's sr, bfsr and biorth reductors give, and how long their columns are") {
+    std::ifstream file(HRM_TEST_DATA "/reduction/data/projections.txt");
+    index_t n, m, p, r;
+    for (int count = 0; file >> n >> m >> p >> r; ++count) {
+        const auto read = [&](index_t rows, index_t cols) {
+            matrix<double> x(rows, cols);
+            for (double& v : x.flat()) file >> v;
+            return x;
+        };
+        const auto a = read(n, n), b = read(n, m), c = read(p, n);
+        const continuous<dense<double>> g{{a}, b, c, {}};
+        const auto omega = read(1, 3), gain = read(3, 2 * p * m);  // Re, Im of the reduced response, the same for all bases
+        const auto lengths = read(1, 3);                            // |t|_F |w|_F by pyMOR: sr, bfsr, biorth
+        const auto check = [&](projection basis, double want) {
+            const auto s = balance(g, {.rank = r, .basis = basis});
+            for (index_t k = 0; k < 3; ++k) {
+                const auto h = frequency_response(s.system, omega(0, k));
+                for (index_t i = 0; i < p * m; ++i)
+                    CHECK(std::abs(h.flat()[static_cast<std::size_t>(i)] - std::complex<double>(gain(k, 2 * i), gain(k, 2 * i + 1))) <= 1e-9 * s.sigma[0]);
+            }
+            CHECK(length(s.t) * length(s.w) == doctest::Approx(want).epsilon(1e-6));
+        };
+        check(projection::square_root, lengths(0, 0));
+        check(projection::biorthogonal, lengths(0, 2));
+        check(projection::balancing_free, lengths(0, 1));
+        CHECK(lengths(0, 2) <= lengths(0, 0) * (1 + 1e-12));
     }
 }
 

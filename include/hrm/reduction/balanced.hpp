@@ -16,7 +16,9 @@ enum class error_report { bound, measured };
 
 /// Coordinates of the reduced system, whose input-output map is the same. square_root: balanced, both Gramians diag(sigma).
 /// balancing_free: orthonormal columns of t, better conditioned where kept sigma are tiny. Varga 1991.
-enum class projection { square_root, balancing_free };
+/// biorthogonal: the directions of square_root, each of t as long as its of w: both Gramians stay diagonal, and the first k
+/// states are still the reduction to k, yet no column is long because its sigma is small.
+enum class projection { square_root, balancing_free, biorthogonal };
 
 /// What becomes of the weak states. truncate: they are set to zero, exact at infinite frequency. residualize: they follow
 /// the others at once (singular perturbation), exact at frequency zero. Liu & Anderson 1989. The bound is the same.

@@ -63,21 +63,54 @@ inline matrix<double> orthonormal(const matrix<double>& x) {
     return transpose(q);
 }
 
+/// Columns of t and w, w_j^T t_j near 1, made biorthogonal and of a pair equally long: two-sided Gram-Schmidt, each column
+/// twice, then t_j times f_j and w_j divided by it. Of all f these have the least |t|_F |w|_F. Returns f.   O(n k^2).
+inline std::vector<double> biorthogonalize(matrix<double>& t, matrix<double>& w) {
+    auto x = transpose(t), y = transpose(w);
+    const index_t n = t.rows();
+    const auto length = [n](const double* v) {  // squares may leave the range of double
+        double largest = 0, sum = 0;
+        for (index_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(v[i]));
+        for (index_t i = 0; i < n && largest > 0; ++i) sum += (v[i] / largest) * (v[i] / largest);
+        return largest * std::sqrt(sum);
+    };
+    std::vector<double> factor;
+    for (index_t k = 0; k < x.rows(); ++k) {
+        double *a = x.view().row(k), *b = y.view().row(k);
+        for (int twice = 0; twice < 2; ++twice)
+            for (index_t h = 0; h < k; ++h) {
+                axpy(-dot(y.view().row(h), a, n), x.view().row(h), a, n);
+                axpy(-dot(x.view().row(h), b, n), y.view().row(h), b, n);
+            }
+        const double inner = dot(a, b, n), f = std::sqrt(length(b)) / std::sqrt(length(a));
+        for (index_t i = 0; i < n; ++i) {
+            a[i] *= f;
+            b[i] /= f * inner;
+        }
+        factor.push_back(f);
+    }
+    t = transpose(x);
+    w = transpose(y);
+    return factor;
+}
+
 /// x y^-1.
 inline matrix<double> divide(const matrix<double>& x, const matrix<double>& y) { return transpose(solve(transpose(y), transpose(x))); }
 
 /// t, w: n x count, for the singular directions [first, first + count):  with Lo^T Lc = U S V^T,
 ///     square root:     t = Lc V S^-1/2,  w = Lo U S^-1/2
 ///     balancing-free:  t = orth(Lc V),   w = orth(Lo U) (t^T orth(Lo U))^-1
+///     biorthogonal:    t = Lc V S^-1/2 F,  w = Lo U S^-1/2 F^-1,  F so that |t_j| = |w_j|
 struct oblique_projection {
     matrix<double> t, w;
     double correction = 0;
     std::vector<double> t_scale, w_scale;  ///< columns times these are Lc V and Lo U, or as long
+    std::vector<double> factor;            ///< balanced columns of t times these are the columns; empty: ones, or nothing of the kind
 
     oblique_projection(const gramian_factors& f, const singular_values& svd, index_t first, index_t count, projection basis) {
         matrix<double> v(svd.v.rows(), count), u(svd.u.rows(), count);
         for (index_t j = 0; j < count; ++j) {
-            const double scale = basis == projection::square_root ? 1 / std::sqrt(svd.sigma[static_cast<std::size_t>(first + j)]) : 1;
+            const double scale = basis == projection::balancing_free ? 1 : 1 / std::sqrt(svd.sigma[static_cast<std::size_t>(first + j)]);
             for (index_t i = 0; i < v.rows(); ++i) v(i, j) = scale * svd.v(i, first + j);
             for (index_t i = 0; i < u.rows(); ++i) u(i, j) = scale * svd.u(i, first + j);
         }
@@ -92,6 +125,9 @@ struct oblique_projection {
             t = orthonormal(t);
             w = orthonormal(w);
             w = divide(w, project(t, w));
+        } else if (basis == projection::biorthogonal) {
+            factor = biorthogonalize(t, w);
+            for (std::size_t j = 0; j < factor.size(); ++j) t_scale[j] /= factor[j], w_scale[j] *= factor[j];
         }
         // Small sigma leave w^T t short of I by rounding; w (t^T w)^-1 spans the same space and is exact again.
         auto identity = project(t, w);
@@ -282,15 +318,20 @@ auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& 
     };
     rows.t = row_lengths(scaled(t, t_scale));
     rows.w = row_lengths(scaled(w, w_scale));
+    const auto balanced_units = [&](auto g) {  // what the allowance asks of R is about balanced coordinates
+        for (index_t i = 0; i < r && !strong.factor.empty(); ++i)
+            for (index_t j = 0; j < r; ++j) g.a.a(i, j) *= strong.factor[static_cast<std::size_t>(i)] / strong.factor[static_cast<std::size_t>(j)];
+        return g;
+    };
     if constexpr (in_discrete_time<T>)
         if (weak) {  // s is the textbook form already
-            const auto textbook = out.system;
+            const auto textbook = balanced_units(out.system);
             out.delayed = from_textbook(out.system);
             if (!out.delayed) rows.read_out = std::sqrt(largest * frobenius_squared(out.system.c));
             out.rounding = rounding_allowance(s, textbook, rows, out.bound, !f.graded);
             return out;
         }
-    out.rounding = rounding_allowance(s, out.system, rows, out.bound, !f.graded);
+    out.rounding = rounding_allowance(s, balanced_units(out.system), rows, out.bound, !f.graded);
     return out;
 }
 
