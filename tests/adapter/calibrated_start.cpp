@@ -29,15 +29,6 @@ matrix<double> coloured(index_t rows, random_stream& r) {
 
 }  // namespace
 
-TEST_CASE("leading directions are the eigenvectors of the largest eigenvalues") {
-    matrix<double> m(3, 3);
-    m(0, 0) = 1, m(1, 1) = 5, m(2, 2) = 3;
-    const auto d = leading_directions(m, 2);
-    CHECK(std::abs(d(0, 1)) == doctest::Approx(1));
-    CHECK(std::abs(d(1, 2)) == doctest::Approx(1));
-    CHECK_THROWS_WITH_AS(leading_directions(m, 4), "hrm::leading_directions: 4 directions, expected 0 to 3", shape_error);
-}
-
 TEST_CASE("a start from activations alone: a no-op of n unit-variance states that remember the leading directions") {
     random_stream r(1);
     adapter_set<double> set;
@@ -107,7 +98,7 @@ TEST_CASE("a start from activations alone: a no-op of n unit-variance states tha
 }
 
 TEST_CASE("poles that meet leave fewer states, not a dense A") {
-    const auto wide = wide_adapter<double>({{1, 0}, {0, 0}}, 2, {.directions = 1, .memories = 3, .longest_memory = 50});
+    const auto wide = wide_adapter<double>({{1, 0}}, 2, {.memories = 3, .longest_memory = 50});
     auto system = wide->system(output_gain::left_out);
     system.c = matrix<double>(1, 3, 1.0);
     // Gramians of rank 2 from one that leaves two real poles to another that leaves a pair.
@@ -133,4 +124,62 @@ TEST_CASE("poles that meet leave fewer states, not a dense A") {
     CHECK(start.order == 1);
     CHECK(start.diagonal);
     CHECK(start.adapter->parameters().count() == 1 + 2 + 2);  // a pole, B and C
+}
+
+TEST_CASE("fewer directions than asked for make a narrower start, none at all are refused") {
+    random_stream r(3);
+    adapter_set<double> set;
+    set.attach(0, site::mlp_input, std::make_unique<hrm_adapter<double>>(6, 4, hrm_options::published(4), r));
+    const calibrator<double> listen(set, collect::states_and_inputs);
+    CHECK_THROWS_WITH_AS(wide_adapters(listen), "hrm::wide_adapters: place 0 has read no inputs but zeros in 0 tokens", numerical_error);
+    matrix<double> u(50, 6);
+    for (index_t t = 0; t < 50; ++t) u(t, 2) = r.normal(), u(t, 4) = 3 * r.normal();
+    output_of<double>(*listen.adapters()[0].adapter, u);
+    const auto wide = wide_adapters(listen, {.directions = 5, .memories = 2});
+    CHECK(wide[0].adapter->state_size() == 4);
+    const auto b = wide[0].adapter->parameters()[wide[0].adapter->parameters().find("B")];
+    for (index_t i = 0; i < 4; ++i)
+        for (const index_t j : {0, 1, 3, 5}) CHECK(b(i, j) == 0);
+}
+
+TEST_CASE("width 4096: from activations to a start of 16 states that read the direction and the time scale they came from") {
+    random_stream r(4);
+    const index_t d = 4096;
+    adapter_set<float> set;
+    set.attach(0, site::mlp_input, std::make_unique<hrm_adapter<float>>(d, d, hrm_options::published(4), r));
+    // One slow signal along a known direction, and white noise in all.
+    std::vector<double> v(static_cast<std::size_t>(d));
+    for (index_t i = 0; i < d; ++i) v[static_cast<std::size_t>(i)] = (i % 3 == 0 ? -1.0 : 1.0) / 64;
+    const auto sequence = [&] {
+        matrix<float> u(200, d);
+        double a = 0;
+        for (index_t t = 0; t < 200; ++t) {
+            a = 0.9 * a + r.normal();
+            for (index_t i = 0; i < d; ++i) u(t, i) = static_cast<float>(10 * a * v[static_cast<std::size_t>(i)] + 0.01 * r.normal());
+        }
+        return u;
+    };
+    const auto listen = [&](const adapter_set<float>& to, collect what) {
+        auto c = std::make_unique<calibrator<float>>(to, what, sketch_options{.columns = 40});
+        for (int i = 0; i < 2; ++i) output_of<float>(*c->adapters()[0].adapter, sequence());
+        return c;
+    };
+    const wide_options w{.directions = 16, .memories = 2, .longest_memory = 30};
+    const auto wide = wide_adapters(*listen(set, collect::states_and_inputs), w);
+    std::vector<reduction_report> reports;
+    const auto start = calibrated_start(wide, *listen(wide, collect::states), 16, w, reports);
+    CHECK(reports[0].order == 16);
+    // sigma_1 belongs to the signal: some state reads it and next to nothing else.
+    const auto b = start[0].adapter->parameters()[start[0].adapter->parameters().find("B")];
+    double best = 0;
+    for (index_t i = 0; i < 16; ++i) {
+        double along = 0, all = 0;
+        for (index_t j = 0; j < d; ++j) {
+            const auto x = static_cast<double>(b(i, j));
+            along += x * v[static_cast<std::size_t>(j)];
+            all += x * x;
+        }
+        best = std::max(best, along * along / all);
+    }
+    CHECK(best >= 0.99);
 }

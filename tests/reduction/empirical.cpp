@@ -51,10 +51,17 @@ TEST_CASE("any order of adding and merging gives the same bits") {
         for (const auto& s : all) workers[static_cast<std::size_t>(r.below(4))].add(s.view());
         workers[2].merge(workers[0]);
         workers[1].merge(workers[3]);
-        workers[1].merge(workers[2]);
+        if (trial % 2) workers[1].merge(workers[2]);
+        else workers[1].merge(workers[2].words());  // from another process
         CHECK(workers[1].gramian() == once.gramian());
         CHECK(workers[1].count() == once.count());
+        CHECK(workers[1].words() == once.words());
     }
+    auto words = once.words();
+    state_covariance other(4), same(3);
+    CHECK_THROWS_AS(other.merge(words), shape_error);
+    CHECK_THROWS_AS(same.merge(std::span<const std::int64_t>(words).first(words.size() - 1)), shape_error);
+    CHECK(same.count() == 0);
 }
 
 TEST_CASE("exact sums: cancellation, tiny and huge numbers, many carries") {

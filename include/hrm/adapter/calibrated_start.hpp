@@ -17,32 +17,18 @@ struct wide_options {
     double longest_memory = 4;  ///< tokens; activations share a mean, which swamps the states of long memories
 };
 
-/// Eigenvectors of a second moment, d x d, of the k largest eigenvalues, as rows (k x d), largest first.   O(d^3).
-inline matrix<double> leading_directions(const matrix<double>& moment, index_t k) {
-    const index_t d = moment.rows();
-    require_shape("hrm::leading_directions", "the second moment", moment.rows(), moment.cols(), d, d);
-    if (k < 0 || k > d)
-        throw shape_error("hrm::leading_directions: " + std::to_string(k) + " directions, expected 0 to " + std::to_string(d));
-    const auto vectors = jacobi_svd(moment).u;  // of a semidefinite matrix: its eigenvectors, largest first
-    matrix<double> rows(k, d);
-    for (index_t i = 0; i < k; ++i)
-        for (index_t j = 0; j < d; ++j) rows(i, j) = vectors(j, i);
-    return rows;
-}
-
-/// Step 2 for one place: directions * memories normalised real states, state j * memories + m follows direction j with
-/// time scale m. Its gate is shut: a model that carries it computes what it did without, bit for bit.
+/// Step 2 for one place: k * memories normalised real states, state j * memories + m follows row j of directions, k x inputs,
+/// with time scale m. Its gate is shut: a model that carries it computes what it did without, bit for bit.
 template <real S>
-std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& moment, index_t outputs, const wide_options& w = {}) {
+std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& directions, index_t outputs, const wide_options& w = {}) {
     hrm_options o;
-    o.states = w.directions * w.memories;
+    o.states = directions.rows() * w.memories;
     o.start = start::like_lora;
     o.normalization = normalization::unit_variance;
     o.gate = gate::frozen;
     o.longest_memory = w.longest_memory;
     random_stream unused(0);
-    auto out = std::make_unique<hrm_adapter<S>>(moment.rows(), outputs, o, unused);
-    const auto rows = leading_directions(moment, w.directions);
+    auto out = std::make_unique<hrm_adapter<S>>(directions.cols(), outputs, o, unused);
     auto& p = out->parameters();
     const auto b = p[p.find("B")], log_a = p[p.find("logA")], log_dt = p[p.find("logdt")];
     for (index_t i = 0; i < o.states; ++i) {
@@ -50,7 +36,7 @@ std::unique_ptr<hrm_adapter<S>> wide_adapter(const matrix<double>& moment, index
         const auto [a, dt] = real_positive_from_rate(std::pow(w.longest_memory, -place), o);
         log_a(i, 0) = static_cast<S>(a);
         log_dt(i, 0) = static_cast<S>(dt);
-        for (index_t j = 0; j < b.cols; ++j) b(i, j) = static_cast<S>(rows(i / w.memories, j));
+        for (index_t j = 0; j < b.cols; ++j) b(i, j) = static_cast<S>(directions(i / w.memories, j));
     }
     return out;
 }
@@ -107,15 +93,18 @@ reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& 
     return out;
 }
 
-/// Step 2 for a whole set that was listened to with collect::states_and_inputs.
+/// Step 2 for a whole set that was listened to with collect::states_and_inputs. A place whose inputs, as far as their sketch
+/// holds them, have fewer directions than asked for gets those.  Throws numerical_error where a place read only zeros.
 template <real S>
 adapter_set<S> wide_adapters(const calibrator<S>& seen, const wide_options& w = {}) {
     adapter_set<S> out;
     for (std::size_t i = 0; i < seen.size(); ++i) {
         const auto& place = seen.adapters()[i];
-        auto fitting = w;
-        fitting.directions = std::min(w.directions, place.adapter->inputs());
-        out.attach(place.layer, place.site, wide_adapter<S>(seen[i].inputs(), place.adapter->outputs(), fitting));
+        const auto read = seen[i].inputs(w.directions);
+        if (read.directions.rows() == 0)
+            throw numerical_error("hrm::wide_adapters: place " + std::to_string(i) + " has read no inputs but zeros in " +
+                                  std::to_string(seen[i].tokens()) + " tokens");
+        out.attach(place.layer, place.site, wide_adapter<S>(read.directions, place.adapter->outputs(), w));
     }
     return out;
 }

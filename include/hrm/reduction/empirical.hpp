@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
@@ -55,6 +58,28 @@ public:
         for (std::size_t k = 0; k < sums_.size(); ++k) sums_[k].merge(other.sums_[k]);
         count_ += other.count_;
         due(other.pending_ + 1);
+    }
+
+    /// All of it as numbers for another process, the same whatever the order it came about in.
+    std::vector<std::int64_t> words() const {
+        std::vector<std::int64_t> all{n_, count_};
+        for (const auto& s : sums_) {
+            const auto w = s.words();
+            all.insert(all.end(), w.begin(), w.end());
+        }
+        return all;
+    }
+    /// Takes in what words() of another process gave.  Throws shape_error, and takes nothing, if they are of other extents.
+    void merge(std::span<const std::int64_t> words) {
+        constexpr std::size_t limbs = detail::exact_sum::limbs;
+        if (words.size() != 2 + limbs * sums_.size() || words[0] != n_ || words[1] < 0)
+            throw shape_error("hrm::state_covariance: " + std::to_string(words.size()) + " words that are no covariance of " +
+                              std::to_string(n_) + " states");
+        state_covariance other(n_);
+        other.count_ = words[1];
+        for (std::size_t k = 0; k < sums_.size(); ++k)
+            other.sums_[k] = detail::exact_sum::from_words(words.subspan(2 + limbs * k).first<limbs>());
+        merge(other);
     }
 
     /// W: n x n, zero when nothing was seen.

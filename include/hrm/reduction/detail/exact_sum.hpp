@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <span>
 
 namespace hrm::detail {
 
@@ -41,6 +43,17 @@ public:
             limb_[l] -= up * (std::int64_t{1} << 32);
             limb_[l + 1] += up;
         }
+    }
+    /// The carried limbs, the one way to write a sum.
+    std::array<std::int64_t, limbs> words() const {
+        auto n = *this;
+        n.carry();
+        return n.limb_;
+    }
+    static exact_sum from_words(std::span<const std::int64_t, limbs> words) {
+        exact_sum n;
+        std::copy(words.begin(), words.end(), n.limb_.begin());
+        return n;
     }
     /// The value to double precision: a function of the sum alone.
     double value() const {
