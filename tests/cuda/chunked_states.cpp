@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cuda/bf16.hpp>
 #include <cuda/host_device.hpp>
 #include <scan/support.hpp>
 
@@ -105,4 +106,21 @@ TEST_CASE("chunks and steps balance, and every token has its thread") {
         CHECK(end.chunk == g.chunks() - 1);
         CHECK(end.mode == 4);
     }
+}
+
+TEST_CASE("in bf16 only what is stored is rounded") {
+    const auto a = pair_poles<float>(3, 4);
+    const index_t n = a.order();
+    const auto [z, slope] = cuda_test::bf16_inputs(600, n);
+    chunked<float> p({}, a, 2, 300, 0);
+    scan::plan q(cpu{}, scan::sequential{}, a, {.batch = 2, .time = 300});
+    auto s = z, l = slope;
+    p.states(a, s.view(), s.view(), {}, {});
+    CHECK(relative_error(s, reference_states(a, cuda_test::in_float(z), matrix<float>(), 2)) <= cuda_test::bf16_rounding + states_bar<float>);
+    auto lambda = cuda_test::in_float(slope);
+    matrix<float> da(1, scan::coefficients(a)), want = da;
+    q.states_backward(a, cuda_test::in_float(s), {}, lambda, want.flat());
+    p.states_backward(a, s.view(), {}, l.view(), da.flat(), {}, {});
+    CHECK(relative_error(l, lambda) <= cuda_test::bf16_rounding + states_bar<float>);
+    CHECK(relative_error(da, want) <= 10 * states_bar<float>);  // of sums whose terms are off by states_bar each
 }

@@ -4,11 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include <cuda/bf16.hpp>
 #include <cuda/device.hpp>
 #include <scan/support.hpp>
 
 using namespace hrm;
 using namespace scan_test;
+using namespace cuda_test;
 
 namespace {
 
@@ -33,7 +35,7 @@ struct on_device {
     }
     static matrix<S> poison(index_t rows, index_t cols) {
         matrix<S> m(rows, cols);
-        std::fill_n(m.data(), m.size(), std::numeric_limits<S>::quiet_NaN());
+        std::fill_n(m.data(), m.size(), S(std::numeric_limits<float>::quiet_NaN()));
         return m;
     }
 };
@@ -73,6 +75,27 @@ void check(Algorithm how, const A& a, index_t batch, index_t time) {
     CHECK(relative_error(dda.back(), da) <= 10 * states_bar<S>);  // of sums whose terms are off by states_bar each
 }
 
+template <class Algorithm, class A>
+void check_bf16(Algorithm how, const A& a, index_t batch, index_t time) {
+    const index_t n = a.order();
+    const auto [z, slope] = bf16_inputs(batch * time, n);
+    random_stream r(9);
+    const auto initial = normal<float>(r, batch, n);
+    scan::plan host(cpu{}, scan::sequential{}, a, {.batch = batch, .time = time});
+    scan::plan device(cuda{}, how, a, {.batch = batch, .time = time});
+    const on_device<bf16> dz(z), dl(slope);
+    const on_device<float> di(initial), df(batch, n), dda(matrix<float>(1, scan::coefficients(a)));
+    device.states(a, dz, dz, di, df);
+    const auto s = dz.back();
+    CHECK(relative_error(s, reference_states(a, in_float(z), initial, batch)) <= bf16_rounding + states_bar<float>);
+    auto lambda = in_float(slope);
+    matrix<float> da(1, scan::coefficients(a));
+    host.states_backward(a, in_float(s), initial, lambda, da.flat());
+    device.states_backward(a, dz, di, dl, {dda.memory.data(), static_cast<std::size_t>(da.size())});
+    CHECK(relative_error(dl.back(), lambda) <= bf16_rounding + states_bar<float>);
+    CHECK(relative_error(dda.back(), da) <= bf16_rounding + 10 * states_bar<float>);  // dense: of lambda as stored
+}
+
 }  // namespace
 
 TEST_CASE("the device's states and gradients are those of the CPU") {
@@ -86,6 +109,27 @@ TEST_CASE("the device's states and gradients are those of the CPU") {
             check(scan::sequential{}, pair_poles<float>(2, 4), batch, time);
         }
     check(scan::chunked{}, real_poles<float>(300), 2, 500);
+}
+
+TEST_CASE("a dense A on the device is that of the CPU") {
+    if (!cuda_test::present()) return;
+    for (const index_t time : {1, 2, 3, 17, 128, 1000, 4096})
+        for (const index_t batch : {1, 3}) {
+            check(scan::chunked{}, dense_poles<double>(5), batch, time);
+            check(scan::chunked{}, dense_poles<float>(32), batch, time);
+            check(scan::chunked{7}, dense_poles<float>(12), batch, time);
+            check(scan::sequential{}, dense_poles<float>(12), batch, time);
+        }
+    check(scan::chunked{}, dense_poles<float>(63), 1, 300);   // a block's threads, A in shared memory
+    check(scan::chunked{}, dense_poles<float>(129), 2, 300);  // more states than threads
+    check(scan::chunked{}, dense_poles<double>(12), 1, 65536);
+}
+
+TEST_CASE("states in bf16: the arithmetic is that of float, the result is rounded once") {
+    if (!cuda_test::present()) return;
+    check_bf16(scan::chunked{}, real_poles<float>(32), 3, 1000);
+    check_bf16(scan::sequential{}, pair_poles<float>(2, 4), 3, 1000);
+    check_bf16(scan::chunked{}, dense_poles<float>(12), 3, 1000);
 }
 
 TEST_CASE("a captured graph repeats the scan") {

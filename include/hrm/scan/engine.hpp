@@ -66,6 +66,11 @@ concept complete = requires { sizeof(T); };
 template <class Policy, class Algorithm, class A>
 concept has_engine = complete<engine<Policy, Algorithm, A>>;
 
+/// An engine whose states may be stored in bf16.
+template <class Engine, class A, class S = typename A::scalar>
+concept takes_bf16 = requires(Engine e, const A& a, matrix_view<const bf16> z, matrix_view<bf16> s, matrix_view<const S> initial,
+                              matrix_view<S> final) { e.states(a, z, s, initial, final); };
+
 /// The structure of A in a system; a structure stands for itself.
 template <class System>
 struct structure_of {

@@ -45,26 +45,27 @@ public:
     /// s_t = A s_{t-1} + z_t.    z, s: (batch * time) x n, the same view allowed;  initial, final: batch x n or empty.
     void states(const A& a, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial = {},
                 matrix_view<S> final = {}) {
-        constexpr auto where = "hrm::scan::plan::states";
-        check(where, a, z);
-        require_shape(where, "s", s.rows, s.cols, z.rows, order_);
-        check_optional(where, "the initial state", initial);
-        check_optional(where, "the final state", final);
-        engine_.states(a, z, s, initial, final);
+        run_states(a, z, s, initial, final);
+    }
+    /// The same with z and s stored in bf16, where an engine has it; A, the borders and all arithmetic stay in S or better.
+    void states(const A& a, matrix_view<const bf16> z, matrix_view<bf16> s, matrix_view<const S> initial = {},
+                matrix_view<S> final = {})
+        requires takes_bf16<engine<Policy, Algorithm, A>, A>
+    {
+        run_states(a, z, s, initial, final);
     }
 
     /// The adjoint of states: ds in dL/ds, out lambda = dL/dz;  da += dL/dA (diagonal n; pairs [real q | re k | im k];
     /// dense n x n);  dinitial = dL/d initial, or empty;  dfinal = dL/d final, or empty.    s: what states gave.
     void states_backward(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds,
                          std::span<S> da, matrix_view<S> dinitial = {}, matrix_view<const S> dfinal = {}) {
-        constexpr auto where = "hrm::scan::plan::states_backward";
-        check(where, a, s);
-        require_shape(where, "ds", ds.rows, ds.cols, s.rows, order_);
-        require_size(where, "da", static_cast<index_t>(da.size()), coefficients(a));
-        check_optional(where, "the initial state", initial);
-        check_optional(where, "dinitial", dinitial);
-        check_optional(where, "dfinal", dfinal);
-        engine_.states_backward(a, s, initial, ds, da, dinitial, dfinal);
+        run_backward(a, s, initial, ds, da, dinitial, dfinal);
+    }
+    void states_backward(const A& a, matrix_view<const bf16> s, matrix_view<const S> initial, matrix_view<bf16> ds,
+                         std::span<S> da, matrix_view<S> dinitial = {}, matrix_view<const S> dfinal = {})
+        requires takes_bf16<engine<Policy, Algorithm, A>, A>
+    {
+        run_backward(a, s, initial, ds, da, dinitial, dfinal);
     }
 
     /// y_t = C s_t + D u_t,  s_t = A s_{t-1} + B u_t.    u: (batch * time) x m,  y: (batch * time) x p.
@@ -103,6 +104,27 @@ public:
     }
 
 private:
+    template <class T>
+    void run_states(const A& a, matrix_view<const T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
+        constexpr auto where = "hrm::scan::plan::states";
+        check(where, a, z);
+        require_shape(where, "s", s.rows, s.cols, z.rows, order_);
+        check_optional(where, "the initial state", initial);
+        check_optional(where, "the final state", final);
+        engine_.states(a, z, s, initial, final);
+    }
+    template <class T>
+    void run_backward(const A& a, matrix_view<const T> s, matrix_view<const S> initial, matrix_view<T> ds, std::span<S> da,
+                      matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+        constexpr auto where = "hrm::scan::plan::states_backward";
+        check(where, a, s);
+        require_shape(where, "ds", ds.rows, ds.cols, s.rows, order_);
+        require_size(where, "da", static_cast<index_t>(da.size()), coefficients(a));
+        check_optional(where, "the initial state", initial);
+        check_optional(where, "dinitial", dinitial);
+        check_optional(where, "dfinal", dfinal);
+        engine_.states_backward(a, s, initial, ds, da, dinitial, dfinal);
+    }
     static index_t pairs_of(const A& a) {
         if constexpr (requires { a.pairs(); }) return a.pairs();
         else return 0;
@@ -113,7 +135,8 @@ private:
         require_size(where, "the order of A", a.order(), order_);
         require_size(where, "the number of A's pairs", pairs_of(a), pairs_);
     }
-    void check(std::string_view where, const A& a, matrix_view<const S> states) const {
+    template <class T>
+    void check(std::string_view where, const A& a, matrix_view<const T> states) const {
         check_structure(where, a);
         detail::require_rows(where, "states are", states, extents_, order_);
     }

@@ -17,6 +17,7 @@
 
 namespace hrm::scan::detail {
 
+using hrm::detail::read_view;
 using hrm::detail::rows_of;
 using hrm::detail::twofold;
 
@@ -58,12 +59,12 @@ struct time_grid {
 
     template <class T>
     HRM_BOTH mode_state load(rows_of<T> m, index_t row, index_t mode) const {
-        return {static_cast<double>(m(row, mode)), pair(mode) ? static_cast<double>(m(row, mode + pairs)) : 0.0};
+        return {hrm::detail::widened(m(row, mode)), pair(mode) ? hrm::detail::widened(m(row, mode + pairs)) : 0.0};
     }
     template <class T>
     HRM_BOTH void store(rows_of<T> m, index_t row, index_t mode, mode_state s) const {
-        m(row, mode) = static_cast<T>(s.x);
-        if (pair(mode)) m(row, mode + pairs) = static_cast<T>(s.y);
+        m(row, mode) = hrm::detail::narrowed<T>(s.x);
+        if (pair(mode)) m(row, mode + pairs) = hrm::detail::narrowed<T>(s.y);
     }
 };
 
@@ -75,10 +76,11 @@ struct pole {
     }
 };
 
-/// z at a step: the first takes in what comes from beyond the end (the adjoint of the final state).
-template <real S>
+/// z at a step: the first takes in what comes from beyond the end (the adjoint of the final state). T: how z is stored.
+template <real S, storable T = S>
 struct inputs {
-    rows_of<const S> z, beyond;
+    rows_of<const T> z;
+    rows_of<const S> beyond;
     HRM_BOTH mode_state operator()(const time_grid<S>& g, index_t sequence, index_t step, index_t mode) const {
         mode_state v = g.load(z, g.row(sequence, step), mode);
         if (step == 0 && beyond) {
@@ -89,18 +91,34 @@ struct inputs {
     }
 };
 
-template <real S>
+/// x = A x + z over a chunk, f(step, x) after each. Rows are read eight at a time before the first of them is written: they
+/// may be the same rows, and the memory's latency is paid once for all eight.
+template <real S, storable T, class F>
+HRM_BOTH inline mode_state run_chunk(const time_grid<S>& g, const inputs<S, T>& z, index_t sequence, index_t chunk, index_t mode,
+                                     mode_state x, const F& f) {
+    constexpr int ahead = 8;
+    const pole a{g.re(mode), g.im(mode)};
+    const index_t last = g.last(chunk);
+    index_t t = g.first(chunk);
+    for (; t + ahead <= last; t += ahead) {
+        mode_state in[ahead];
+        for (int k = 0; k < ahead; ++k) in[k] = z(g, sequence, t + k, mode);
+        for (int k = 0; k < ahead; ++k) f(t + k, x = a(x, in[k]));
+    }
+    for (; t < last; ++t) f(t, x = a(x, z(g, sequence, t, mode)));
+    return x;
+}
+
+template <real S, storable T>
 struct local_ends {
     time_grid<S> g;
-    inputs<S> z;
+    inputs<S, T> z;
     rows_of<double> ends;  ///< batch * chunks x order
 
     HRM_BOTH void operator()(index_t i) const {
         const auto [sequence, chunk, mode] = g.at(i);
-        const pole a{g.re(mode), g.im(mode)};
-        mode_state s;
-        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) s = a(s, z(g, sequence, t, mode));
-        g.store(ends, sequence * g.chunks() + chunk, mode, s);
+        const mode_state end = run_chunk(g, z, sequence, chunk, mode, {}, [](index_t, mode_state) {});
+        g.store(ends, sequence * g.chunks() + chunk, mode, end);
     }
 };
 
@@ -113,69 +131,62 @@ struct carries {
 
     HRM_BOTH void operator()(index_t i) const {
         const index_t sequence = i / g.modes(), mode = i % g.modes(), count = g.chunks();
-        const double c = g.re(mode), d = g.im(mode);
-        twofold re{1, 0}, im{0, 0};
-        for (index_t k = 0; count > 1 && k < g.length; ++k) {
-            const twofold turned = sum(product(re, c), product(im, -d));
-            im = sum(product(re, d), product(im, c));
-            re = turned;
-        }
+        const auto [re, im] = hrm::detail::power(g.re(mode), g.im(mode), g.length);
         mode_state s = initial ? g.load(initial, sequence, mode) : mode_state{};
         for (index_t k = 0; k < count; ++k) {
             const index_t row = sequence * count + k;
             g.store(carried, row, mode, s);
-            const mode_state e = g.load(ends, row, mode);
-            const mode_state low = pole{re.low, im.low}(s, e);
+            if (k + 1 == count) break;
+            const mode_state low = pole{re.low, im.low}(s, g.load(ends, row, mode));
             s = pole{re.high, im.high}(s, low);
         }
     }
 };
 
-template <real S>
+template <real S, storable T>
 struct write_states {
     time_grid<S> g;
-    inputs<S> z;
+    inputs<S, T> z;
     rows_of<const double> carried;
-    rows_of<S> s, final;  ///< s may be z; final: batch x order, or null
+    rows_of<T> s;      ///< may be z
+    rows_of<S> final;  ///< batch x order, or null
 
     HRM_BOTH void operator()(index_t i) const {
-        const auto [sequence, chunk, mode] = g.at(i);
-        const pole a{g.re(mode), g.im(mode)};
-        mode_state x = g.load(carried, sequence * g.chunks() + chunk, mode);
-        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) {
-            x = a(x, z(g, sequence, t, mode));
-            g.store(s, g.row(sequence, t), mode, x);
-        }
+        const index_t sequence = g.at(i).sequence, chunk = g.at(i).chunk, mode = g.at(i).mode;  // clang 14 captures no bindings
+        const mode_state before = g.load(carried, sequence * g.chunks() + chunk, mode);
+        const mode_state x = run_chunk(g, z, sequence, chunk, mode, before,
+                                       [&](index_t t, mode_state now) { g.store(s, g.row(sequence, t), mode, now); });
         if (final && g.last(chunk) == g.time) g.store(final, sequence, mode, x);
     }
 };
 
 /// The adjoint states in place of ds, the chunk's share of dL/dA, and dL/d initial = A^* lambda_0.
-template <real S>
+template <real S, storable T>
 struct write_adjoint {
     time_grid<S> g;  ///< adjoint
-    inputs<S> ds;
+    inputs<S, T> ds;
     rows_of<const double> carried;
-    rows_of<const S> s, initial;
-    rows_of<S> lambda, dinitial;
+    rows_of<const T> s;
+    rows_of<const S> initial;
+    rows_of<T> lambda;
+    rows_of<S> dinitial;
     rows_of<double> partial;  ///< batch * chunks x order
 
     HRM_BOTH void operator()(index_t i) const {
-        const auto [sequence, chunk, mode] = g.at(i);
-        const pole a{g.re(mode), g.im(mode)};
-        mode_state l = g.load(carried, sequence * g.chunks() + chunk, mode), da;
-        for (index_t t = g.first(chunk); t < g.last(chunk); ++t) {
-            l = a(l, ds(g, sequence, t, mode));
+        const index_t sequence = g.at(i).sequence, chunk = g.at(i).chunk, mode = g.at(i).mode;  // clang 14 captures no bindings
+        const mode_state after = g.load(carried, sequence * g.chunks() + chunk, mode);
+        mode_state da;
+        const mode_state l = run_chunk(g, ds, sequence, chunk, mode, after, [&](index_t t, mode_state now) {
             const index_t row = g.row(sequence, t);
-            g.store(lambda, row, mode, l);
+            g.store(lambda, row, mode, now);
             mode_state before;
             if (t + 1 < g.time) before = g.load(s, row - 1, mode);
             else if (initial) before = g.load(initial, sequence, mode);
-            da.x += l.x * before.x + l.y * before.y;
-            da.y += l.y * before.x - l.x * before.y;
-        }
+            da.x += now.x * before.x + now.y * before.y;
+            da.y += now.y * before.x - now.x * before.y;
+        });
         g.store(partial, sequence * g.chunks() + chunk, mode, da);
-        if (dinitial && g.last(chunk) == g.time) g.store(dinitial, sequence, mode, a(l, {}));
+        if (dinitial && g.last(chunk) == g.time) g.store(dinitial, sequence, mode, pole{g.re(mode), g.im(mode)}(l, {}));
     }
 };
 
@@ -200,33 +211,36 @@ public:
     index_t length() const { return length_; }
     index_t order() const { return reals_ + 2 * pairs_; }
 
-    void states(const modes<S>& a, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial, matrix_view<S> final) {
+    /// T: how z and s are stored; borders are in S.
+    template <storable T = S>
+    void states(const modes<S>& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
         put(a);
         states(poles_.data(), z, s, initial, final);
     }
     /// The same with poles that are on the device already: [real q | re k | im k].
-    void states(const S* poles, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial, matrix_view<S> final) {
+    template <storable T = S>
+    void states(const S* poles, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
         if (z.rows == 0) return keep_borders(initial, final);
         const auto g = grid(poles, z.rows / batch_, false);
-        const inputs<S> in{z, {}};
-        device_.launch(g.items(), local_ends<S>{g, in, ends()});
-        device_.launch(batch_ * g.modes(), carries<S>{g, initial, ends().reading(), carried()});
-        device_.launch(g.items(), write_states<S>{g, in, carried().reading(), s, final});
+        const inputs<S, T> in{z, {}};
+        tie(g, in, initial);
+        device_.launch(g.items(), write_states<S, T>{g, in, carried().reading(), s, final});
     }
     /// da, dinitial, dfinal as in scan::plan, all on the device.
-    void states_backward(const modes<S>& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
-                         matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+    template <storable T = S>
+    void states_backward(const modes<S>& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
+                         std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
         put(a);
         states_backward(poles_.data(), s, initial, ds, da, dinitial, dfinal);
     }
-    void states_backward(const S* poles, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds, std::span<S> da,
-                         matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+    template <storable T = S>
+    void states_backward(const S* poles, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
+                         std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
         if (s.rows == 0) return keep_borders(dfinal, dinitial);
         const auto g = grid(poles, s.rows / batch_, true);
-        const inputs<S> in{matrix_view<const S>(ds), dfinal};
-        device_.launch(g.items(), local_ends<S>{g, in, ends()});
-        device_.launch(batch_ * g.modes(), carries<S>{g, {}, ends().reading(), carried()});
-        device_.launch(g.items(), write_adjoint<S>{g, in, carried().reading(), s, initial, ds, dinitial, ends()});
+        const inputs<S, T> in{matrix_view<const T>(ds), dfinal};
+        tie(g, in, {});
+        device_.launch(g.items(), write_adjoint<S, T>{g, in, carried().reading(), s, initial, ds, dinitial, ends()});
         hrm::detail::add_rows(device_, ends(), carried(), batch_ * g.chunks(), order(), da.data());
     }
 
@@ -235,6 +249,12 @@ private:
         if (!to.empty()) device_.launch(batch_ * order(), hrm::detail::copy_rows<S>{from, to, order()});
     }
     time_grid<S> grid(const S* poles, index_t time, bool adjoint) { return {poles, reals_, pairs_, batch_, time, length_, adjoint}; }
+    /// The state before every chunk.
+    template <storable T>
+    void tie(const time_grid<S>& g, const inputs<S, T>& in, matrix_view<const S> initial) {
+        if (g.chunks() > 1) device_.launch(g.items(), local_ends<S, T>{g, in, ends()});
+        device_.launch(batch_ * g.modes(), carries<S>{g, initial, ends().reading(), carried()});
+    }
     rows_of<double> ends() { return matrix_view<double>(ends_.data(), rows_, order()); }
     rows_of<double> carried() { return matrix_view<double>(carried_.data(), rows_, order()); }
     void put(const modes<S>& a) {

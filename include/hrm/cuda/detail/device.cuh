@@ -34,7 +34,7 @@ struct device_block {
 
 template <class F>
 __attribute__((visibility("hidden"))) __global__ void __launch_bounds__(F::threads) run_blocks(const F f) {
-    extern __shared__ double4 shared[];  // of the widest alignment
+    extern __shared__ double2 shared[];  // aligned for any number
     f(device_block{static_cast<index_t>(blockIdx.x), reinterpret_cast<std::byte*>(shared)});
 }
 

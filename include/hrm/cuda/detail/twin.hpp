@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include <hrm/core/view.hpp>
 
@@ -34,6 +35,10 @@ struct rows_of {
     HRM_BOTH explicit operator bool() const { return data != nullptr; }
     HRM_BOTH rows_of<const T> reading() const { return {data, stride}; }
 };
+
+/// A view that is read beside one that is written; the latter says what T is.
+template <class T>
+using read_view = std::type_identity_t<matrix_view<const T>>;
 
 /// The one seam between what is stored (float, double, bf16) and the double that kernels run in.
 template <storable T>
@@ -132,6 +137,23 @@ HRM_BOTH inline twofold sum(twofold a, twofold b) {
     const double rest = (a.high - (s - part)) + (b.high - part) + a.low + b.low;
     const double high = s + rest;
     return {high, rest - (high - s)};
+}
+
+/// (re + i im)^exponent, by squaring.
+struct twofold_complex {
+    twofold re, im;
+};
+HRM_BOTH inline twofold_complex product(twofold_complex a, twofold_complex b) {
+    const twofold minus{-b.im.high, -b.im.low};
+    return {sum(product(a.re, b.re), product(a.im, minus)), sum(product(a.re, b.im), product(a.im, b.re))};
+}
+HRM_BOTH inline twofold_complex power(double re, double im, index_t exponent) {
+    twofold_complex base{{re, 0}, {im, 0}}, result{{1, 0}, {0, 0}};
+    for (; exponent > 0; exponent /= 2) {
+        if (exponent % 2) result = product(result, base);
+        if (exponent > 1) base = product(base, base);
+    }
+    return result;
 }
 
 }  // namespace hrm::detail
