@@ -5,5 +5,6 @@
 #error "hrm/cuda.hpp is for CUDA sources: compile this file with nvcc, or include <hrm/hrm.hpp> and run on hrm::cpu"
 #endif
 
+#include <hrm/cuda/adapter.cuh>
 #include <hrm/cuda/runtime.hpp>
 #include <hrm/cuda/scan.cuh>

@@ -14,32 +14,6 @@ using namespace cuda_test;
 
 namespace {
 
-/// A matrix on the device, filled from the host, or with NaN.
-template <class S>
-struct on_device {
-    index_t rows, cols;
-    device_array<S> memory;
-
-    on_device(index_t rows_, index_t cols_) : on_device(poison(rows_, cols_)) {}
-    on_device(const matrix<S>& m) : rows(m.rows()), cols(m.cols()), memory(m.size()) {
-        memory.read_from(m.flat());
-        synchronize({});
-    }
-    operator matrix_view<S>() const { return {memory.data(), rows, cols}; }
-    operator matrix_view<const S>() const { return {memory.data(), rows, cols}; }
-    matrix<S> back(cuda where = {}) const {
-        matrix<S> m(rows, cols);
-        memory.write_to(m.flat(), where);
-        synchronize(where);
-        return m;
-    }
-    static matrix<S> poison(index_t rows, index_t cols) {
-        matrix<S> m(rows, cols);
-        std::fill_n(m.data(), m.size(), S(std::numeric_limits<float>::quiet_NaN()));
-        return m;
-    }
-};
-
 template <class Algorithm, class A>
 void check(Algorithm how, const A& a, index_t batch, index_t time) {
     using S = typename A::scalar;
@@ -137,19 +111,10 @@ TEST_CASE("a captured graph repeats the scan") {
     const auto a = real_poles<float>(32);
     random_stream r(4);
     const auto z = normal<float>(r, 1000, 32);
-    cuda where;
-    hrm::detail::check_cuda(cudaStreamCreate(&where.stream), "test", "cudaStreamCreate");
+    const own_stream stream;
+    const cuda where = stream.where;
     scan::plan p(where, scan::chunked{}, a, {.batch = 1, .time = 1000});
     const on_device<float> in(z), out(1000, 32);
-    cudaGraph_t graph;
-    cudaGraphExec_t run;
-    hrm::detail::check_cuda(cudaStreamBeginCapture(where.stream, cudaStreamCaptureModeGlobal), "test", "cudaStreamBeginCapture");
-    p.states(a, in, out);
-    hrm::detail::check_cuda(cudaStreamEndCapture(where.stream, &graph), "test", "cudaStreamEndCapture");
-    hrm::detail::check_cuda(cudaGraphInstantiate(&run, graph, 0), "test", "cudaGraphInstantiate");
-    hrm::detail::check_cuda(cudaGraphLaunch(run, where.stream), "test", "cudaGraphLaunch");
+    run_as_graph(where, [&] { p.states(a, in, out); });
     CHECK(relative_error(out.back(where), reference_states(a, z, matrix<float>(), 1)) <= states_bar<float>);
-    cudaGraphExecDestroy(run);
-    cudaGraphDestroy(graph);
-    cudaStreamDestroy(where.stream);
 }

@@ -26,6 +26,30 @@ template <real S>
 packed<S> room(index_t rows, index_t cols, workspace& ws) {
     return {ws.template take<S>(rows * padded<S>(cols)).data(), rows, cols};
 }
+/// A square of M turned on its way. Functions of their own: nvcc cannot read an unrolled loop in a generic lambda.
+template <real S>
+void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const S* from, index_t stride) {
+#pragma GCC unroll 16
+    for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
+    simd::turn<S>(x);
+}
+template <real S>
+void copy_turned(const S* from, index_t stride, S* to, index_t apart) {
+    simd::pack<S> x[simd::lanes<S>];
+    load_turned(x, from, stride);
+#pragma GCC unroll 16
+    for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * apart, x[i]);
+}
+template <real S>
+void add_turned(const S* from, index_t stride, S* to, index_t apart) {
+    simd::pack<S> x[simd::lanes<S>], old;
+    load_turned(x, from, stride);
+#pragma GCC unroll 16
+    for (int i = 0; i < simd::lanes<S>; ++i) {
+        simd::load<S>(old, to + i * apart);
+        simd::store<S>(to + i * apart, old + x[i]);
+    }
+}
 /// The first rows of `to` become m.
 template <real S, storable T>
 void fill(packed<S> to, strided_view<const T> m) {
@@ -38,14 +62,8 @@ void fill(packed<S> to, strided_view<const T> m) {
         if constexpr (std::same_as<S, T> && wide % L == 0)
             if (m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
                 for (; k + L <= m.rows; k += L)
-                    for (index_t j = 0; j < wide; j += L) {
-                        simd::pack<S> x[L];
-#pragma GCC unroll 16
-                        for (index_t i = 0; i < L; ++i) simd::load<S>(x[i], m.data + k + (at + j + i) * m.col_stride);
-                        simd::turn<S>(x);
-#pragma GCC unroll 16
-                        for (index_t i = 0; i < L; ++i) simd::store<S>(group + (k + i) * wide + j, x[i]);
-                    }
+                    for (index_t j = 0; j < wide; j += L)
+                        copy_turned<S>(m.data + k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
         for (; k < m.rows; ++k) {
             S* row = group + k * wide;
             const T* from = m.data + k * m.row_stride + at * m.col_stride;
@@ -83,18 +101,7 @@ void unpack_turned(packed<S> sum, matrix_view<S> g) {
         if constexpr (wide % L == 0)
             if (live == wide)
                 for (; i + L <= sum.rows; i += L)
-                    for (index_t j = 0; j < wide; j += L) {
-                        simd::pack<S> x[L], old;
-#pragma GCC unroll 16
-                        for (index_t q = 0; q < L; ++q) simd::load<S>(x[q], group + (i + q) * wide + j);
-                        simd::turn<S>(x);
-#pragma GCC unroll 16
-                        for (index_t q = 0; q < L; ++q) {
-                            S* const to = g.row(at + j + q) + i;
-                            simd::load<S>(old, to);
-                            simd::store<S>(to, old + x[q]);
-                        }
-                    }
+                    for (index_t j = 0; j < wide; j += L) add_turned<S>(group + i * wide + j, wide, g.row(at + j) + i, g.stride);
         for (; i < sum.rows; ++i)
             for (index_t j = 0; j < live; ++j) g(at + j, i) += group[i * wide + j];
     });

@@ -1,0 +1,176 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <hrm/cuda/detail/adapter_steps.hpp>
+#include <hrm/scan/engine.hpp>
+
+// An adapter's passes as products and scans, over a Device that owns memory and launches (chunked_states.hpp) and multiplies:
+//     multiply(a, b, beta, c)       c = a b + beta c, sums in accumulate_t of a's type; transposed(m) is a product's transpose
+
+namespace hrm::detail {
+
+/// The weights of one adapter as a pass reads them.
+template <storable T, class Device>
+class folded_weights {
+public:
+    using S = accumulate_t<T>;
+    folded_weights(Device device, const adapter_layout& l)
+        : device_(device), layout_(l), poles_(device.template memory<S>(l.dynamic())), scale_(device.template memory<double>(l.states())),
+          b_(device.template memory<T>(l.states() * l.inputs)), c_(device.template memory<T>(l.outputs * l.states())) {}
+
+    void set(const S* parameters) {
+        parameters_ = parameters;
+        const set_poles<S> poles{layout_, parameters, poles_.data(), scale_.data()};
+        device_.launch(poles.count(), poles);
+        const fold_gains<T, S> fold{layout_, parameters, scale_.data(), b_.data(), c_.data()};
+        device_.launch(fold.count(), fold);
+    }
+    const adapter_layout& layout() const { return layout_; }
+    const S* parameters() const { return parameters_; }
+    const S* poles() const { return poles_.data(); }
+    const double* scale() const { return scale_.data(); }
+    matrix_view<const T> b() const { return {b_.data(), layout_.states(), layout_.inputs}; }
+    matrix_view<const T> c() const { return {c_.data(), layout_.outputs, layout_.states()}; }
+
+private:
+    Device device_;
+    adapter_layout layout_;
+    const S* parameters_ = nullptr;
+    decltype(std::declval<Device&>().template memory<S>(0)) poles_;
+    decltype(std::declval<Device&>().template memory<double>(0)) scale_;
+    decltype(std::declval<Device&>().template memory<T>(0)) b_, c_;
+};
+
+/// Forward and backward of one shape of adapter; everything in `states` and `gradient` is in S, u and out in T.
+template <storable T, class Device>
+class adapter_passes {
+public:
+    using S = accumulate_t<T>;
+    using weights = folded_weights<T, Device>;
+
+    adapter_passes(Device device, const adapter_layout& l, scan::shape most)
+        : device_(std::move(device)), inputs_(l.inputs), outputs_(l.outputs), n_(l.states()), dynamic_(l.dynamic()), most_(most),
+          scan_(device_, l.reals, l.pairs, most.batch, most.time, 0), work_(device_.template memory<S>(rows() * n_)),
+          narrow_(device_.template memory<T>(rows() * n_)), m_(device_.template memory<S>(outputs_ * n_)),
+          nn_(device_.template memory<S>(n_ * inputs_)), begun_(device_.template memory<S>(2 * most.batch * dynamic_)),
+          da_(device_.template memory<S>(dynamic_)), sums_(device_.template memory<double>(std::max(outputs_, lanes * n_))),
+          more_(device_.template memory<double>(outputs_ / 32 + 1)) {}
+
+    /// out += A(u).  states: rows x n, kept for backward, or empty.  initial, final: batch x dynamic, or empty: the learned
+    /// state or zero in, nothing out.
+    void forward(const weights& w, matrix_view<const T> u, matrix_view<T> out, matrix_view<S> states, matrix_view<const S> initial,
+                 matrix_view<S> final) {
+        check(w, u, out.rows, out.cols, "out");
+        const auto s = states.empty() ? work(u.rows) : states;
+        require_shape("hrm::adapter_plan", "states", s.rows, s.cols, u.rows, n_);
+        check_borders("initial", initial.rows, initial.cols), check_borders("final", final.rows, final.cols);
+        device_.multiply(strided_view<const T>(u), transposed(w.b()), S{0}, s);
+        if (dynamic_ > 0) {
+            const auto part = s.slice_cols(n_ - dynamic_, dynamic_);
+            scan_.states(w.poles(), part, part, begin(w, initial), final);
+        }
+        device_.multiply(strided_view<const T>(operand(s)), transposed(w.c()), S{1}, out);
+    }
+
+    /// du += dA/du^T dout (du may be empty), gradient += dA/dtheta^T dout, laid out like the parameters; dinitial = dL/d initial.
+    /// states: as forward left them.  dfinal: dL/d final, or empty.
+    void backward(const weights& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<const S> states, matrix_view<T> du,
+                  std::span<S> gradient, matrix_view<const S> initial, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
+        check(w, u, dout.rows, dout.cols, "dout");
+        if (!du.empty()) require_shape("hrm::adapter_plan", "du", du.rows, du.cols, u.rows, inputs_);
+        require_shape("hrm::adapter_plan", "states", states.rows, states.cols, u.rows, n_);
+        check_borders("initial", initial.rows, initial.cols), check_borders("dinitial", dinitial.rows, dinitial.cols);
+        check_borders("dfinal", dfinal.rows, dfinal.cols);
+        const auto& l = w.layout();
+        require_size("hrm::adapter_plan", "the gradient", static_cast<index_t>(gradient.size()), l.size);
+
+        const auto lambda = work(u.rows);
+        device_.multiply(strided_view<const T>(dout), strided_view<const T>(w.c()), S{0}, lambda);
+        device_.launch(dynamic_, fill_zero<S>{da_.data()});
+        if (dynamic_ > 0) {
+            const index_t first = n_ - dynamic_;
+            const bool learned = l.s0 >= 0 && initial.empty();
+            auto before = dinitial;
+            if (learned && before.empty()) before = {begun_.data() + most_.batch * dynamic_, most_.batch, dynamic_};
+            scan_.states_backward(w.poles(), states.slice_cols(first, dynamic_), begin(w, initial), lambda.slice_cols(first, dynamic_),
+                                  {da_.data(), static_cast<std::size_t>(dynamic_)}, before, dfinal);
+            if (learned) device_.launch(dynamic_, add_columns<S, S>{matrix_view<const S>(before), gradient.data() + l.s0, most_.batch});
+        }
+        output_sums(w, dout, states, gradient);
+        input_sums(w, u, lambda, du, gradient);
+    }
+
+    scan::shape shape() const { return most_; }
+
+private:
+    static constexpr index_t lanes = input_gradient<S>::lanes;
+
+    index_t rows() const { return most_.batch * most_.time; }
+    matrix_view<S> work(index_t rows) { return {work_.data(), rows, n_}; }
+    void check(const weights& w, matrix_view<const T> u, index_t rows, index_t cols, const char* what) const {
+        const auto& l = w.layout();
+        if (!w.parameters()) throw error("hrm::adapter_plan: the weights were never set");
+        if (l.inputs != inputs_ || l.outputs != outputs_ || l.states() != n_ || l.dynamic() != dynamic_)
+            throw shape_error("hrm::adapter_plan: the adapter is " + extents(l.outputs, l.inputs) + " with " + std::to_string(l.dynamic()) +
+                              " of " + std::to_string(l.states()) + " states dynamic, expected " + extents(outputs_, inputs_) + " with " +
+                              std::to_string(dynamic_) + " of " + std::to_string(n_));
+        require_shape("hrm::adapter_plan", "u", u.rows, u.cols, u.rows, inputs_);
+        require_shape("hrm::adapter_plan", what, rows, cols, u.rows, outputs_);
+        if (u.rows % most_.batch != 0 || u.rows > this->rows())
+            throw shape_error("hrm::adapter_plan: u has " + std::to_string(u.rows) + " rows, expected a multiple of " +
+                              std::to_string(most_.batch) + " up to " + std::to_string(this->rows()));
+    }
+    void check_borders(const char* what, index_t rows, index_t cols) const {
+        if (rows * cols > 0) require_shape("hrm::adapter_plan", what, rows, cols, most_.batch, dynamic_);
+    }
+    /// The states before the first rows; empty: zero.
+    matrix_view<const S> begin(const weights& w, matrix_view<const S> initial) {
+        if (!initial.empty() || w.layout().s0 < 0) return initial;
+        const matrix_view<S> all(begun_.data(), most_.batch, dynamic_);
+        device_.launch(all.size(), repeat_row<S>{w.parameters() + w.layout().s0, all, dynamic_});
+        return all;
+    }
+    /// m as an operand of a product.
+    matrix_view<const T> operand(matrix_view<const S> m) {
+        if constexpr (std::is_same_v<S, T>) return m;
+        else {
+            const matrix_view<T> to(narrow_.data(), m.rows, m.cols);
+            device_.launch(m.size(), convert_rows<S, T>{m, to, m.cols});
+            return to;
+        }
+    }
+    void output_sums(const weights& w, matrix_view<const T> dout, matrix_view<const S> states, std::span<S> gradient) {
+        const matrix_view<S> m(m_.data(), outputs_, n_);
+        device_.multiply(transposed(dout), strided_view<const T>(operand(states)), S{0}, m);
+        const auto& l = w.layout();
+        const rows_of<double> from(sums_.data(), 1), to(more_.data(), 1);
+        device_.launch(outputs_, output_gradient<S>{l, w.parameters(), matrix_view<const S>(m), gradient.data(), from});
+        if (l.gate < 0 || l.per_channel) return;
+        add_rows(device_, from, to, outputs_, 1, gradient.data() + l.gate);
+    }
+    void input_sums(const weights& w, matrix_view<const T> u, matrix_view<const S> lambda, matrix_view<T> du, std::span<S> gradient) {
+        const auto& l = w.layout();
+        const matrix_view<S> n(nn_.data(), n_, inputs_);
+        const matrix_view<double> sums(sums_.data(), lanes, n_);
+        const auto x = operand(lambda);
+        device_.multiply(transposed(x), strided_view<const T>(u), S{0}, n);
+        const input_gradient<S> input{l, w.parameters(), w.scale(), matrix_view<const S>(n), gradient.data(), sums};
+        device_.launch(input.count(), input);
+        device_.launch(l.poles(), pole_gradient<S>{l, w.parameters(), da_.data(), matrix_view<const double>(sums), lanes, gradient.data()});
+        if (!du.empty()) device_.multiply(strided_view<const T>(x), strided_view<const T>(w.b()), S{1}, du);
+    }
+
+    Device device_;
+    index_t inputs_, outputs_, n_, dynamic_;
+    scan::shape most_;
+    scan::detail::chunked_states<S, Device> scan_;
+    decltype(std::declval<Device&>().template memory<S>(0)) work_;
+    decltype(std::declval<Device&>().template memory<T>(0)) narrow_;
+    decltype(std::declval<Device&>().template memory<S>(0)) m_, nn_, begun_, da_;
+    decltype(std::declval<Device&>().template memory<double>(0)) sums_, more_;
+};
+
+}  // namespace hrm::detail
