@@ -79,3 +79,46 @@ TEST_CASE("adapters on the device are those of the CPU, captured in a graph, wit
     test::shake(large, r);
     check<bf16>(large, 1, 2048, r, 2e-2);
 }
+
+TEST_CASE("decoding by a captured step gives the CPU's outputs, with the same bits from run to run") {
+    if (!present()) return;
+    random_stream r(32);
+    const auto decode = [&]<class T>(T, index_t batch, index_t width, double tolerance) {
+        constexpr index_t time = 5;
+        hrm_options o = hrm_options::published(20);
+        o.static_states = 4;
+        hrm_adapter<float> a(width, width, o, r);
+        test::shake(a, r);
+        const auto u = converted<T>(random_matrix<float>(batch * time, width, r));
+        const auto want = on_cpu<float>(a, batch, converted<float>(u), matrix<float>(batch * time, width), matrix<float>(batch * time, width),
+                                        matrix<float>(batch * time, width), {}, buffer<float>(static_cast<std::size_t>(a.parameters().size())));
+        const own_stream stream;
+        adapter_weights<T> w(stream.where, a);
+        adapter_step<T> step(stream.where, w, batch);
+        matrix<float> flat(1, a.parameters().size());
+        std::copy_n(a.parameters().flat().data(), flat.size(), flat.data());
+        const on_device<float> parameters(flat);
+        const on_device<T> in(u);
+        w.set(parameters.memory.data());
+        const auto run = [&] {
+            const on_device<T> out(matrix<T>(batch * time, width));
+            const on_device<float> state(batch, a.state_size());
+            run_as_graph(stream.where, [&] {
+                w.begin(state);
+                for (index_t t = 0; t < time; ++t)
+                    step(w, {in.memory.data() + t * width, batch, width, time * width}, {out.memory.data() + t * width, batch, width, time * width}, state);
+            });
+            CHECK(distance(state.back(stream.where), want.final) <= tolerance);
+            return out.back(stream.where);
+        };
+        const auto first = run(), second = run();
+        INFO("batch " << batch << " width " << width);
+        CHECK(same_bits(first, second));
+        CHECK(distance(converted<float>(first), want.out) <= tolerance);
+    };
+    for (const index_t batch : {1, 2, 9, 70})
+        for (const index_t width : {24, 100, 4096}) {
+            decode(float{}, batch, width, 1e-5);
+            decode(bf16{}, batch, width, 2e-2);
+        }
+}

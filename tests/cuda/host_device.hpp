@@ -45,6 +45,17 @@ struct host_device {
             f(host_block{b, shared.data(), F::threads});
         }
     }
+    template <class F>
+    void launch_together(index_t count, index_t shared_bytes, const F& f, int*) const {
+        hrm::require_size("host_device", "shared memory", std::min(shared_bytes, hrm::detail::shared_limit), shared_bytes);
+        std::vector<hrm::buffer<std::byte>> shared(static_cast<std::size_t>(count));
+        for (index_t b = count; b-- > 0;) {
+            auto& own = shared[static_cast<std::size_t>(b)];
+            own.assign(static_cast<std::size_t>(shared_bytes), std::byte{0xff});
+            f.before(host_block{b, own.data(), F::threads});
+        }
+        for (index_t b = count; b-- > 0;) f.after(host_block{b, shared[static_cast<std::size_t>(b)].data(), F::threads});
+    }
     bool capturing() const { return recording && *recording; }
 };
 

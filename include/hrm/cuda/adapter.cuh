@@ -4,6 +4,7 @@
 
 #include <hrm/cuda/detail/adapter_passes.hpp>
 #include <hrm/cuda/detail/blas.hpp>
+#include <hrm/cuda/detail/decode_step.hpp>
 #include <hrm/cuda/detail/device.cuh>
 
 // Adapters on the device, with the parameters of those on the host: T is what u, out and both products are in, float, double
@@ -71,6 +72,22 @@ public:
         base::backward(w, u, dout, states, du, gradient, initial, dinitial, dfinal);
     }
     using base::shape;
+};
+
+/// A token of every sequence of a batch, for decoding: x = A x + B u,  out += C x, by one launch that reads B and C once (one
+/// for each 32 sequences, fewer where layers are very wide). Capturable; the same bits from run to run. Not the bits of a
+/// prefill by adapter_plan: sums run in another order there.
+///     w.begin(state);   step(w, u, out, state);   step(w, next, out, state);
+template <storable T>
+class adapter_step : private detail::decode_plan<T, detail::adapter_device> {
+    using base = detail::decode_plan<T, detail::adapter_device>;
+
+public:
+    using S = accumulate_t<T>;
+    adapter_step(cuda where, const adapter_weights<T>& w, index_t batch) : base(detail::adapter_device(where), w.layout(), batch) {}
+    /// u: batch x inputs, out: batch x outputs, state: batch x (states with a pole).
+    void operator()(const adapter_weights<T>& w, matrix_view<const T> u, matrix_view<T> out, matrix_view<S> state) { base::run(w, u, out, state); }
+    using base::batch;
 };
 
 }  // namespace hrm

@@ -19,7 +19,7 @@ public:
     using S = accumulate_t<T>;
     folded_weights(Device device, const adapter_layout& l)
         : device_(device), layout_(l), poles_(device.template memory<S>(l.dynamic())), scale_(device.template memory<double>(l.states())),
-          b_(device.template memory<T>(l.states() * l.inputs)), c_(device.template memory<T>(l.outputs * l.states())) {}
+          b_(device.template memory<T>(l.padded() * l.inputs)), c_(device.template memory<T>(l.outputs * l.padded())) {}
 
     void set(const S* parameters) {
         parameters_ = parameters;
@@ -28,12 +28,18 @@ public:
         const fold_gains<T, S> fold{layout_, parameters, scale_.data(), b_.data(), c_.data()};
         device_.launch(fold.count(), fold);
     }
+    /// The states of every sequence of a batch before its first token.  state: batch x dynamic.
+    void begin(matrix_view<S> state) const {
+        require_shape("hrm::adapter_weights::begin", "state", state.rows, state.cols, state.rows, layout_.dynamic());
+        if (state.empty()) return;
+        device_.launch(state.size(), repeat_row<S>{layout_.s0 < 0 ? nullptr : parameters_ + layout_.s0, state, state.cols});
+    }
     const adapter_layout& layout() const { return layout_; }
     const S* parameters() const { return parameters_; }
     const S* poles() const { return poles_.data(); }
     const double* scale() const { return scale_.data(); }
     matrix_view<const T> b() const { return {b_.data(), layout_.states(), layout_.inputs}; }
-    matrix_view<const T> c() const { return {c_.data(), layout_.outputs, layout_.states()}; }
+    matrix_view<const T> c() const { return {c_.data(), layout_.outputs, layout_.states(), layout_.padded()}; }
 
 private:
     Device device_;
@@ -130,7 +136,7 @@ private:
     matrix_view<const S> begin(const weights& w, matrix_view<const S> initial) {
         if (!initial.empty() || w.layout().s0 < 0) return initial;
         const matrix_view<S> all(begun_.data(), most_.batch, dynamic_);
-        device_.launch(all.size(), repeat_row<S>{w.parameters() + w.layout().s0, all, dynamic_});
+        w.begin(all);
         return all;
     }
     /// m as an operand of a product.

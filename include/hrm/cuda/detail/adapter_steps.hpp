@@ -37,7 +37,7 @@ struct set_poles {
     }
 };
 
-/// b and c in T, from index 0 and from states * inputs on.
+/// b and c in T, filled up with zeros to `padded` states, so that tiles are whole: padded x inputs, outputs x padded.
 template <storable T, real S>
 struct fold_gains {
     adapter_layout l;
@@ -45,11 +45,16 @@ struct fold_gains {
     const double* scale;
     T *b, *c;
 
-    index_t count() const { return l.states() * (l.inputs + l.outputs); }
-    HRM_BOTH void operator()(index_t i) const {
-        const index_t first = l.states() * l.inputs, j = i - first;
-        if (i < first) b[i] = T(static_cast<S>(scale[i / l.inputs] * static_cast<double>(p[l.b + i])));
-        else c[j] = T(static_cast<S>(l.gain(p, j / l.states()) * static_cast<double>(p[l.c + j])));
+    index_t count() const { return l.padded() * (l.inputs + l.outputs); }
+    HRM_BOTH void operator()(index_t at) const {
+        const index_t first = l.padded() * l.inputs;
+        if (at < first) {
+            const index_t i = at / l.inputs;
+            b[at] = T(i < l.states() ? static_cast<S>(scale[i] * static_cast<double>(p[l.b + at])) : S{0});
+            return;
+        }
+        const index_t i = (at - first) / l.padded(), j = (at - first) % l.padded();
+        c[at - first] = T(j < l.states() ? static_cast<S>(l.gain(p, i) * static_cast<double>(p[l.c + i * l.states() + j])) : S{0});
     }
 };
 
@@ -60,12 +65,13 @@ struct convert_rows {
     index_t cols;
     HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = To(from(i / cols, i % cols)); }
 };
+/// Every row the same; zeros where there is nothing to repeat.
 template <real S>
 struct repeat_row {
     const S* from;
     rows_of<S> to;
     index_t cols;
-    HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from[i % cols]; }
+    HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from[i % cols] : S{0}; }
 };
 template <class T>
 struct fill_zero {

@@ -38,6 +38,25 @@ __attribute__((visibility("hidden"))) __global__ void __launch_bounds__(F::threa
     f(device_block{static_cast<index_t>(blockIdx.x), reinterpret_cast<std::byte*>(shared)});
 }
 
+/// f.before of every block, then, when all have come to the barrier, f.after. arrived: 0 before its first launch ever; it
+/// counts on from launch to launch, so that 2^32 must be a multiple of the number of blocks.
+template <class F>
+__attribute__((visibility("hidden"))) __global__ void __launch_bounds__(F::threads, 1) run_together(const F f, int* arrived) {
+    extern __shared__ __align__(128) std::byte room[];
+    const device_block block{static_cast<index_t>(blockIdx.x), room};
+    f.before(block);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        const auto count = reinterpret_cast<unsigned*>(arrived);
+        __threadfence();
+        const unsigned ticket = atomicAdd(count, 1u), goal = ticket - ticket % gridDim.x + gridDim.x;
+        while (static_cast<int>(*static_cast<volatile unsigned*>(count) - goal) < 0) {}
+        __threadfence();
+    }
+    __syncthreads();
+    f.after(block);
+}
+
 struct cuda_device {
     cuda where;
 
@@ -56,6 +75,14 @@ struct cuda_device {
         if (count == 0) return;
         run_blocks<<<grid(count), F::threads, static_cast<std::size_t>(shared_bytes), where.stream>>>(f);
         check_cuda(cudaGetLastError(), "hrm::cuda", "kernel launch");
+    }
+    /// All blocks at once on the device, which a cooperative launch makes sure of.
+    template <class F>
+    void launch_together(index_t count, index_t shared_bytes, const F& f, int* arrived) const {
+        void* arguments[] = {const_cast<F*>(&f), &arrived};
+        check_cuda(cudaLaunchCooperativeKernel(run_together<F>, dim3(grid(count)), dim3(F::threads), arguments,
+                                               static_cast<std::size_t>(shared_bytes), where.stream),
+                   "hrm::cuda", "cudaLaunchCooperativeKernel");
     }
     bool capturing() const {
         auto status = cudaStreamCaptureStatusNone;

@@ -17,6 +17,7 @@
 // What such work asks of a Device:
 //     launch(count, f)                 f(0) ... f(count - 1), after all that was launched before
 //     launch_blocks(count, bytes, f)   f of blocks 0 ... count - 1, of F::threads threads and `bytes` of shared memory each
+//     launch_together(count, bytes, f, arrived)   f.before of all blocks, then f.after of all, shared memory kept between
 //     memory<T>(size)                  an array there, with data()
 //     capturing()                      whether launches are recorded now, to run again at any later time
 
