@@ -2,8 +2,8 @@
 //     s_t = a s_{t-1} + z_t
 // Ours beside the loop anyone would write, the copy of the same bytes, and FFTW: spectra of the kernels cached for all,
 // padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry. Then tokens one by one
-// and in odd blocks beside the whole, and chunks on two threads beside the recurrence: where they are faster is what
-// scan::chunked_from is set by.
+// and in odd blocks beside the whole, and chunks on two threads beside the recurrence; what scan::chunked_from buys with
+// that time is in tests/scan/guarantees.cpp.
 
 #include <cmath>
 #include <cstring>

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <sys/resource.h>
+
 #include <doctest/doctest.h>
 
 #include <hrm/scan/step.hpp>
@@ -92,6 +94,64 @@ TEST_CASE_TEMPLATE("slow poles of every phase, inputs with and without a mean", 
                 }
             });
         }
+}
+
+TEST_CASE("from chunked_from steps on automatic loses less than 1e-6 of the whole, where the recurrence loses more") {
+    double worst_of_sequential = 0;
+    for (const index_t time : {scan::chunked_from, index_t{131072}})
+        for (const double gap : {1e-1, 1e-4, 1e-6, 1e-7}) {
+            const auto a = at_the_edge<float>(gap);
+            random_stream r(11);
+            const auto z = normal<float>(r, 2 * time, a.order());
+            const auto want = reference_states(a, z, matrix<float>{}, 2);
+            matrix<float> s(2 * time, a.order());
+            scan::plan(cpu{}, scan::automatic{}, a, {.batch = 2, .time = time}).states(a, z, s);
+            CAPTURE(time);
+            CAPTURE(gap);
+            CHECK(relative_error(s, want) <= 1e-6);
+            scan::plan(cpu{}, scan::sequential{}, a, {.batch = 2, .time = time}).states(a, z, s);
+            worst_of_sequential = std::max(worst_of_sequential, relative_error(s, want));
+        }
+    CHECK(worst_of_sequential > 1e-6);  // else the threshold is for nothing
+}
+
+TEST_CASE("the gradient of poles at 1 - 1e-7, negative and complex ones too, over 131072 steps") {
+    const index_t time = 131072;
+    for (const double mean : {0.0, 1.0}) {
+        const auto a = at_the_edge<float>(1e-7);
+        const complex_pairs<double> wide{{a.real.begin(), a.real.end()}, {a.re.begin(), a.re.end()}, {a.im.begin(), a.im.end()}};
+        const index_t n = a.order(), q = a.reals(), k = a.pairs();
+        random_stream r(12);
+        auto z = normal<float>(r, time, n), ds = normal<float>(r, time, n);
+        for (auto* m : {&z, &ds})
+            for (auto& x : m->flat()) x = static_cast<float>(mean) + (mean > 0 ? 0.01f : 1.0f) * x;
+        matrix<double> s2(time, n), lambda2(time, n);
+        std::copy_n(z.data(), z.size(), s2.data());
+        std::copy_n(ds.data(), ds.size(), lambda2.data());
+        buffer<double> want(static_cast<std::size_t>(n));
+        scan::plan exact(cpu{}, scan::sequential{}, wide, {.batch = 1, .time = time});
+        exact.states(wide, s2, s2);
+        exact.states_backward(wide, s2, {}, lambda2, want);
+        matrix<float> s(time, n);
+        buffer<float> da(want.size());
+        scan::plan p(cpu{}, scan::automatic{}, a, {.batch = 1, .time = time});
+        p.states(a, z, s);
+        p.states_backward(a, s, {}, ds, da);
+        for (index_t i = 0; i < n; ++i) {
+            double size = 0;  // the sum of the absolute terms
+            for (index_t t = 1; t < time; ++t) {
+                const auto term = [&](index_t l, index_t x) { return std::abs(lambda2(t, l) * s2(t - 1, x)); };
+                if (i < q) size += term(i, i);
+                else if (i < q + k) size += term(i, i) + term(i + k, i + k);
+                else size += term(i, i - k) + term(i - k, i);
+            }
+            CAPTURE(mean);
+            CAPTURE(i);
+            // Half a unit each in lambda, s and the result, and the sum's own 1e-8.
+            const auto place = static_cast<std::size_t>(i);
+            CHECK(std::abs(static_cast<double>(da[place]) - want[place]) <= (3 * unit<float> + 1e-8) * size);
+        }
+    }
 }
 
 TEST_CASE_TEMPLATE("a burst leaves what came before alone, but for the rounding of its own chunk by fft", S, float, double) {
@@ -243,11 +303,46 @@ TEST_CASE("an A that outgrows the chunks of its plan is refused with both number
     CHECK(s(999, 0) == doctest::Approx(2));
 }
 
+TEST_CASE("a second call touches no new page") {
+    auto faults = [] {
+        rusage use;
+        getrusage(RUSAGE_SELF, &use);
+        return use.ru_minflt + use.ru_majflt;
+    };
+    auto check = [&](const auto& a) {
+        each_algorithm([&](auto how) {
+            const index_t n = a.order(), time = 20000;
+            random_stream r(9);
+            const discrete<std::remove_cvref_t<decltype(a)>> system{a, normal<float>(r, n, 3), normal<float>(r, 2, n), {}};
+            scan::plan p(cpu{}, how, system, {.batch = 1, .time = time});
+            const auto u = normal<float>(r, time, 3);
+            matrix<float> y(time, 2), du(time, 3);
+            auto gradient = scan::system_gradient(system);
+            auto once = [&] {
+                p.forward(system, u, y);
+                p.backward(system, u, y, du, gradient);
+            };
+            once();
+            long least = std::numeric_limits<long>::max();  // the system may take a page away meanwhile, but not each time
+            for (int i = 0; i < 3; ++i) {
+                const long before = faults();
+                once();
+                least = std::min(least, faults() - before);
+            }
+            CAPTURE(p.algorithm());
+            CHECK(least == 0);
+        });
+    };
+    check(real_poles<float>(20));
+    check(pair_poles<float>(1, 9));
+    check(dense_poles<float>(6));
+}
+
 TEST_CASE("scratch does not grow with time, and stays below four chunks beside the spectra") {
     if (!hrm_test::allocations_are_counted()) return;
-    auto bytes = [](auto how, const auto& system, index_t time) {
+    auto bytes = [](auto how, const auto& system, index_t time, int threads = 1) {
         const auto before = hrm_test::allocated_bytes();
-        const scan::plan p(cpu{}, how, system, {.batch = 1, .time = time});
+        const scan::plan p(cpu{.threads = threads}, how, system, {.batch = 1, .time = time});
         return hrm_test::allocated_bytes() - before;
     };
     auto check = [&](const auto& a, bool modes) {
@@ -257,7 +352,8 @@ TEST_CASE("scratch does not grow with time, and stays below four chunks beside t
             if (!modes) return;
             const index_t chunk = std::same_as<decltype(how), scan::fft> ? 1024 : 256;
             const index_t spectra = std::same_as<decltype(how), scan::fft> ? 2 * 2 * 1025 * ((n + 15) / 16 * 16) : 0;
-            CHECK(bytes(how, a, 100000) <= static_cast<long>(sizeof(float)) * (4 * chunk * n + spectra + 16384));
+            for (const int threads : {1, 2})
+                CHECK(bytes(how, a, 100000, threads) <= static_cast<long>(sizeof(float)) * (4 * chunk * n + spectra + 16384));
         });
     };
     check(real_poles<float>(64), true);

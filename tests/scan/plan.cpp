@@ -247,12 +247,38 @@ TEST_CASE("a float plan's dA keeps float's precision over a long sequence") {
     CHECK(std::sqrt(off / size) <= 1e-6);
 }
 
+TEST_CASE("dA is summed to 1e-8 and then rounded once") {
+    const index_t time = 131072;
+    const diagonal<float> a{{0.0f, 0.0f, 0.0f}};  // lambda = ds: the sum alone
+    random_stream r(18);
+    auto s = normal<float>(r, time, 3), ds = normal<float>(r, time, 3);
+    for (auto* m : {&s, &ds})
+        for (auto& x : m->flat()) x = 1 + 0.5f * x;
+    double want[3] = {};
+    for (index_t t = 1; t < time; ++t)
+        for (index_t i = 0; i < 3; ++i) want[i] += static_cast<double>(ds(t, i)) * static_cast<double>(s(t - 1, i));
+    each_algorithm([&](auto how) {
+        scan::plan p(cpu{}, how, a, {.batch = 1, .time = time});
+        buffer<float> da(3);
+        auto lambda = ds;
+        p.states_backward(a, s, {}, lambda, da);
+        for (std::size_t i = 0; i < 3; ++i) {
+            CAPTURE(p.algorithm());
+            const double rounding = p.algorithm() == "fft" ? 1e-7 : 0;  // lambda itself, by transforms
+            CHECK(std::abs(static_cast<double>(da[i]) - want[i]) <= (1e-8 + std::ldexp(1.0, -24) + rounding) * want[i]);
+        }
+    });
+}
+
 TEST_CASE("automatic is resolved by the shape and says how") {
     const auto few = real_poles<float>(32);
     using scan::plan;
     CHECK(plan(cpu{}, scan::automatic{}, few, {.batch = 1, .time = 4096}).algorithm() == "sequential");
     CHECK(plan(cpu{}, scan::automatic{}, few, {.batch = 1, .time = scan::chunked_from}).algorithm() == "chunked");
-    CHECK(plan(cpu{.threads = 2}, scan::automatic{}, few, {.batch = 8, .time = 65536}).algorithm() == "sequential");
+    CHECK(plan(cpu{.threads = 2}, scan::automatic{}, few, {.batch = 8, .time = 65536}).algorithm() == "chunked");
+    CHECK(plan(cpu{.threads = 2}, scan::automatic{}, real_poles<double>(32), {.batch = 8, .time = 65536}).algorithm() == "sequential");
+    CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 8, .time = 65536}).algorithm() == "sequential");
+    CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 1, .time = 65536}).algorithm() == "chunked");
     CHECK(plan(cpu{}, scan::fft{}, few, {.batch = 1, .time = 9}).algorithm() == "fft");
 }
 

@@ -1,7 +1,15 @@
 #pragma once
 
+#include <cmath>
+#include <concepts>
 #include <cstring>
 #include <utility>
+
+#if defined(__FMA__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include <hrm/core/scalar.hpp>
 
@@ -16,6 +24,13 @@ inline constexpr int register_bytes = 64;
 inline constexpr int register_bytes = 32;
 #else
 inline constexpr int register_bytes = 16;
+#endif
+
+/// Whether multiply_add is one instruction.
+#if defined(__FMA__) || defined(__aarch64__)
+inline constexpr bool fused = true;
+#else
+inline constexpr bool fused = false;
 #endif
 
 template <real S>
@@ -46,6 +61,41 @@ inline void load(pack<S, W>& to, const S* from) {
 template <real S, int W = lanes<S>>
 inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
+}
+
+namespace detail {
+/// z = op(z, a, x) in the type that the compiler's own functions take.
+template <class Native, class V, class F>
+[[gnu::always_inline]] inline void by_native(V& z, const V& a, const V& x, F op) {
+    Native n[3];
+    std::memcpy(&n[0], &z, sizeof(V)), std::memcpy(&n[1], &a, sizeof(V)), std::memcpy(&n[2], &x, sizeof(V));
+    n[0] = op(n[0], n[1], n[2]);
+    std::memcpy(&z, &n[0], sizeof(V));
+}
+}  // namespace detail
+
+/// z += a x, rounded once where `fused`. A plain z + a x is left to the compiler, which at -O1 does not fuse it.
+template <real S, int W = lanes<S>>
+[[gnu::always_inline]] inline void multiply_add(pack<S, W>& z, const pack<S, W>& a, const pack<S, W>& x) {
+    constexpr bool single = std::same_as<S, float>;
+    [[maybe_unused]] constexpr int bytes = W * static_cast<int>(sizeof(S));
+    if constexpr (!fused) z += a * x;
+    else if constexpr (W == 1) z = std::fma(a, x, z);
+#if defined(__AVX512F__)
+    else if constexpr (bytes == 64 && single) detail::by_native<__m512>(z, a, x, [](__m512 c, __m512 p, __m512 q) { return _mm512_fmadd_ps(p, q, c); });
+    else if constexpr (bytes == 64) detail::by_native<__m512d>(z, a, x, [](__m512d c, __m512d p, __m512d q) { return _mm512_fmadd_pd(p, q, c); });
+#endif
+#if defined(__FMA__)
+    else if constexpr (bytes == 32 && single) detail::by_native<__m256>(z, a, x, [](__m256 c, __m256 p, __m256 q) { return _mm256_fmadd_ps(p, q, c); });
+    else if constexpr (bytes == 32) detail::by_native<__m256d>(z, a, x, [](__m256d c, __m256d p, __m256d q) { return _mm256_fmadd_pd(p, q, c); });
+    else if constexpr (bytes == 16 && single) detail::by_native<__m128>(z, a, x, [](__m128 c, __m128 p, __m128 q) { return _mm_fmadd_ps(p, q, c); });
+    else if constexpr (bytes == 16) detail::by_native<__m128d>(z, a, x, [](__m128d c, __m128d p, __m128d q) { return _mm_fmadd_pd(p, q, c); });
+#elif defined(__aarch64__)
+    else if constexpr (bytes == 16 && single) detail::by_native<float32x4_t>(z, a, x, [](float32x4_t c, float32x4_t p, float32x4_t q) { return vfmaq_f32(c, p, q); });
+    else if constexpr (bytes == 16) detail::by_native<float64x2_t>(z, a, x, [](float64x2_t c, float64x2_t p, float64x2_t q) { return vfmaq_f64(c, p, q); });
+#endif
+    else
+        for (int i = 0; i < W; ++i) z[i] = std::fma(a[i], x[i], z[i]);
 }
 
 namespace detail {

@@ -121,9 +121,9 @@ private:
         return s;
     }
     template <class Engine, class F>
-    static void cut(Engine& engine, index_t size, index_t block, F&& f) {
-        engine.threads().run((size + block - 1) / block, [&](index_t item, int) {
-            f(item * block, std::min(block, size - item * block));
+    static void cut(Engine& engine, index_t size, index_t piece, F&& f) {
+        engine.threads().run((size + piece - 1) / piece, [&](index_t item, int) {
+            f(item * piece, std::min(piece, size - item * piece));
         });
     }
     template <class Engine, class F>

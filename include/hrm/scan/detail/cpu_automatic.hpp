@@ -7,10 +7,11 @@
 
 namespace hrm::scan {
 
-/// From this many steps on chunks are preferred where the sequential engine would have a single task: threads have
-/// something to share, and a float loses less (1e-6 instead of 4e-6 at 65536 steps and a pole of 1 - 1e-6). Below, and
-/// with several tasks, the recurrence is the fastest there is. Set by bench/scan.cpp.
-inline constexpr index_t chunked_from = 32768;
+/// From this many steps on chunks are preferred to the recurrence, which is the faster, two threads for chunks included
+/// (bench/scan.cpp), but whose float states lose more than 1e-6 of slow poles: 1.1e-6 at 8192 steps, 5e-6 at 131072,
+/// chunks 3e-8. A double, and a dense A, gain nothing there: they take chunks where the recurrence would be a single task,
+/// so that more threads have something to share.
+inline constexpr index_t chunked_from = 8192;
 
 /// Chosen from the shape alone, never from the threads or the clock: the same plan gives the same bits everywhere.
 template <class A>
@@ -41,7 +42,8 @@ private:
     static either choose(cpu where, const A& a, shape extents) {
         index_t tasks = extents.batch;
         if constexpr (detail::has_modes<A>) tasks *= detail::mode_blocks(modes<S>(a)).count();
-        if (tasks <= 1 && extents.time >= chunked_from)
+        constexpr bool finer = detail::has_modes<A> && sizeof(S) < sizeof(double);
+        if (extents.time >= chunked_from && (finer || tasks <= 1))
             return either(std::in_place_index<1>, where, chunked{}, a, extents);
         return either(std::in_place_index<0>, where, sequential{}, a, extents);
     }

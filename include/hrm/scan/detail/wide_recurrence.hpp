@@ -28,6 +28,7 @@ inline void store_narrow(S* to, const simd::pack<double, W>& from) {
 template <int P, int W, real S>
 inline void wide_real(const S* a, track<const S> z, track<S> s, index_t time, double* state) {
     simd::pack<double, W> pole[P], x[P], in;
+#pragma GCC unroll 4
     for (int p = 0; p < P; ++p) load_wide<W>(pole[p], a + p * W), load(x[p], state + p * W);
     for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
@@ -39,6 +40,7 @@ inline void wide_real(const S* a, track<const S> z, track<S> s, index_t time, do
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) store_narrow<W>(s.row(t) + p * W, x[p]);
     }
+#pragma GCC unroll 4
     for (int p = 0; p < P; ++p) store(state + p * W, x[p]);
 }
 
@@ -46,6 +48,7 @@ inline void wide_real(const S* a, track<const S> z, track<S> s, index_t time, do
 template <int P, int W, real S>
 inline void wide_pair(const S* c, const S* d, side which, index_t far, track<const S> z, track<S> s, index_t time, double* state) {
     simd::pack<double, W> re[P], im[P], x[P], y[P], zx, zy;
+#pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
         load_wide<W>(re[p], c + p * W), load_wide<W>(im[p], d + p * W);
         load(x[p], state + p * W), load(y[p], state + far + p * W);
@@ -63,6 +66,7 @@ inline void wide_pair(const S* c, const S* d, side which, index_t far, track<con
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) store_narrow<W>(s.row(t) + p * W, x[p]), store_narrow<W>(s.row(t) + far + p * W, y[p]);
     }
+#pragma GCC unroll 4
     for (int p = 0; p < P; ++p) store(state + p * W, x[p]), store(state + far + p * W, y[p]);
 }
 
