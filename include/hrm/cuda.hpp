@@ -8,3 +8,4 @@
 #include <hrm/cuda/adapter.cuh>
 #include <hrm/cuda/runtime.hpp>
 #include <hrm/cuda/scan.cuh>
+#include <hrm/cuda/sketch.cuh>

@@ -74,7 +74,9 @@ passes_result<S> on_cpu(const adapter<S>& a, index_t batch, const matrix<S>& u, 
 struct host_products : host_device {
     template <class T>
     buffer<T> memory(index_t size) const {
-        return buffer<T>(static_cast<std::size_t>(size), T(std::numeric_limits<float>::quiet_NaN()));
+        const auto count = static_cast<std::size_t>(size);
+        if constexpr (storable<T>) return buffer<T>(count, T(std::numeric_limits<float>::quiet_NaN()));
+        else return buffer<T>(count, T{1});
     }
     template <storable T, storable To>
     void multiply(strided_view<const T> a, strided_view<const T> b, accumulate_t<T> beta, matrix_view<To> c) const {

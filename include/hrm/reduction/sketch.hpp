@@ -94,6 +94,23 @@ public:
         squares_.merge(other.squares_);
         count_ += other.count_;
     }
+    /// Takes in what a device saw: `tokens` and, for each place of detail::exact_sums, the digits of T Y, width x columns, and
+    /// that of T trace M; each at most 2^62.
+    void merge(index_t tokens, std::span<const std::int64_t> digits) {
+        const index_t numbers = width() * columns() + 1;
+        require_size("hrm::moment_sketch", "digits of a device", static_cast<index_t>(digits.size()), detail::exact_sums::digits * numbers);
+        for (int k = 0; k < detail::exact_sums::digits; ++k) {
+            const auto* from = digits.data() + k * numbers;
+            for (auto& s : sums_) {
+                s.merge(k, from);
+                from += s.count();
+            }
+            squares_.merge(k, from);
+        }
+        for (auto& s : sums_) s.carry();
+        squares_.carry();
+        count_ += tokens;
+    }
 
     /// The whole sketch as numbers for another process, the same whatever the order it came about in.
     std::vector<std::int64_t> words() const {
@@ -139,6 +156,7 @@ public:
         return y;
     }
     const detail::sparse_map& map() const { return map_; }
+    const sketch_options& options() const { return options_; }
 
 private:
     static constexpr index_t slab = 512;  // features whose part of Y stays in the cache

@@ -73,11 +73,6 @@ struct repeat_row {
     index_t cols;
     HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from[i % cols] : S{0}; }
 };
-template <class T>
-struct fill_zero {
-    T* to;
-    HRM_BOTH void operator()(index_t i) const { to[i] = T{}; }
-};
 
 /// dB, and the terms of <B_i, N_i> in `lanes` sums: one index a state and lane, neighbours on neighbouring columns.
 template <real S>

@@ -85,6 +85,12 @@ struct copy_rows {
     HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from(i / cols, i % cols) : T{}; }
 };
 
+template <class T>
+struct fill_zero {
+    T* to;
+    HRM_BOTH void operator()(index_t i) const { to[i] = T{}; }
+};
+
 /// Rows of `from` added up, `group` at a time: always the same ones in the same order.
 struct add_groups {
     rows_of<const double> from;

@@ -39,6 +39,11 @@ public:
         }
         due(other.pending_ + 1);
     }
+    /// What another kind of worker summed so: count digits of place k, each at most 2^62.
+    void merge(int k, const std::int64_t* from) {
+        std::int64_t* to = digit(k);
+        for (index_t i = 0; i < count_; ++i) to[i] += from[i];
+    }
     /// Digits in [-2^31, 2^31), the one way to write a sum so; arrays of zeros go.
     void carry() {
         constexpr std::int64_t base = std::int64_t{1} << 32;
