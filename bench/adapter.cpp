@@ -1,7 +1,7 @@
 // One HRM site over one LoRA site of the same width d and rank r, forward and backward over L tokens, one thread; both of
 // ours, LoRA by the matrix products of OpenBLAS, oneDNN and Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
 // Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
-// L = 1 is decoding: forward alone, a state carried along. A word after the name keeps the cases that contain it.
+// L = 1 is decoding: forward alone, a state carried along. Then batches and long sequences on two threads. A word after the name keeps the cases that contain it.
 
 #include <memory>
 
@@ -57,16 +57,19 @@ struct site {
     hrm::workspace ws;
     hrm::kept<float> keep;
     hrm::adapter_state<float> state;
+    std::vector<index_t> starts;  ///< of the sequences of a batch
 
-    site(std::unique_ptr<hrm::adapter<float>> a_, tensors& t_)
-        : a(std::move(a_)), t(t_), gradient(static_cast<std::size_t>(a->parameters().size())) {}
-    void forward() {
-        ws.clear();
-        a->forward(t.u, t.out, {.mode = hrm::pass::training}, keep, ws);
+    site(std::unique_ptr<hrm::adapter<float>> a_, tensors& t_, index_t batch = 1)
+        : a(std::move(a_)), t(t_), gradient(static_cast<std::size_t>(a->parameters().size())) {
+        for (index_t b = 1; b < batch; ++b) starts.push_back(b * (t.u.rows() / batch));
     }
-    void both() {
-        forward();
-        a->backward(t.u, t.dout, t.du, gradient, {.mode = hrm::pass::training}, keep, ws);
+    void forward(hrm::team* threads = nullptr) {
+        ws.clear();
+        a->forward(t.u, t.out, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
+    }
+    void both(hrm::team* threads = nullptr) {
+        forward(threads);
+        a->backward(t.u, t.dout, t.du, gradient, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
     }
     void decode() { a->forward(t.u, t.out, {.carried = &state}, keep, ws); }
 };
@@ -171,6 +174,20 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
     hrm::bench::keep(t.out);
 }
 
+/// Batches and long sequences on two threads, beside one thread and beside LoRA on two.
+void share(hrm::bench::report& report, const std::string& name, index_t d, index_t rank, index_t batch, index_t length) {
+    tensors t(batch * length, d);
+    hrm::random_stream r(2);
+    hrm::team two(hrm::cpu{.threads = 2});
+    auto options = hrm::hrm_options::published(rank);
+    options.gate_start = 0.1;
+    site memory(std::make_unique<hrm::hrm_adapter<float>>(d, d, options, r), t, batch);
+    site lora(std::make_unique<hrm::lora<float>>(d, d, hrm::lora_options{.rank = rank}, r), t, batch);
+    report.compare("both, " + name, [&] { memory.both(&two); },
+                   {{"one thread", [&] { memory.both(); }, 1 / 1.9}, {"our LoRA", [&] { lora.both(&two); }, 1.01}},
+                   {"L", static_cast<double>(length)});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -193,5 +210,13 @@ int main(int argc, char** argv) {
                 const auto full = name + " L " + std::to_string(length) + " ";
                 if (argc < 2 || full.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
             }
-    return report.finish();
+    hrm::bench::report threads("adapter_threads", {.threads = 2, .rounds = 9, .budget_s = 3});
+    for (const index_t batch : {1, 8})
+        for (const index_t length : {512, 2048, 8192, 32768, 131072}) {
+            constexpr index_t d = 4096, most = 131072;  // rows: four tensors of 2 GiB
+            const auto name = "d 4096 r 32 batch " + std::to_string(batch);
+            const auto full = name + " L " + std::to_string(length) + " ";
+            if (batch * length <= most && (argc < 2 || full.find(argv[1]) != std::string::npos)) share(threads, name, d, 32, batch, length);
+        }
+    return report.finish() + threads.finish();
 }

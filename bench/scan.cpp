@@ -1,8 +1,8 @@
-// The scan alone: 32 real states in float over L steps, one thread.
+// The scan alone: 32 real states in float over L steps, one thread; then what two threads gain.
 //     s_t = a s_{t-1} + z_t
 // Ours beside the loop anyone would write, the copy of the same bytes, and FFTW: spectra of the kernels cached for all,
 // padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry. Then tokens one by one
-// and in odd blocks beside the whole, and chunks on two threads beside the recurrence; what scan::chunked_from buys with
+// and in odd blocks beside the whole, and batches and chunks on two threads beside one; what scan::chunked_from buys with
 // that time is in tests/scan/guarantees.cpp.
 
 #include <cmath>
@@ -172,6 +172,22 @@ void streaming(hrm::bench::report& report) {
     hrm::bench::keep(s);
 }
 
+/// What two threads gain: a long sequence by chunks, a batch by its sequences.
+void share(hrm::bench::report& report, index_t batch, index_t length) {
+    const auto a = poles();
+    const hrm::scan::shape shape{.batch = batch, .time = length};
+    hrm::matrix<float> z(batch * length, states, 1.0f), s(batch * length, states);
+    const std::string name = ", batch " + std::to_string(batch);
+    const hrm::bench::point at{"L", static_cast<double>(length)};
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape), sequences(hrm::cpu{.threads = 2}, hrm::scan::sequential{}, a, shape);
+    hrm::scan::plan chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape), chunks(hrm::cpu{.threads = 2}, hrm::scan::chunked{}, a, shape);
+    const auto one = [&] { sequential.states(a, z, s); };
+    if (batch > 1) report.compare("sequential" + name, [&] { sequences.states(a, z, s); }, {{"one thread", one, 1 / 1.9}}, at);
+    report.compare("chunked" + name, [&] { chunks.states(a, z, s); },
+                   {{"one thread", [&] { chunked.states(a, z, s); }, 1 / 1.9}, {"sequential", one}}, at);
+    hrm::bench::keep(s);
+}
+
 }  // namespace
 
 int main() {
@@ -179,16 +195,10 @@ int main() {
     std::printf("FFTW is not installed: its rows are missing\n");
 #endif
     hrm::bench::report report("scan", {.rounds = 9});
-    for (const index_t length : {512, 2048, 8192, 32768}) engines(report, length);
+    for (const index_t length : {128, 512, 2048, 8192, 32768, 131072}) engines(report, length);
     streaming(report);
     hrm::bench::report threads("scan_threads", {.threads = 2, .rounds = 9});
-    for (const index_t length : {2048, 4096, 8192, 16384, 32768, 65536, 131072}) {
-        const auto a = poles();
-        hrm::matrix<float> z(length, states, 1.0f), s(length, states);
-        hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, {.batch = 1, .time = length});
-        hrm::scan::plan chunked(hrm::cpu{.threads = 2}, hrm::scan::chunked{}, a, {.batch = 1, .time = length});
-        threads.compare("chunked on two threads", [&] { chunked.states(a, z, s); }, {{"sequential", [&] { sequential.states(a, z, s); }}},
-                        {"L", static_cast<double>(length)});
-    }
+    for (const index_t batch : {1, 8})
+        for (const index_t length : {2048, 8192, 32768, 131072}) share(threads, batch, length);
     return report.finish() + threads.finish();
 }
