@@ -9,79 +9,10 @@
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "grid_systems.hpp"
+
 using namespace hrm;
-
-namespace {
-
-// What make_low_rank_references.py calls heat, convection and mass: the grid point (row i, column j) is state i k + j.
-continuous<sparse<double>> grid_system(const std::string& name, index_t k) {
-    const double inverse = static_cast<double>(k + 1), square = inverse * inverse;
-    const index_t n = k * k, quarter = k / 4;
-    std::vector<Eigen::Triplet<double>> entries, mass;
-    const auto put = [&](index_t row, index_t col, double x) { entries.emplace_back(static_cast<int>(row), static_cast<int>(col), x); };
-    for (index_t i = 0; i < k; ++i)
-        for (index_t j = 0; j < k; ++j) {
-            const index_t at = i * k + j;
-            put(at, at, -4 * square);
-            if (i > 0) put(at, at - k, square);
-            if (i + 1 < k) put(at, at + k, square);
-            if (j > 0) put(at, at - 1, square);
-            if (j + 1 < k) put(at, at + 1, square);
-        }
-    if (name == "mass") {
-        for (const auto& t : entries) mass.emplace_back(t.row(), t.col(), t.value() / (12 * square) + (t.row() == t.col() ? 1 : 0));
-    }
-    if (name == "convection")
-        for (index_t i = 0; i < k; ++i)
-            for (index_t j = 0; j < k; ++j) {
-                const index_t at = i * k + j;
-                put(at, at, -60 * inverse);
-                if (j > 0) put(at, at - 1, 40 * inverse);
-                if (i > 0) put(at, at - k, 20 * inverse);
-            }
-    continuous<sparse<double>> s{{sparse_matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(2, n), {}};
-    s.a.a.setFromTriplets(entries.begin(), entries.end());
-    if (!mass.empty()) {
-        s.a.e.resize(n, n);
-        s.a.e.setFromTriplets(mass.begin(), mass.end());
-    }
-    const double size = static_cast<double>(k);
-    for (index_t i = 0; i < k; ++i)
-        for (index_t j = 0; j < k; ++j) {
-            s.b(i * k + j, 0) = j < quarter ? 1 / size : 0;
-            s.c(0, i * k + j) = i >= k - quarter ? 1 / (size * static_cast<double>(quarter)) : 0;
-            s.c(1, i * k + j) = 1 / (size * size);
-        }
-    return s;
-}
-
-// A chain of damped oscillators, resonances of all widths: shifts must be complex.
-continuous<sparse<double>> oscillators(index_t pairs) {
-    const index_t n = 2 * pairs;
-    continuous<sparse<double>> s{{sparse_matrix<double>(n, n)}, matrix<double>(n, 2), matrix<double>(1, n), {}};
-    for (index_t i = 0; i < pairs; ++i) {
-        const double w = 1 + static_cast<double>(i) * 0.7, decay = 0.05 * w;
-        s.a.a.coeffRef(2 * i, 2 * i) = s.a.a.coeffRef(2 * i + 1, 2 * i + 1) = -decay;
-        s.a.a.coeffRef(2 * i, 2 * i + 1) = w;
-        s.a.a.coeffRef(2 * i + 1, 2 * i) = -w;
-        if (i > 0) s.a.a.coeffRef(2 * i, 2 * i - 2) = 0.02;
-        s.b(2 * i, 0) = 1 / w;
-        s.b(2 * i + 1, 1) = std::cos(w);
-        s.c(0, 2 * i) = 1;
-    }
-    s.a.a.makeCompressed();
-    return s;
-}
-
-double norm(const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); }
-
-matrix<double> outer(const matrix<double>& l) {
-    matrix<double> x(l.rows(), l.rows());
-    multiply(l.view(), transposed(l.view()), x.view());
-    return x;
-}
-
-}  // namespace
+using namespace hrm::testing;
 
 TEST_CASE("low-rank Gramians are the dense ones, and the residual is the equation's") {
     for (const auto& s : {grid_system("heat", 12), grid_system("convection", 12), oscillators(40)}) {

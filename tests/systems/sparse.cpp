@@ -37,6 +37,17 @@ TEST_CASE("the response is that of the dense system") {
     }
 }
 
+TEST_CASE("discrete: the response is that of the dense system") {
+    for (const bool with_e : {false, true}) {
+        const auto c = some_sparse(with_e);
+        discrete<sparse<double>> s{c.a, c.b, c.c, c.d};
+        s.a.a *= 0.1;
+        const std::vector<double> omega{0, 0.5, 3};
+        const auto x = frequency_response(s, omega), y = frequency_response(explicit_form(s), omega);
+        for (std::size_t i = 0; i < omega.size(); ++i) CHECK(relative_error(x[i], y[i]) < 1e-11);
+    }
+}
+
 TEST_CASE("sparse systems say what does not fit") {
     auto s = some_sparse(true);
     s.a.e.resize(11, 11);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <span>
 #include <vector>
 
@@ -9,7 +10,7 @@
 
 namespace hrm {
 
-/// A large A with few entries, as the structure of a continuous system:  E x' = A x + B u,  y = C x + D u.
+/// A large A with few entries, as the structure of a system:  E x' = A x + B u  or  E s_t = A s_{t-1} + B u_t,  y = C x + D u.
 ///     continuous<sparse<double>> heat{{laplacian}, b, c, {}};
 /// e: n x n, invertible, or without rows: I.  What takes it says so; the dense algorithms do not.
 template <real S>
@@ -31,8 +32,8 @@ sparse<T> cast(const sparse<S>& a) {
 }
 
 /// The dense system with E solved for: for small n.  O(n^3).  Throws as explicit_form of a dense E.
-template <real S>
-continuous<dense<double>> explicit_form(const continuous<sparse<S>>& system) {
+template <template <class> class System, real S>
+System<dense<double>> explicit_form(const System<sparse<S>>& system) {
     system.check();
     const index_t n = system.order();
     const auto dense_form = [&](const sparse_matrix<S>& m) {
@@ -41,7 +42,7 @@ continuous<dense<double>> explicit_form(const continuous<sparse<S>>& system) {
             for (typename sparse_matrix<S>::InnerIterator it(m, j); it; ++it) x(it.row(), j) += static_cast<double>(it.value());
         return x;
     };
-    continuous<dense<double>> g{{dense_form(system.a.a)}, detail::cast_elements<double>(system.b), detail::cast_elements<double>(system.c),
+    System<dense<double>> g{{dense_form(system.a.a)}, detail::cast_elements<double>(system.b), detail::cast_elements<double>(system.c),
                                 detail::cast_elements<double>(system.d)};
     if (!system.a.has_e()) return g;
     return explicit_form(dense_form(system.a.e), g);
@@ -49,7 +50,7 @@ continuous<dense<double>> explicit_form(const continuous<sparse<S>>& system) {
 
 namespace detail {
 
-/// m + shift e, e empty for I.  Entries on the diagonal are made where there are none.
+/// scale a + shift e, e empty for I.  Entries on the diagonal are made where there are none.
 template <class T, class S>
 sparse_matrix<T> shifted(const sparse<S>& a, T scale, T shift) {
     sparse_matrix<T> other(a.order(), a.order());
@@ -67,16 +68,17 @@ column_block<T> to_columns(const matrix<S>& x) {
 
 }  // namespace detail
 
-/// G(i omega) = C (i omega E - A)^-1 B + D, p x m, at each omega: a sparse factorisation a point.
-template <real S>
-std::vector<matrix<std::complex<double>>> frequency_response(const continuous<sparse<S>>& system, std::span<const double> omega) {
+/// G at each omega, p x m, a sparse factorisation a point:  C (i omega E - A)^-1 B + D,  discrete  C (E - e^{-i omega} A)^-1 B + D.
+template <template <class> class System, real S>
+std::vector<matrix<std::complex<double>>> frequency_response(const System<sparse<S>>& system, std::span<const double> omega) {
     using complex = std::complex<double>;
     system.check();
     sparse_solver<complex> solver(symmetry::general);
     const auto b = detail::to_columns<complex>(system.b), c = detail::to_columns<complex>(system.c);
     std::vector<matrix<complex>> r;
     for (const double w : omega) {
-        solver.factor(detail::shifted<complex>(system.a, -1.0, {0, w}));
+        if constexpr (std::same_as<System<sparse<S>>, discrete<sparse<S>>>) solver.factor(detail::shifted<complex>(system.a, -std::polar(1.0, -w), 1.0));
+        else solver.factor(detail::shifted<complex>(system.a, -1.0, {0, w}));
         const column_block<complex> g = c * solver.solve(b);
         r.push_back(from_eigen(g));
         if (!system.d.empty())

@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <concepts>
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include <hrm/linalg/detail/schur.hpp>
 #include <hrm/linalg/solve.hpp>
+#include <hrm/reduction/detail/blaschke.hpp>
 #include <hrm/systems/sparse.hpp>
 
-// The alternating direction implicit iteration for Lyapunov equations of large sparse systems, in factors of few columns and
-// real arithmetic, its residual for nothing and its shifts from its own columns.
+// The alternating direction implicit iteration for Lyapunov and Stein equations of large sparse systems, in factors of few
+// columns and real arithmetic, its residual for nothing and its shifts from its own columns.
 // Benner, Kuerschner & Saak, "Efficient handling of complex shift parameters in the low-rank Cholesky factor ADI method",
-// Numerical Algorithms 62 (2013); the residual's factor and the shifts: the same, ETNA 43 (2014).
+// Numerical Algorithms 62 (2013); the residual's factor and the shifts: the same, ETNA 43 (2014). Discrete time: the same
+// iteration with the disk's Blaschke factors, of which Smith's (shift 0) is one.
 
 namespace hrm {
 
@@ -49,12 +52,26 @@ column_block<T> independent(const column_block<T>& x) {
     return q.leftCols(rank);
 }
 
-/// One equation, A X E^T + E X A^T + B B^T = 0, or with all matrices transposed:  X_k = Z_k Z_k^T grows by columns, and what
-/// is left of the right-hand side is W_k W_k^T, of the rank of B. A step with shift s, Re s < 0, V = (A + s E)^-1 W:
+/// What a step with shift s factors: A + s E, in discrete time E - conj(s) A.
+template <class Domain, class T, class S>
+sparse_matrix<T> pencil(const sparse<S>& a, T s) {
+    if constexpr (std::same_as<Domain, half_plane>) return shifted<T>(a, 1, s);
+    else if constexpr (std::same_as<T, S>) return shifted<T>(a, -s, 1);
+    else return shifted<T>(a, -std::conj(s), 1);
+}
+
+/// One equation, of the system or with all matrices transposed:  X_k = Z_k Z_k^T grows by columns, and what is left of the
+/// right-hand side is W_k W_k^T, of the rank of B.
+/// Continuous, A X E^T + E X A^T + B B^T = 0.  A step with shift s, Re s < 0, V = (A + s E)^-1 W:
 ///     real:  Z gains sqrt(-2 s) V,   W <- W - 2 s E V
 ///     pair:  with g = 2 sqrt(-Re s), d = Re s/Im s:  Z gains g (Re V + d Im V), g sqrt(d^2 + 1) Im V,
 ///            W <- W + g^2 E (Re V + d Im V)
-template <class T>
+/// Discrete, A X A^T - E X E^T + B B^T = 0.  A step with shift s = a + i b, r = |s|^2 < 1, V = (E - conj(s) A)^-1 W:
+///     real:  Z gains sqrt(1 - r) V,   W <- A V - s E V
+///     pair:  the second V is -s x + (i a - (1 - a^2)/b) y with x = Re V, y = Im V, so that with h = sqrt(1 + r), f = sqrt(1 - r)
+///            Z gains f (h x + a (1 - r)/(b h) y), f |1 - s^2|/(b h) y,
+///            W <- E (r x + a (1 - r)/b y) - A (a x + (1 - a^2)/b y)
+template <class T, class Domain>
 class adi_side {
 public:
     adi_side(const sparse<T>& a, column_block<T> b, gramian_side side) : a_(a), dual_(side == gramian_side::observability), w_(std::move(b)), start_(residual_norm()) {}
@@ -63,18 +80,32 @@ public:
     index_t width() const { return w_.cols(); }
     void step(double s, sparse_solver<T>& f) {
         const column_block<T> v = dual_ ? f.solve_transposed(w_) : f.solve(w_);
-        w_ -= 2 * s * times_e(v);
-        append(std::sqrt(-2 * s) * v);
+        if constexpr (std::same_as<Domain, half_plane>) {
+            w_ -= 2 * s * times_e(v);
+            append(std::sqrt(-2 * s) * v);
+        } else {
+            w_ = times_a(v) - s * times_e(v);
+            append(std::sqrt((1 - s) * (1 + s)) * v);
+        }
     }
     void step(std::complex<double> s, sparse_solver<std::complex<T>>& f) {
         const column_block<std::complex<T>> w = w_.template cast<std::complex<T>>(), v = dual_ ? f.solve_transposed(w) : f.solve(w);
-        const double g = 2 * std::sqrt(-s.real()), d = s.real() / s.imag();
-        const column_block<T> first = v.real() + d * v.imag();
-        w_ += g * g * times_e(first);
-        append(g * first);
-        append(g * std::sqrt(d * d + 1) * v.imag());
+        if constexpr (std::same_as<Domain, half_plane>) {
+            const double g = 2 * std::sqrt(-s.real()), d = s.real() / s.imag();
+            const column_block<T> first = v.real() + d * v.imag();
+            w_ += g * g * times_e(first);
+            append(g * first);
+            append(g * std::sqrt(d * d + 1) * v.imag());
+        } else {
+            const double a = s.real(), b = s.imag(), r = std::norm(s), h = std::sqrt(1 + r), f1 = std::sqrt(unit_disk::gap({a, b}));
+            const column_block<T> x = v.real(), y = v.imag();
+            w_ = times_e(r * x + (a * f1 * f1 / b) * y) - times_a(a * x + ((1 - a) * (1 + a) / b) * y);
+            append((f1 * h) * x + (f1 * f1 * f1 * a / (b * h)) * y);
+            append((f1 * std::abs(1.0 - s * s) / (b * h)) * y);
+        }
     }
-    /// Directions for the next shifts: the newest columns; before there are any, B under powers of A^-1 E, and A B.
+    /// Directions for the next shifts: the newest columns; before there are any, B under powers of A^-1 E, and A B. Discrete:
+    /// of (E - A)^-1 E, which finds what is slow.
     column_block<T> directions(sparse_solver<T>& inverse) const {
         if (z_.empty()) {
             column_block<T> k(w_.rows(), 5 * w_.cols()), x = w_;
@@ -84,7 +115,7 @@ public:
                 k.middleCols(i * width(), width()) = x;
                 x = times_e(x);
             }
-            k.rightCols(width()) = dual_ ? column_block<T>(a_.a.transpose() * w_) : column_block<T>(a_.a * w_);
+            k.rightCols(width()) = times_a(w_);
             return k;
         }
         const auto blocks = static_cast<index_t>(z_.size());
@@ -104,6 +135,7 @@ private:
         if (!a_.has_e()) return x;
         return dual_ ? column_block<T>(a_.e.transpose() * x) : column_block<T>(a_.e * x);
     }
+    column_block<T> times_a(const column_block<T>& x) const { return dual_ ? column_block<T>(a_.a.transpose() * x) : column_block<T>(a_.a * x); }
     double residual_norm() const { return column_block<T>(w_.transpose() * w_).norm(); }
     void append(column_block<T> v) { z_.push_back(std::move(v)); }
 
@@ -114,44 +146,49 @@ private:
     std::vector<column_block<T>> z_;
 };
 
-/// At most six shifts: eigenvalues of the pencil projected on some directions that lie left of the axis, mirrored if none
-/// does, pairs once; each as far as can be, by the product of distances in the half plane's own metric, from those before it
+/// At most six shifts: eigenvalues of the pencil projected on some directions that lie where stable poles do, mirrored if none
+/// does, pairs once; each as far as can be, by the product of distances in the domain's own metric, from those before it
 /// and the last sixty used, so that no part of the spectrum is visited twice in vain. On the heat equation and on resonances
 /// that takes a fifth to a third fewer steps than all eigenvalues of a few directions.
-template <class T>
+template <class Domain, class T>
 std::vector<std::complex<double>> projected_shifts(const sparse<T>& a, const column_block<T>& directions,
                                                    const std::vector<std::complex<double>>& used) {
+    constexpr bool disk = std::same_as<Domain, unit_disk>;
     const auto u = independent<T>(directions);
     column_block<T> p = u.transpose() * (a.a * u), e = column_block<T>::Identity(u.cols(), u.cols());
     if (a.has_e()) e = u.transpose() * (a.e * u);
     const auto values = eigenvalues("hrm::low_rank", solve(from_eigen(e), from_eigen(p)));
-    std::vector<std::complex<double>> left, mirrored;
+    std::vector<std::complex<double>> inside, mirrored;
     for (auto x : values) {
-        if (std::abs(x.imag()) <= 1e-8 * std::abs(x.real())) x = x.real();
-        if (x.imag() < 0 || !std::isfinite(std::abs(x)) || std::abs(x.real()) <= 1e-14 * std::abs(x)) continue;
-        if (x.real() < 0) left.push_back(x);
-        else mirrored.push_back(-std::conj(x));
+        // A pair is as good as real where a step would divide by its imaginary part and lose more than it gains.
+        if (std::abs(x.imag()) <= (disk ? 1e-4 * (1 - x.real() * x.real()) : 1e-8 * std::abs(x.real()))) x = x.real();
+        if (x.imag() < 0 || !std::isfinite(std::abs(x))) continue;
+        const double gap = Domain::gap({x.real(), x.imag()});
+        if (std::abs(gap) <= 1e-14 * (disk ? 1 : std::abs(x))) continue;
+        if (gap > 0) inside.push_back(x);
+        else mirrored.push_back(disk ? 1.0 / std::conj(x) : -std::conj(x));
     }
-    if (left.empty()) left = std::move(mirrored);
-    const auto away = [](std::complex<double> x, std::complex<double> y) { return std::abs((x - y) / (x + std::conj(y))); };
-    std::vector<double> distance(left.size(), 1.0);
-    for (std::size_t j = 0; j < left.size(); ++j)
-        for (std::size_t i = used.size() - std::min<std::size_t>(60, used.size()); i < used.size(); ++i) distance[j] *= away(left[j], used[i]);
-    for (std::size_t i = 0; i < left.size(); ++i) {
+    if (inside.empty()) inside = std::move(mirrored);
+    const auto away = [](std::complex<double> x, std::complex<double> y) { return std::abs((x - y) / Domain::denominator(x, y)); };
+    const auto slower = [](std::complex<double> x, std::complex<double> y) { return disk ? std::abs(x) > std::abs(y) : std::abs(x) < std::abs(y); };
+    std::vector<double> distance(inside.size(), 1.0);
+    for (std::size_t j = 0; j < inside.size(); ++j)
+        for (std::size_t i = used.size() - std::min<std::size_t>(60, used.size()); i < used.size(); ++i) distance[j] *= away(inside[j], used[i]);
+    for (std::size_t i = 0; i < inside.size(); ++i) {
         std::size_t best = i;
-        for (std::size_t j = i; j < left.size(); ++j)  // the very first: the slowest
-            if (i == 0 && used.empty() ? std::abs(left[j]) < std::abs(left[best]) : distance[j] > distance[best]) best = j;
-        std::swap(left[i], left[best]);
+        for (std::size_t j = i; j < inside.size(); ++j)  // the very first: the slowest
+            if (i == 0 && used.empty() ? slower(inside[j], inside[best]) : distance[j] > distance[best]) best = j;
+        std::swap(inside[i], inside[best]);
         std::swap(distance[i], distance[best]);
-        for (std::size_t j = i + 1; j < left.size(); ++j) distance[j] *= away(left[j], left[i]);
+        for (std::size_t j = i + 1; j < inside.size(); ++j) distance[j] *= away(inside[j], inside[i]);
     }
-    if (left.size() > 6) left.resize(6);
-    return left;
+    if (inside.size() > 6) inside.resize(6);
+    return inside;
 }
 
 /// Steps all sides by the same shifts, one factorisation each, until every residual is small. Returns the shifts.
-template <class T>
-std::vector<std::complex<double>> adi(const sparse<T>& a, std::vector<adi_side<T>>& sides, const adi_options& o) {
+template <class T, class Domain>
+std::vector<std::complex<double>> adi(const sparse<T>& a, std::vector<adi_side<T, Domain>>& sides, const adi_options& o) {
     if (!(o.tolerance > 0 && o.tolerance < 1))
         throw numerical_error("hrm::low_rank: tolerance is " + short_number(o.tolerance) + ", must be in (0, 1)");
     const auto kind = symmetry_of(a.a) == symmetry::symmetric && (!a.has_e() || symmetry_of(a.e) == symmetry::symmetric)
@@ -168,7 +205,7 @@ std::vector<std::complex<double>> adi(const sparse<T>& a, std::vector<adi_side<T
     };
     bool first = true;
     while (steps < o.steps && farthest()->residual() > o.tolerance) {
-        if (first) f.factor(shifted<T>(a, 1, 0));
+        if (first) f.factor(pencil<Domain, T>(a, std::same_as<Domain, half_plane> ? 0 : 1));
         column_block<T> directions = farthest()->directions(f);
         if (first && sides.size() > 1) {
             const auto other = sides[farthest() == sides.begin() ? 1 : 0].directions(f);
@@ -177,13 +214,13 @@ std::vector<std::complex<double>> adi(const sparse<T>& a, std::vector<adi_side<T
             directions = std::move(both);
         }
         first = false;
-        const auto shifts = projected_shifts(a, directions, used);
-        if (shifts.empty()) throw numerical_error("hrm::low_rank: no shift is left of the imaginary axis after " + std::to_string(steps) + " steps");
+        const auto shifts = projected_shifts<Domain>(a, directions, used);
+        if (shifts.empty()) throw numerical_error("hrm::low_rank: no shift lies where stable poles do after " + std::to_string(steps) + " steps");
         for (const auto s : shifts) {
             if (steps >= o.steps || !(farthest()->residual() > o.tolerance)) break;
             const bool real_shift = s.imag() == 0;
-            if (real_shift) f.factor(shifted<T>(a, 1, s.real()));
-            else g.factor(shifted<std::complex<T>>(a, 1, s));
+            if (real_shift) f.factor(pencil<Domain, T>(a, s.real()));
+            else g.factor(pencil<Domain, std::complex<T>>(a, s));
             for (auto& side : sides) {
                 if (!(side.residual() > o.tolerance)) continue;
                 if (real_shift) side.step(s.real(), f);
