@@ -6,7 +6,9 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/hankel.hpp>
+#include <hrm/systems/descriptor.hpp>
 #include <hrm/systems/response.hpp>
+#include <hrm/systems/sparse.hpp>
 
 #include "random_systems.hpp"
 
@@ -355,6 +357,65 @@ TEST_CASE("balancing-free: the same map in orthonormal coordinates") {
         CHECK(largest(wt) <= 1e-11);
         CHECK(other.bound == plain.bound);
         CHECK(other.certified);
+    }
+}
+
+TEST_CASE("full order is the same map: either time, any basis, weak states followed or not, unstable poles kept, D, E") {
+    random_stream r(16);
+    for (int trial = 0; trial < 6; ++trial) {
+        const index_t n = 4 + r.below(5), m = 1 + r.below(3), p = 1 + r.below(3), bad = trial % 3;
+        const auto head = random_dense(r, n, m, p, 0.8);
+        matrix<double> e(n + bad, n + bad);
+        r.fill_normal(e.flat(), 0.3);
+        for (index_t i = 0; i < n + bad; ++i) e(i, i) += 2;
+        const auto check = [&]<template <class> class System>(System<dense<double>> g, double shift) {
+            // [head - shift, coupling; 0, unstable], as E x' = A x + B u.
+            g = {{matrix<double>(n + bad, n + bad)}, matrix<double>(n + bad, m), matrix<double>(p, n + bad), matrix<double>(p, m)};
+            for (auto* x : {&g.a.a, &g.b, &g.c, &g.d}) r.fill_normal(x->flat(), 0.5);
+            for (index_t i = 0; i < n + bad; ++i)
+                for (index_t j = 0; j < std::max(n, i); ++j) g.a.a(i, j) = i < n ? head.a.a(i, j) - (i == j ? shift : 0) : 0;
+            for (index_t i = n; i < n + bad; ++i) g.a.a(i, i) = 1.3 - shift + 0.2 * static_cast<double>(i - n);
+            g.a.a = product(e, g.a.a);
+            g.b = product(e, g.b);
+            const System<sparse<double>> thin{{as_eigen(g.a.a).sparseView(), as_eigen(e).sparseView()}, g.b, g.c, g.d};
+            for (const auto basis : {projection::square_root, projection::balancing_free, projection::biorthogonal})
+                for (const auto weak : {weak_states::truncate, weak_states::residualize}) {
+                    const auto small = balance(explicit_form(e, g), {.basis = basis, .weak = weak});
+                    CHECK(small.unstable == bad);
+                    CHECK(small.order() - small.delayed == n + bad);
+                    CHECK(small.bound == 0);
+                    for (const double omega : {0.1, 1.0, 2.9}) {  // a sparse factorisation of i omega E - A knows nothing of any of this
+                        const auto x = frequency_response(small.system, omega), y = frequency_response(thin, std::vector{omega})[0];
+                        double size = 0, apart = 0;
+                        for (std::size_t i = 0; i < x.flat().size(); ++i) {
+                            size = std::max(size, std::abs(y.flat()[i]));
+                            apart = std::max(apart, std::abs(x.flat()[i] - y.flat()[i]));
+                        }
+                        CHECK(apart <= 1e-9 * size * small.split_condition);
+                    }
+                }
+        };
+        check(discrete<dense<double>>{}, 0);
+        check(continuous<dense<double>>{}, 1);
+    }
+}
+
+TEST_CASE("unstable poles beside residualised states: exact at frequency zero all the same") {
+    random_stream r(17);
+    for (int trial = 0; trial < 5; ++trial) {
+        auto g = random_pairs(r, 3, 4, 2, 2, 0.9);
+        g.a.real[0] = 1.4, g.a.re[1] = 0.9, g.a.im[1] = 0.8;
+        const auto small = balance(g, {.rank = 3, .weak = weak_states::residualize}), cut = balance(g, {.rank = 3});
+        CHECK(small.unstable == 3);
+        CHECK(small.order() - small.delayed == 6);
+        const auto x = frequency_response(g, 0.0), y = frequency_response(small.system, 0.0), c = frequency_response(cut.system, 0.0);
+        double apart = 0, other = 0;
+        for (std::size_t i = 0; i < x.flat().size(); ++i) {
+            apart = std::max(apart, std::abs(x.flat()[i] - y.flat()[i]));
+            other = std::max(other, std::abs(x.flat()[i] - c.flat()[i]));
+        }
+        CHECK(apart <= 1e-11 * small.sigma[0]);
+        CHECK(other > 1e-8 * small.sigma[0]);
     }
 }
 
