@@ -6,6 +6,7 @@
 
 #include <hrm/core/matrix.hpp>
 #include <hrm/cuda/detail/twin.hpp>
+#include <hrm/fourier/plan.hpp>
 
 namespace cuda_test {
 
@@ -21,6 +22,50 @@ struct host_block {
     void each(const F& f) const {
         for (int i = threads; i-- > 0;) f(i);
     }
+};
+
+/// What cuda/fourier.cuh says, by the CPU's transforms (length: a good size).
+template <hrm::real S>
+class host_transforms {
+public:
+    host_transforms(index_t length, index_t count) : count_(count), plan_(length) {}
+    void forward(S* x, S* spectrum) const {
+        hrm::buffer<S> in(size(plan_.samples_size())), out(size(plan_.spectrum_size()));
+        each(x, spectrum, [&](int w, S* signal, S* bins) {
+            if (w == 0) {
+                for (index_t t = 0; t < plan_.length(); ++t)
+                    for (int l = 0; l < W; ++l) in[size(t * W + l)] = signal + l * plan_.length() < x + count_ * plan_.length() ? signal[l * plan_.length() + t] : S{0};
+                plan_.forward(in.data(), out.data());
+            }
+            for (index_t k = 0; k < plan_.bins(); ++k) bins[2 * k] = out[size(2 * k * W + w)], bins[2 * k + 1] = out[size((2 * k + 1) * W + w)];
+        });
+    }
+    void inverse(S* spectrum, S* x) const {
+        hrm::buffer<S> in(size(plan_.spectrum_size())), out(size(plan_.samples_size()));
+        each(x, spectrum, [&](int w, S* signal, S* bins) {
+            if (w == 0) {
+                for (index_t k = 0; k < plan_.bins(); ++k)
+                    for (int l = 0; l < W; ++l) {
+                        const S* from = bins + 2 * (l * plan_.bins() + k);
+                        const bool there = from < spectrum + 2 * count_ * plan_.bins();
+                        in[size(2 * k * W + l)] = there ? from[0] : S{0}, in[size((2 * k + 1) * W + l)] = there ? from[1] : S{0};
+                    }
+                plan_.inverse(in.data(), out.data());
+            }
+            for (index_t t = 0; t < plan_.length(); ++t) signal[t] = static_cast<S>(plan_.length()) * out[size(t * W + w)];
+        });
+    }
+
+private:
+    static constexpr int W = hrm::fourier::plan<S>::lanes;
+    static std::size_t size(index_t n) { return static_cast<std::size_t>(n); }
+    template <class F>
+    void each(S* x, S* spectrum, F&& f) const {
+        for (index_t i = 0; i < count_; ++i)
+            f(static_cast<int>(i % W), x + i * plan_.length(), spectrum + 2 * i * plan_.bins());
+    }
+    index_t count_;
+    hrm::fourier::plan<S> plan_;
 };
 
 /// What cuda/detail/twin.hpp asks of a device, on the host: launches as the device runs them, but one index after the
@@ -57,6 +102,10 @@ struct host_device {
         for (index_t b = count; b-- > 0;) f.after(host_block{b, shared[static_cast<std::size_t>(b)].data(), F::threads});
     }
     bool capturing() const { return recording && *recording; }
+    template <hrm::real S>
+    host_transforms<S> transforms(index_t length, index_t count) const {
+        return host_transforms<S>(length, count);
+    }
 };
 
 }  // namespace cuda_test

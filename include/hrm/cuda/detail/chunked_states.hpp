@@ -190,6 +190,16 @@ struct write_adjoint {
     }
 };
 
+/// The poles on the device: [real q | re k | im k].
+template <real S, class Device>
+void put_modes(const Device& device, const modes<S>& a, S* to) {
+    const std::span<const S> parts[] = {a.real, a.re, a.im};
+    for (const auto part : parts) {
+        hrm::detail::put(device, part, to);
+        to += part.size();
+    }
+}
+
 /// The plan around these steps: work areas made once, launches in order.
 /// Device: as cuda/detail/twin.hpp says.
 template <real S, class Device>
@@ -214,7 +224,7 @@ public:
     /// T: how z and s are stored; borders are in S.
     template <storable T = S>
     void states(const modes<S>& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        put(a);
+        put_modes(device_, a, poles_.data());
         states(poles_.data(), z, s, initial, final);
     }
     /// The same with poles that are on the device already: [real q | re k | im k].
@@ -230,7 +240,7 @@ public:
     template <storable T = S>
     void states_backward(const modes<S>& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        put(a);
+        put_modes(device_, a, poles_.data());
         states_backward(poles_.data(), s, initial, ds, da, dinitial, dfinal);
     }
     template <storable T = S>
@@ -257,14 +267,6 @@ private:
     }
     rows_of<double> ends() { return matrix_view<double>(ends_.data(), rows_, order()); }
     rows_of<double> carried() { return matrix_view<double>(carried_.data(), rows_, order()); }
-    void put(const modes<S>& a) {
-        S* to = poles_.data();
-        const std::span<const S> parts[] = {a.real, a.re, a.im};
-        for (const auto part : parts) {
-            hrm::detail::put(device_, part, to);
-            to += part.size();
-        }
-    }
 
     Device device_;
     index_t reals_, pairs_, batch_, length_, rows_;

@@ -43,6 +43,22 @@ inline double growth_rate(double log2_modulus) {
 }
 inline long double grown(double rate, index_t t) { return std::exp2(static_cast<long double>(rate * static_cast<double>(t))); }
 
+/// The largest of the rates log2 r of `columns`. Throws numerical_error where r^length is more than S can take.
+template <real S, class F>
+double require_growth(index_t length, index_t columns, F&& rate_of) {
+    double most = 0;
+    for (index_t i = 0; i < columns; ++i) {
+        const double rate = rate_of(i);
+        most = rate > most || std::isnan(rate) ? rate : most;
+    }
+    const double growth = most * static_cast<double>(length - 1);
+    if (!(growth <= most_growth<S>))
+        throw numerical_error("hrm::scan::fft: over a chunk of " + std::to_string(length) + " steps A grows by 2^" +
+                              std::to_string(growth) + ", expected at most 2^" + std::to_string(most_growth<S>) +
+                              ": make the plan with this A, or use sequential");
+    return most;
+}
+
 /// Where |A| > 1 the states of a chunk cover many orders of magnitude, and the errors of a transform are of the size of
 /// the largest: early states would drown, or A^T overflow. Weighted by a rate r ~ |A|, nothing grows:
 ///     s_t = r^t ((A/r)^t * (z_t r^-t))
@@ -50,19 +66,10 @@ inline long double grown(double rate, index_t t) { return std::exp2(static_cast<
 template <real S>
 class growth_weights {
 public:
-    /// The rates log2 r of `columns`, for chunks of `length`. Throws numerical_error where r^length is more than S can take.
+    /// The rates log2 r of `columns`, for chunks of `length`; throws as require_growth.
     template <class F>
     void prepare(index_t length, index_t columns, F&& rate_of) {
-        double most = 0;
-        for (index_t i = 0; i < columns; ++i) {
-            const double rate = rate_of(i);
-            most = rate > most || std::isnan(rate) ? rate : most;
-        }
-        const double growth = most * static_cast<double>(length - 1);
-        if (!(growth <= most_growth<S>))
-            throw numerical_error("hrm::scan::fft: over a chunk of " + std::to_string(length) + " steps A grows by 2^" +
-                                  std::to_string(growth) + ", expected at most 2^" + std::to_string(most_growth<S>) +
-                                  ": make the plan with this A, or use sequential");
+        const double most = require_growth<S>(length, columns, rate_of);
         present_ = most > 0;
         if (!present_) return;
         if (up_.rows() != length || up_.cols() != columns) up_ = matrix<S>(length, columns), down_ = matrix<S>(length, columns);
