@@ -9,7 +9,6 @@
 #include <hrm/fourier/single.hpp>
 
 #include <cuda/device.hpp>
-#include <cuda/on_device.hpp>
 
 using namespace hrm;
 using cuda_test::on_device;
