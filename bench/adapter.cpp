@@ -20,25 +20,13 @@
 
 #include "support/child.hpp"
 #include "support/harness.hpp"
+#include "support/peak.hpp"
 
 namespace {
 
 using hrm::index_t;
 using dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using map = Eigen::Map<dense>;
-
-/// So many flop in registers: as fast as this processor goes.
-void peak(double flop) {
-    using V = hrm::simd::pack<float>;
-    constexpr int chains = 12, flop_a_round = 2 * chains * hrm::simd::lanes<float>;
-    V x[chains] = {}, a = V{} + 0.5f, b = V{} + 0.25f;
-    asm volatile("" : "+x"(a), "+x"(b));
-    for (auto& chain : x) asm volatile("" : "+x"(chain));  // or they would be known to be equal
-    for (long i = static_cast<long>(flop / flop_a_round); i > 0; --i)
-#pragma GCC unroll 12
-        for (int c = 0; c < chains; ++c) x[c] = x[c] * a + b;
-    hrm::bench::keep(x);
-}
 
 struct tensors {
     hrm::matrix<float> u, out, dout, du;
@@ -156,7 +144,7 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
 #endif
         return report.compare("decode, " + name, [&] { memory.decode(); }, peers);
     }
-    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { peak(flop); }, from(2048, 1 / 0.93)}}, at);
+    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { hrm::bench::peak(flop); }, from(2048, 1 / 0.93)}}, at);
     peers.push_back({"our LoRA", [&] { lora.both(); }, 1.01});
     peers.push_back({"Eigen", [&] { eigen.both(); }, from(8192, 0.50)});
 #if defined(HRM_BENCH_OPENBLAS)
@@ -169,7 +157,7 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
         python->tell(std::to_string(d) + " " + std::to_string(rank) + " " + std::to_string(length));
         peers.push_back({"PEFT", {}, from(8192, 0.32), [&](long repeats) { return python->number(std::to_string(repeats)); }});
     }
-    peers.push_back({"peak", [&] { peak(3 * flop); }, from(2048, 1 / 0.91)});
+    peers.push_back({"peak", [&] { hrm::bench::peak(3 * flop); }, from(2048, 1 / 0.91)});
     report.compare("both, " + name, [&] { memory.both(); }, peers, at);
     hrm::bench::keep(t.out);
 }

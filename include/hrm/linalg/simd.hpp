@@ -33,6 +33,13 @@ inline constexpr bool fused = true;
 inline constexpr bool fused = false;
 #endif
 
+/// How many registers there are.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int registers = 32;
+#else
+inline constexpr int registers = 16;
+#endif
+
 template <real S>
 inline constexpr int lanes = register_bytes / static_cast<int>(sizeof(S));
 

@@ -114,21 +114,17 @@ void by_panels(matrix_view<const T> x, C&& calls, F&& f, workspace& ws) {
     scratch_scope scope(ws);
     S* here = ws.template take<S>(span * apart).data();
     S* next = ws.template take<S>(span * apart).data();
-    const auto fetch = [&](index_t t, index_t j, S* to, index_t during) {
-        errand<S, T> e;
-        if (t >= x.rows) return e;
-        e.from = x.row(t) + j, e.to = to, e.stride = x.stride;
-        e.rows = std::min(span, x.rows - t), e.cols = std::min(depth, x.cols - j);
-        e.far = j + depth < x.cols ? depth : t + span < x.rows ? span * x.stride - j : 0;
-        e.spread(during);
-        return e;
+    const auto fetch = [&](index_t t, index_t j, S* to, index_t looks) {
+        if (t >= x.rows) return errand<S, T>();
+        return errand<S, T>(x.row(t) + j, to, std::min(span, x.rows - t), std::min(depth, x.cols - j), x.stride,
+                            j + depth < x.cols ? depth : span * x.stride - j, std::max<index_t>(1, looks));
     };
     fetch(0, 0, here, 1).finish();
     for (index_t t = 0; t < x.rows; t += span)
         for (index_t j = 0; j < x.cols; j += depth) {
             const index_t rows = std::min(span, x.rows - t), cols = std::min(depth, x.cols - j);
             const bool turns = j + depth >= x.cols;
-            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + depth, next, std::max<index_t>(1, calls(rows, cols)));
+            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + depth, next, calls(rows, cols));
             f(static_cast<const S*>(here), t, rows, j, cols, aside);
             aside.finish();
             std::swap(here, next);
@@ -146,9 +142,8 @@ index_t groups(index_t n) {
 template <real S, class E>
 void down_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> w, start how, S* z, index_t stride, E& aside) {
     for_groups<S>(w.cols, [&]<int P, int W>(index_t at) {
-        for_tiles(rows, [&]<int R>(index_t i) {
-            S* to = z + i * stride + at;
-            tile<R, P, W, apart, 1>(cols, panel + i * apart, w.data + at * w.rows + j * P * W, how, to, stride, to, aside);
+        for_tiles<P>(rows, [&]<int R>(index_t i) {
+            tile<R, P, W, apart, 1>(cols, panel + i * apart, w.data + at * w.rows + j * P * W, how, z + i * stride + at, stride, aside);
         });
     });
 }
@@ -156,9 +151,8 @@ void down_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S>
 template <real S, class E>
 void across_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> s, start how, packed<S> sum, E& aside) {
     for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
-        for_tiles(cols, [&]<int R>(index_t i) {
-            S* to = sum.data + at * sum.rows + (j + i) * P * W;
-            tile<R, P, W, 1, apart>(rows, panel + i, s.data + at * span, how, to, P * W, to + R * P * W, aside);
+        for_tiles<P>(cols, [&]<int R>(index_t i) {
+            tile<R, P, W, 1, apart>(rows, panel + i, s.data + at * span, how, sum.data + at * sum.rows + (j + i) * P * W, P * W, aside);
         });
     });
 }
@@ -194,29 +188,36 @@ void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, 
     }, ws);
 }
 
-/// Y += k S V.
+/// Y += k S V. V's columns pass the L1 in strips, each for many rows; what is read of Y next is asked for before.
 template <real S>
 void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
-    alignas(64) S rows[tall * apart];
-    alignas(64) S edge[tall * 2 * simd::lanes<S>];
-    errand<S, S> aside;
-    for_tiles(s.rows, [&]<int R>(index_t t) {
+    constexpr index_t block = 48, strip = 64;
+    alignas(64) S rows[block * apart];
+    alignas(64) S edge[2 * tall * 2 * simd::lanes<S>];
+    for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += depth) {
-            const index_t steps = std::min(depth, s.cols - k);
-            for (index_t i = 0; i < R; ++i)
+            const index_t count = std::min(block, s.rows - t), steps = std::min(depth, s.cols - k);
+            for (index_t i = 0; i < count; ++i)
                 for (index_t q = 0; q < steps; ++q) rows[i * apart + q] = scale * s(t + i, k + q);
-            for_groups<S>(v.cols, [&]<int P, int W>(index_t at) {
-                constexpr index_t wide = P * W;
-                const S* part = v.data + at * v.rows + k * wide;
-                S* to = y.row(t) + at;
-                const index_t live = std::min(wide, v.cols - at);
-                if (live == wide) return tile<R, P, W, apart, 1>(steps, rows, part, start::on_top, to, y.stride, to + 2 * wide, aside);
-                for (index_t i = 0; i < R; ++i) std::copy_n(to + i * y.stride, live, edge + i * wide);
-                tile<R, P, W, apart, 1>(steps, rows, part, start::on_top, edge, wide, edge, aside);
-                for (index_t i = 0; i < R; ++i) std::copy_n(edge + i * wide, live, to + i * y.stride);
-            });
+            for (index_t c = 0; c < v.cols; c += strip)
+                for_tiles<2>(count, [&]<int R>(index_t i) {
+                    const bool last = i + 2 * R > count;
+                    const S* soon = y.row(last ? t : t + i + R) + (last ? c + strip : c);
+                    for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
+                        constexpr index_t wide = P * W;
+                        const S* part = v.data + (c + at) * v.rows + k * wide;
+                        S* to = y.row(t + i) + c + at;
+                        for (int r = 0; r < R; ++r)
+                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(S))) __builtin_prefetch(soon + r * y.stride + at + q, 0, 2);
+                        auto nothing = [] {};
+                        const index_t live = std::min(wide, v.cols - c - at);
+                        if (live == wide) return tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, to, y.stride, nothing);
+                        for (index_t r = 0; r < R; ++r) std::copy_n(to + r * y.stride, live, edge + r * wide);
+                        tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, edge, wide, nothing);
+                        for (index_t r = 0; r < R; ++r) std::copy_n(edge + r * wide, live, to + r * y.stride);
+                    });
+                });
         }
-    });
 }
 
 /// Rows that are not worth packing a matrix for.
