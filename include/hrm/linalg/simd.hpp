@@ -70,6 +70,12 @@ inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
 }
 
+/// a in every lane.
+template <real S, int W = lanes<S>>
+[[gnu::always_inline]] inline void spread(pack<S, W>& to, S a) {
+    to = a - pack<S, W>{};
+}
+
 namespace detail {
 /// z = op(z, a, x) in the type that the compiler's own functions take.
 template <class Native, class V, class F>
@@ -81,10 +87,11 @@ template <class Native, class V, class F>
 }
 }  // namespace detail
 
-/// z += a x, rounded once where `fused`. A plain z + a x is left to the compiler, which at -O1 does not fuse it.
+/// z += a x, rounded once where `fused`. A plain z + a x is left to the compiler, which at -O1 does not fuse it, and for the
+/// Zens at -O2 does not where sums wait for each other: its bits would depend on the shape of the loop.
 template <real S, int W = lanes<S>>
 [[gnu::always_inline]] inline void multiply_add(pack<S, W>& z, const pack<S, W>& a, const pack<S, W>& x) {
-    constexpr bool single = std::same_as<S, float>;
+    [[maybe_unused]] constexpr bool single = std::same_as<S, float>;
     [[maybe_unused]] constexpr int bytes = W * static_cast<int>(sizeof(S));
     if constexpr (!fused) z += a * x;
     else if constexpr (W == 1) z = std::fma(a, x, z);
@@ -133,12 +140,52 @@ inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
         if (!(i & h)) exchange<h, S>(x[i], x[i + h], std::make_integer_sequence<int, lanes<S>>{});
     if constexpr (h > 1) turn_blocks<h / 2, S>(x);
 }
+/// Blocks of h lanes of a and b by turns, from the lower and from the upper half of every n lanes.
+template <int h, int n, class V, int... lane>
+inline void interleave(V& a, V& b, std::integer_sequence<int, lane...>) {
+    constexpr int w = sizeof...(lane);
+    constexpr auto from = [](int l, int half) { return l / n * n + half + l % n / h / 2 * h + l % h + (l / h % 2 ? w : 0); };
+    V lower, upper;
+    shuffle(lower, a, b, std::integer_sequence<int, from(lane, 0)...>{});
+    shuffle(upper, a, b, std::integer_sequence<int, from(lane, n / 2)...>{});
+    a = lower, b = upper;
+}
 }  // namespace detail
 
 /// The transpose of a square of registers: x[i][j] and x[j][i] change places. log2(lanes) rounds, no memory.
 template <real S>
 inline void turn(pack<S> (&x)[lanes<S>]) {
     detail::turn_blocks<lanes<S> / 2, S>(x);
+}
+
+/// W lanes, 16 bytes from each of several places `apart`.
+template <real S, int W = lanes<S>>
+inline void gather(pack<S, W>& to, const S* from, index_t apart) {
+    constexpr int part = 16 / static_cast<int>(sizeof(S));
+    if constexpr (W <= part) load<S, W>(to, from);
+    else {
+        pack<S, W / 2> low, high;
+        gather<S, W / 2>(low, from, apart);
+        gather<S, W / 2>(high, from + W / 2 / part * apart, apart);
+        [&]<int... lane>(std::integer_sequence<int, lane...>) {
+#if defined(__CUDACC__)
+            ((to[lane] = lane < W / 2 ? low[lane % (W / 2)] : high[lane % (W / 2)]), ...);
+#else
+            to = __builtin_shufflevector(low, high, lane...);
+#endif
+        }(std::make_integer_sequence<int, W>{});
+    }
+}
+/// The transposes of the squares that 16 bytes of each of so few registers are.
+template <real S, int W = lanes<S>, int N>
+inline void turn_parts(pack<S, W> (&x)[N]) {
+    constexpr std::make_integer_sequence<int, W> all;
+    if constexpr (N == 2) detail::interleave<1, 2>(x[0], x[1], all);
+    else if constexpr (N == 4) {
+        detail::interleave<1, 4>(x[0], x[1], all), detail::interleave<1, 4>(x[2], x[3], all);
+        detail::interleave<2, 4>(x[0], x[2], all), detail::interleave<2, 4>(x[1], x[3], all);
+        std::swap(x[1], x[2]);
+    }
 }
 
 /// The lanes the other way round.

@@ -34,20 +34,20 @@ void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const S* from, index_t stri
     simd::turn<S>(x);
 }
 template <real S>
-void copy_turned(const S* from, index_t stride, S* to, index_t apart) {
+void copy_turned(const S* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>];
     load_turned(x, from, stride);
 #pragma GCC unroll 16
-    for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * apart, x[i]);
+    for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * next, x[i]);
 }
 template <real S>
-void add_turned(const S* from, index_t stride, S* to, index_t apart) {
+void add_turned(const S* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>], old;
     load_turned(x, from, stride);
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) {
-        simd::load<S>(old, to + i * apart);
-        simd::store<S>(to + i * apart, old + x[i]);
+        simd::load<S>(old, to + i * next);
+        simd::store<S>(to + i * next, old + x[i]);
     }
 }
 /// The first rows of `to` become m.
@@ -67,7 +67,9 @@ void fill(packed<S> to, strided_view<const T> m) {
         for (; k < m.rows; ++k) {
             S* row = group + k * wide;
             const T* from = m.data + k * m.row_stride + at * m.col_stride;
-            if (m.col_stride == 1)
+            if (m.col_stride == 1 && live == wide)  // a length known here
+                for (index_t j = 0; j < wide; ++j) row[j] = static_cast<S>(from[j]);
+            else if (m.col_stride == 1)
                 for (index_t j = 0; j < live; ++j) row[j] = static_cast<S>(from[j]);
             else
                 for (index_t j = 0; j < live; ++j) row[j] = static_cast<S>(from[j * m.col_stride]);
@@ -223,45 +225,93 @@ void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
 /// Rows that are not worth packing a matrix for.
 inline constexpr index_t few = 4;
 
-/// Y = or += X M^T for a few rows;  m: n x K, its rows contiguous. M is read once, turned square by square in registers.
+/// sum[q][r] = the products of W rows of m with row r of x, Q times: of parts of those rows that lie `apart`, or, at 0, of
+/// the next W rows. 16 bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait
+/// for each other.
+template <int R, int Q, int W, index_t apart_, real S>
+[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, const S* m, index_t stride, index_t steps, simd::pack<S, W> (&sum)[Q][R]) {
+    constexpr int part = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S)), line = 64 / static_cast<int>(sizeof(S));
+    const index_t next = apart_ ? apart_ : W * stride;
+    index_t k = 0;
+    for (; k + part <= steps; k += part) {
+        const S* here = m + k;
+        asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; ++q) {
+            const S* const at = here + q * next;
+            simd::pack<S, W> w[part];
+#pragma GCC unroll 4
+            for (int j = 0; j < part; ++j) simd::gather<S, W>(w[j], at + j * stride, part * stride);
+            simd::turn_parts<S, W>(w);
+#pragma GCC unroll 4
+            for (int j = 0; j < part; ++j)
+#pragma GCC unroll 4
+                for (int r = 0; r < R; ++r) {
+                    simd::pack<S, W> all;
+                    simd::spread<S, W>(all, x[r * x_stride + q * apart_ + k + j]);
+                    simd::multiply_add<S, W>(sum[q][r], all, w[j]);
+                }
+            // What comes after the Q parts: a row is too short for the processor to foresee.
+#pragma GCC unroll 4
+            for (int j = 0; j < W; j += 4) __builtin_prefetch(at + Q * next + (j + k % line / part) * stride);
+        }
+    }
+    for (index_t left = steps % part; left > 0; --left, ++k)
+        for (int q = 0; q < Q; ++q) {
+            simd::pack<S, W> w{};
+            const S* const at = m + q * next + k;
+            if constexpr (W == 1) w = *at;
+            else
+                for (int j = 0; j < W; ++j) w[j] = at[j * stride];
+            for (int r = 0; r < R; ++r) {
+                simd::pack<S, W> all;
+                simd::spread<S, W>(all, x[r * x_stride + q * apart_ + k]);
+                simd::multiply_add<S, W>(sum[q][r], all, w);
+            }
+        }
+}
+
+/// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
+/// m: n x K, its rows contiguous. Read once.
+template <int R, int W, real S>
+index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y, index_t i) {
+    constexpr int many = 4 / R;
+    const auto run = [&]<int Q, index_t apart_>(index_t row, index_t k, index_t steps) {
+        simd::pack<S, W> sum[Q][R] = {};
+        dots<R, Q, W, apart_>(x.data + k, x.stride, m.row(row) + k, m.stride, steps, sum);
+        for (int q = 0; q < Q; ++q)
+            for (int r = 0; r < R; ++r) {
+                S* const to = y.row(r) + row + (apart_ ? 0 : q * W);
+                if (how == start::on_top || k > 0 || (apart_ && q > 0)) {
+                    simd::pack<S, W> old;
+                    simd::load<S, W>(old, to);
+                    sum[q][r] += old;
+                }
+                simd::store<S, W>(to, sum[q][r]);
+            }
+    };
+    if (m.cols <= depth)  // short rows: several groups of them side by side
+        for (; i + many * W <= m.rows; i += many * W) run.template operator()<many, 0>(i, 0, m.cols);
+    for (; i + W <= m.rows; i += W) {
+        index_t k = 0;  // long ones: several stretches of the sum
+        for (; k + many * depth <= m.cols; k += many * depth) run.template operator()<many, depth>(i, k, depth);
+        for (; k < m.cols; k += depth) run.template operator()<1, 0>(i, k, std::min(depth, m.cols - k));
+    }
+    return i;
+}
 template <int R, real S>
 void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
-    constexpr int L = simd::lanes<S>;
-    for (index_t i = 0; i < m.rows; i += L) {
-        const index_t live = std::min<index_t>(L, m.rows - i);
-        const S* row[L];  // past the end the last row again, whose sums are dropped
-        for (index_t q = 0; q < L; ++q) row[q] = m.row(i + std::min(q, live - 1));
-        S out[R][L];
-        for (int r = 0; r < R; ++r)
-            for (index_t q = 0; q < live; ++q) out[r][q] = how == start::on_top ? y(r, i + q) : S{0};
-        for (index_t k0 = 0; k0 < m.cols; k0 += depth) {
-            const index_t end = std::min(m.cols, k0 + depth);
-            simd::pack<S> sum[R] = {}, w[L];
-            index_t k = k0;
-            for (; k + L <= end; k += L) {
-#pragma GCC unroll 16
-                for (int q = 0; q < L; ++q) simd::load<S>(w[q], row[q] + k);
-                simd::turn<S>(w);
-#pragma GCC unroll 16
-                for (int q = 0; q < L; ++q)
-#pragma GCC unroll 4
-                    for (int r = 0; r < R; ++r) sum[r] += x(r, k + q) * w[q];
-            }
-            for (; k < end; ++k) {
-                for (int q = 0; q < L; ++q) w[0][q] = row[q][k];
-                for (int r = 0; r < R; ++r) sum[r] += x(r, k) * w[0];
-            }
-            for (int r = 0; r < R; ++r)
-                for (index_t q = 0; q < live; ++q) out[r][q] = k0 || how == start::on_top ? sum[r][q] + out[r][q] : sum[r][q];
-        }
-        for (int r = 0; r < R; ++r) std::copy_n(out[r], live, y.row(r) + i);
-    }
+    constexpr int W = std::min(simd::lanes<S>, 32 / static_cast<int>(sizeof(S)));  // more rows compete for sets of the L1
+    index_t i = by_rows<R, W>(x, m, how, y, 0);
+    if constexpr (W > 16 / sizeof(S)) i = by_rows<R, W / 2>(x, m, how, y, i);
+    by_rows<R, 1>(x, m, how, y, i);
 }
 template <real S>
 void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
     index_t t = 0;
-    for (; t + few <= x.rows; t += few) by_rows<few>(x.slice_rows(t, few), m, how, y.slice_rows(t, few));
-    for (; t < x.rows; ++t) by_rows<1>(x.slice_rows(t, 1), m, how, y.slice_rows(t, 1));
+    for (; t + 4 <= x.rows; t += 4) by_rows<4>(x.slice_rows(t, 4), m, how, y.slice_rows(t, 4));
+    for (; t + 2 <= x.rows; t += 2) by_rows<2>(x.slice_rows(t, 2), m, how, y.slice_rows(t, 2));
+    if (t < x.rows) by_rows<1>(x.slice_rows(t, 1), m, how, y.slice_rows(t, 1));
 }
 
 }  // namespace hrm::detail::skinny

@@ -90,9 +90,12 @@ template <int R, int P, int W, index_t row, index_t step, real S, class F>
 #pragma GCC unroll 2
             for (int v = 0; v < P; ++v) simd::load<S, W>(in[v], b + v * W);
 #pragma GCC unroll 24
-            for (int r = 0; r < R; ++r)
+            for (int r = 0; r < R; ++r) {
+                V x;
+                simd::spread<S, W>(x, a[r * row]);
 #pragma GCC unroll 2
-                for (int v = 0; v < P; ++v) sum[r][v] += a[r * row] * in[v];
+                for (int v = 0; v < P; ++v) simd::multiply_add<S, W>(sum[r][v], x, in[v]);
+            }
         }
     }
 #pragma GCC unroll 24
