@@ -16,7 +16,7 @@ namespace hrm::bench {
 /// A peer in a process of its own that is asked and answers line by line.
 class child {
 public:
-    child(const std::string& program, const std::string& script) {
+    child(const std::string& program, const std::string& script, const char* argument = nullptr) {
         int to[2], from[2];
         if (pipe(to) != 0 || pipe(from) != 0) throw error("bench: no pipe");
         id_ = fork();
@@ -24,7 +24,7 @@ public:
         if (id_ == 0) {
             dup2(to[0], 0), dup2(from[1], 1);
             for (const int f : {to[0], to[1], from[0], from[1]}) close(f);
-            execlp(program.c_str(), program.c_str(), script.c_str(), static_cast<char*>(nullptr));
+            execlp(program.c_str(), program.c_str(), script.c_str(), argument, static_cast<char*>(nullptr));
             _exit(127);
         }
         close(to[0]), close(from[1]);
@@ -54,14 +54,14 @@ private:
 };
 
 /// A peer script run, on one thread, by the Python that HRM_TORCH_PYTHON names; null, and said so, where it names none.
-inline std::unique_ptr<child> torch_peer(const std::string& script, const char* packages) {
+inline std::unique_ptr<child> torch_peer(const std::string& script, const char* packages, const char* argument = nullptr) {
     const char* program = std::getenv("HRM_TORCH_PYTHON");
     if (!program) {
         std::printf("HRM_TORCH_PYTHON names no Python with %s: their rows are missing\n", packages);
         return nullptr;
     }
     setenv("OMP_NUM_THREADS", "1", 1);
-    return std::make_unique<child>(program, script);
+    return std::make_unique<child>(program, script, argument);
 }
 
 }  // namespace hrm::bench

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/empirical.hpp>
 #include <hrm/reduction/sketch.hpp>
 
 #include <cuda/adapter_support.hpp>
@@ -108,6 +109,26 @@ TEST_CASE("where nothing is rounded, the bits are the host's") {
     CHECK(equal);
     CHECK(other.estimate(3).total == host.estimate(3).total);
     CHECK(host.count() == 95);
+}
+
+TEST_CASE("with as many columns as states the sketch is the empirical Gramian itself") {
+    random_stream r(65);
+    const index_t n = 12, length = 500;
+    moment_sketch host(n, {.columns = n + 1, .probes = 1});
+    state_covariance want(n);
+    sums<float> device({}, host.map());
+    for (int sequence = 0; sequence < 3; ++sequence) {
+        const auto s = activations<float>(r, length, n);
+        device.add(s.view());
+        want.add(s.view());
+    }
+    merge_into(host, device);
+    const auto w = host.sketch(), v = want.gramian();
+    bool good = true;  // sums of `length` products in float
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j)
+            good = good && std::abs(w(i, j) - v(i, j)) <= static_cast<double>(length) * 0x1p-24 * std::sqrt(v(i, i) * v(j, j));
+    CHECK(good);
 }
 
 TEST_CASE("any order of adding, by one device or three and the host, gives the same bits") {
