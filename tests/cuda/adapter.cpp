@@ -1,6 +1,6 @@
 #include <hrm/cuda/detail/adapter_passes.hpp>
 
-#include <cuda/adapter_support.hpp>
+#include <cuda/host_products.hpp>
 
 using namespace hrm;
 using namespace cuda_test;
@@ -53,20 +53,7 @@ void check(random_stream& r, double tolerance, index_t longest) {
     CHECK(distance(converted<double>(out), want.out) <= tolerance);
     CHECK(distance(converted<double>(du), want.du) <= tolerance);
     CHECK(distance(converted<double>(final), want.final) <= tolerance);
-    for (const auto& e : own->parameters().entries()) {
-        const auto other = reference->parameters().entries()[static_cast<std::size_t>(reference->parameters().find(e.name))];
-        std::vector<double> got, expected;
-        double size = 0;
-        for (index_t i = 0; i < e.size(); ++i) {
-            got.push_back(static_cast<double>(gradient[static_cast<std::size_t>(e.offset + i)]) - 0.25);
-            expected.push_back(want.gradient[static_cast<std::size_t>(other.offset + i)] - 0.25);
-            size += std::abs(expected.back());
-        }
-        INFO(e.name);
-        // Gates' and poles' gradients are sums that may cancel; rows * n terms of size sqrt(rows) bound what they lose.
-        const double terms = std::sqrt(static_cast<double>(rows * n * outputs)) * 10;
-        CHECK(distance(std::span<const double>(got), expected) * std::max(size, 1e-30) <= tolerance * (size + terms));
-    }
+    check_gradient<S>(*own, gradient, *reference, want.gradient, tolerance, rows * n * outputs, 0.25);
     if (dynamic > 0) {  // without a given state dinitial is that of a state of zero, or adds up to the learned one's slope
         const auto l = detail::layout_of(*own);
         if (l.s0 >= 0 && !given)

@@ -18,8 +18,8 @@ bool same_bits(const matrix<S>& x, const matrix<S>& y) {
 }
 
 /// Forward and backward on the device, twice, against the CPU in the scalar of the parameters.
-template <storable T>
-void check(const adapter<accumulate_t<T>>& a, index_t batch, index_t time, random_stream& r, double tolerance) {
+template <template <class> class Plan, storable T>
+void check_plan(const adapter<accumulate_t<T>>& a, index_t batch, index_t time, random_stream& r, double tolerance) {
     using S = accumulate_t<T>;
     const index_t rows = batch * time, dynamic = a.state_size();
     const auto u = converted<T>(random_matrix<S>(rows, a.inputs(), r)), dout = converted<T>(random_matrix<S>(rows, a.outputs(), r));
@@ -31,7 +31,7 @@ void check(const adapter<accumulate_t<T>>& a, index_t batch, index_t time, rando
 
     const own_stream stream;
     adapter_weights<T> w(stream.where, a);
-    adapter_plan<T> plan(stream.where, w, {.batch = batch, .time = time});
+    Plan<T> plan(stream.where, w, {.batch = batch, .time = time});
     matrix<S> flat(1, size);
     std::copy_n(a.parameters().flat().data(), size, flat.data());
     const on_device<S> parameters(flat), start(initial);
@@ -63,6 +63,18 @@ void check(const adapter<accumulate_t<T>>& a, index_t batch, index_t time, rando
     CHECK(distance(std::span<const double>(got), expected) <= tolerance);
 }
 
+template <class T>
+using by_blas = adapter_plan<T>;
+template <class T>
+using by_tiles = fused_adapter_plan<T>;
+
+template <storable T>
+void check(const adapter<accumulate_t<T>>& a, index_t batch, index_t time, random_stream& r, double tolerance) {
+    check_plan<by_blas, T>(a, batch, time, r, tolerance);
+    if constexpr (!std::is_same_v<T, double>)
+        if (a.inputs() % 8 == 0 && a.outputs() % 8 == 0) check_plan<by_tiles, T>(a, batch, time, r, tolerance);
+}
+
 }  // namespace
 
 TEST_CASE("adapters on the device are those of the CPU, captured in a graph, with the same bits from run to run") {
@@ -71,13 +83,15 @@ TEST_CASE("adapters on the device are those of the CPU, captured in a graph, wit
     for (int round = 0; round < 40; ++round) {
         const index_t batch = 1 + r.below(3), time = 1 + r.below(round % 4 ? 100 : 3000), inputs = 1 + r.below(300), outputs = 1 + r.below(300);
         check<double>(*random_adapter<double>(inputs, outputs, r), batch, time, r, 1e-11);
-        check<float>(*random_adapter<float>(inputs, outputs, r), batch, time, r, 1e-4);  // both sides round: 3000 sums of 300 terms
+        check<float>(*random_adapter<float>(round % 2 ? inputs : 8 * inputs, round % 2 ? outputs : 8 * outputs, r), batch, time, r, 1e-4);  // both sides round: 3000 sums of 300 terms
         check<bf16>(*random_adapter<float>(8 * inputs, 8 * outputs, r), batch, time, r, 2e-2);
     }
-    hrm_options o = hrm_options::published(32);
-    hrm_adapter<float> large(4096, 4096, o, r);
-    test::shake(large, r);
-    check<bf16>(large, 1, 2048, r, 2e-2);
+    for (const index_t n : {16, 32, 64}) {
+        hrm_adapter<float> large(4096, 4096, hrm_options::published(n), r);
+        test::shake(large, r);
+        check<bf16>(large, 1, 2048, r, 2e-2);
+        check<bf16>(large, 3, 8192, r, 2e-2);  // tiles of 128 tokens
+    }
 }
 
 TEST_CASE("decoding by a captured step gives the CPU's outputs, with the same bits from run to run") {

@@ -1,7 +1,7 @@
 #include <hrm/cuda/detail/adapter_passes.hpp>
 #include <hrm/cuda/detail/decode_step.hpp>
 
-#include <cuda/adapter_support.hpp>
+#include <cuda/host_products.hpp>
 
 using namespace hrm;
 using namespace cuda_test;

@@ -5,7 +5,6 @@
 #include <hrm/adapter/factory.hpp>
 
 #include <adapter/check.hpp>
-#include <cuda/host_device.hpp>
 
 // What the tests of adapters on a device share: random adapters, and what the CPU makes of a batch.
 
@@ -70,28 +69,24 @@ passes_result<S> on_cpu(const adapter<S>& a, index_t batch, const matrix<S>& u, 
     return r;
 }
 
-/// The host as a device that multiplies.
-struct host_products : host_device {
-    template <class T>
-    buffer<T> memory(index_t size) const {
-        const auto count = static_cast<std::size_t>(size);
-        if constexpr (storable<T>) return buffer<T>(count, T(std::numeric_limits<float>::quiet_NaN()));
-        else return buffer<T>(count, T{1});
+/// Every tensor's gradient of `own` is that of `reference`, both begun at `offset`. Gates' and poles' gradients are sums that
+/// may cancel: `terms` terms of about 1 in random order bound what they lose.
+template <real S>
+void check_gradient(const adapter<S>& own, std::span<const S> gradient, const adapter<double>& reference, std::span<const double> want, double tolerance,
+                    index_t terms, double offset = 0) {
+    for (const auto& e : own.parameters().entries()) {
+        const auto& other = reference.parameters().entries()[static_cast<std::size_t>(reference.parameters().find(e.name))];
+        std::vector<double> got, expected;
+        double size = 0;
+        for (index_t i = 0; i < e.size(); ++i) {
+            got.push_back(static_cast<double>(gradient[static_cast<std::size_t>(e.offset + i)]) - offset);
+            expected.push_back(want[static_cast<std::size_t>(other.offset + i)] - offset);
+            size += std::abs(expected.back());
+        }
+        INFO(e.name);
+        CHECK(test::distance(std::span<const double>(got), expected) * std::max(size, 1e-30) <= tolerance * (size + 10 * std::sqrt(static_cast<double>(terms))));
     }
-    template <storable T, storable To>
-    void multiply(strided_view<const T> a, strided_view<const T> b, accumulate_t<T> beta, matrix_view<To> c) const {
-        using S = accumulate_t<T>;
-        require_shape("host_products", "C", c.rows, c.cols, a.rows, b.cols);
-        require_size("host_products", "rows of B", b.rows, a.cols);
-        for (index_t i = 0; i < c.rows; ++i)
-            for (index_t j = 0; j < c.cols; ++j) {
-                S sum = 0;
-                for (index_t k = 0; k < a.cols; ++k) sum += static_cast<S>(a(i, k)) * static_cast<S>(b(k, j));
-                if (beta != 0) sum += beta * static_cast<S>(c(i, j));  // beta = 0 does not read C, as in cuBLAS
-                c(i, j) = To(sum);
-            }
-    }
-};
+}
 
 template <class To, class From>
 matrix<To> converted(const matrix<From>& m) {

@@ -5,7 +5,7 @@
 #include <hrm/reduction/empirical.hpp>
 #include <hrm/reduction/sketch.hpp>
 
-#include <cuda/adapter_support.hpp>
+#include <cuda/host_products.hpp>
 
 using namespace hrm;
 using namespace cuda_test;

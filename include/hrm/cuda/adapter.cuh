@@ -6,6 +6,8 @@
 #include <hrm/cuda/detail/blas.hpp>
 #include <hrm/cuda/detail/decode_step.hpp>
 #include <hrm/cuda/detail/device.cuh>
+#include <hrm/cuda/detail/fused_passes.hpp>
+#include <hrm/cuda/detail/tile_device.cuh>
 
 // Adapters on the device, with the parameters of those on the host: T is what u, out and both products are in, float, double
 // or bf16 (whose sums, states, parameters and gradients are float).
@@ -31,6 +33,10 @@ struct adapter_device : cuda_device {
     template <storable T, storable To>
     void multiply(strided_view<const T> a, strided_view<const T> b, accumulate_t<T> beta, matrix_view<To> c) const {
         blas->multiply(a, b, beta, c);
+    }
+    template <class F>
+    void launch_tiles(const F& f) const {
+        detail::launch_tiles(where, f);
     }
 };
 
@@ -72,6 +78,29 @@ public:
         base::backward(w, u, dout, states, du, gradient, initial, dinitial, dfinal);
     }
     using base::shape;
+};
+
+/// Passes as adapter_plan's by kernels of our own, for T = float (fused multiply-adds) and bf16 (tensor cores, sm_80 on): the
+/// scan of a tile runs while its Z is in shared memory, u is read once, out is read and written once. At most 64 states;
+/// widths are whole 16 bytes, and rows of u and out begin on them. Captured, deterministic and silent as adapter_plan.
+template <storable T>
+    requires(!std::same_as<T, double>)
+class fused_adapter_plan : private detail::fused_passes<detail::device_tiles<T>, detail::adapter_device> {
+    using base = detail::fused_passes<detail::device_tiles<T>, detail::adapter_device>;
+
+public:
+    fused_adapter_plan(cuda where, const adapter_weights<T>& w, scan::shape most) : base(detail::adapter_device(where), w.layout(), most) {}
+    /// As adapter_plan::forward.
+    void forward(const adapter_weights<T>& w, matrix_view<const T> u, matrix_view<T> out, matrix_view<float> states = {},
+                 matrix_view<const float> initial = {}, matrix_view<float> final = {}) {
+        base::forward(w, u, out, states, initial, final);
+    }
+    /// As adapter_plan::backward: dout and u are read once, du is read and written once.
+    void backward(const adapter_weights<T>& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<const float> states,
+                  matrix_view<T> du, std::span<float> gradient, matrix_view<const float> initial = {}, matrix_view<float> dinitial = {},
+                  matrix_view<const float> dfinal = {}) {
+        base::backward(w, u, dout, states, du, gradient, initial, dinitial, dfinal);
+    }
 };
 
 /// A token of every sequence of a batch, for decoding: x = A x + B u,  out += C x, by one launch that reads B and C once (one

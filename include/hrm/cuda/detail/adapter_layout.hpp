@@ -24,7 +24,8 @@ struct adapter_layout {
     HRM_BOTH index_t poles() const { return reals + pairs; }
     HRM_BOTH index_t dynamic() const { return reals + 2 * pairs; }
     HRM_BOTH index_t states() const { return fixed + dynamic(); }
-    HRM_BOTH index_t padded() const { return (states() + 15) / 16 * 16; }  ///< whole tiles of a tensor core
+    /// Whole tiles of a tensor core: 16, 32, 64, 80, 96 ...
+    HRM_BOTH index_t padded() const { return states() > 32 && states() <= 64 ? 64 : (states() + 15) / 16 * 16; }
 
     /// Pole i, pairs after reals, from the parameters.
     template <real S>

@@ -4,7 +4,8 @@
 #include <string>
 #include <utility>
 
-#include <hrm/cuda/detail/adapter_steps.hpp>
+#include <hrm/cuda/detail/adapter_gradients.hpp>
+#include <hrm/cuda/detail/tile_scan.hpp>
 #include <hrm/scan/engine.hpp>
 
 // An adapter's passes as products and scans, over a Device that owns memory and launches (chunked_states.hpp) and multiplies:
@@ -19,7 +20,7 @@ public:
     using S = accumulate_t<T>;
     folded_weights(Device device, const adapter_layout& l)
         : device_(device), layout_(l), poles_(device.template memory<S>(l.dynamic())), scale_(device.template memory<double>(l.states())),
-          b_(device.template memory<T>(l.padded() * l.inputs)), c_(device.template memory<T>(l.outputs * l.padded())) {}
+          powers_(device.template memory<S>(2 * longest_tile * l.poles())), b_(device.template memory<T>(l.padded() * l.inputs)), c_(device.template memory<T>(l.outputs * l.padded())) {}
 
     void set(const S* parameters) {
         parameters_ = parameters;
@@ -27,6 +28,8 @@ public:
         device_.launch(poles.count(), poles);
         const fold_gains<T, S> fold{layout_, parameters, scale_.data(), b_.data(), c_.data()};
         device_.launch(fold.count(), fold);
+        const pole_powers<S> powers{tile_cut::of(layout_, 1, 1, longest_tile, false), poles_.data(), powers_.data()};
+        device_.launch(powers.count(), powers);
     }
     /// The states of every sequence of a batch before its first token.  state: batch x dynamic.
     void begin(matrix_view<S> state) const {
@@ -38,8 +41,13 @@ public:
     const S* parameters() const { return parameters_; }
     const S* poles() const { return poles_.data(); }
     const double* scale() const { return scale_.data(); }
+    /// A^{j + 1} for j < longest_tile: see pole_powers.
+    const S* powers() const { return powers_.data(); }
     matrix_view<const T> b() const { return {b_.data(), layout_.states(), layout_.inputs}; }
     matrix_view<const T> c() const { return {c_.data(), layout_.outputs, layout_.states(), layout_.padded()}; }
+    /// With the zeros that make their tiles whole.
+    matrix_view<const T> whole_b() const { return {b_.data(), layout_.padded(), layout_.inputs}; }
+    matrix_view<const T> whole_c() const { return {c_.data(), layout_.outputs, layout_.padded()}; }
 
 private:
     Device device_;
@@ -47,6 +55,7 @@ private:
     const S* parameters_ = nullptr;
     decltype(std::declval<Device&>().template memory<S>(0)) poles_;
     decltype(std::declval<Device&>().template memory<double>(0)) scale_;
+    decltype(std::declval<Device&>().template memory<S>(0)) powers_;
     decltype(std::declval<Device&>().template memory<T>(0)) b_, c_;
 };
 
@@ -60,10 +69,8 @@ public:
     adapter_passes(Device device, const adapter_layout& l, scan::shape most)
         : device_(std::move(device)), inputs_(l.inputs), outputs_(l.outputs), n_(l.states()), dynamic_(l.dynamic()), most_(most),
           scan_(device_, l.reals, l.pairs, most.batch, most.time, 0), work_(device_.template memory<S>(rows() * n_)),
-          narrow_(device_.template memory<T>(rows() * n_)), m_(device_.template memory<S>(outputs_ * n_)),
-          nn_(device_.template memory<S>(n_ * inputs_)), begun_(device_.template memory<S>(2 * most.batch * dynamic_)),
-          da_(device_.template memory<S>(dynamic_)), sums_(device_.template memory<double>(std::max(outputs_, lanes * n_))),
-          more_(device_.template memory<double>(outputs_ / 32 + 1)) {}
+          narrow_(device_.template memory<T>(rows() * n_)), gradients_(device_, l), begun_(device_.template memory<S>(2 * most.batch * dynamic_)),
+          da_(device_.template memory<S>(dynamic_)) {}
 
     /// out += A(u).  states: rows x n, kept for backward, or empty.  initial, final: batch x dynamic, or empty: the learned
     /// state or zero in, nothing out.
@@ -105,15 +112,17 @@ public:
                                   {da_.data(), static_cast<std::size_t>(dynamic_)}, before, dfinal);
             if (learned) device_.launch(dynamic_, add_columns<S, S>{matrix_view<const S>(before), gradient.data() + l.s0, most_.batch});
         }
-        output_sums(w, dout, states, gradient);
-        input_sums(w, u, lambda, du, gradient);
+        device_.multiply(transposed(dout), strided_view<const T>(operand(states)), S{0}, gradients_.m());
+        gradients_.of_outputs(w, gradient);
+        const auto x = operand(lambda);
+        device_.multiply(transposed(x), strided_view<const T>(u), S{0}, gradients_.n());
+        gradients_.of_inputs(w, da_.data(), gradient);
+        if (!du.empty()) device_.multiply(strided_view<const T>(x), strided_view<const T>(w.b()), S{1}, du);
     }
 
     scan::shape shape() const { return most_; }
 
 private:
-    static constexpr index_t lanes = input_gradient<S>::lanes;
-
     index_t rows() const { return most_.batch * most_.time; }
     matrix_view<S> work(index_t rows) { return {work_.data(), rows, n_}; }
     void check(const weights& w, matrix_view<const T> u, index_t rows, index_t cols, const char* what) const {
@@ -148,35 +157,14 @@ private:
             return to;
         }
     }
-    void output_sums(const weights& w, matrix_view<const T> dout, matrix_view<const S> states, std::span<S> gradient) {
-        const matrix_view<S> m(m_.data(), outputs_, n_);
-        device_.multiply(transposed(dout), strided_view<const T>(operand(states)), S{0}, m);
-        const auto& l = w.layout();
-        const rows_of<double> from(sums_.data(), 1), to(more_.data(), 1);
-        device_.launch(outputs_, output_gradient<S>{l, w.parameters(), matrix_view<const S>(m), gradient.data(), from});
-        if (l.gate < 0 || l.per_channel) return;
-        add_rows(device_, from, to, outputs_, 1, gradient.data() + l.gate);
-    }
-    void input_sums(const weights& w, matrix_view<const T> u, matrix_view<const S> lambda, matrix_view<T> du, std::span<S> gradient) {
-        const auto& l = w.layout();
-        const matrix_view<S> n(nn_.data(), n_, inputs_);
-        const matrix_view<double> sums(sums_.data(), lanes, n_);
-        const auto x = operand(lambda);
-        device_.multiply(transposed(x), strided_view<const T>(u), S{0}, n);
-        const input_gradient<S> input{l, w.parameters(), w.scale(), matrix_view<const S>(n), gradient.data(), sums};
-        device_.launch(input.count(), input);
-        device_.launch(l.poles(), pole_gradient<S>{l, w.parameters(), da_.data(), matrix_view<const double>(sums), lanes, gradient.data()});
-        if (!du.empty()) device_.multiply(strided_view<const T>(x), strided_view<const T>(w.b()), S{1}, du);
-    }
-
     Device device_;
     index_t inputs_, outputs_, n_, dynamic_;
     scan::shape most_;
     scan::detail::chunked_states<S, Device> scan_;
     decltype(std::declval<Device&>().template memory<S>(0)) work_;
     decltype(std::declval<Device&>().template memory<T>(0)) narrow_;
-    decltype(std::declval<Device&>().template memory<S>(0)) m_, nn_, begun_, da_;
-    decltype(std::declval<Device&>().template memory<double>(0)) sums_, more_;
+    adapter_gradients<S, Device> gradients_;
+    decltype(std::declval<Device&>().template memory<S>(0)) begun_, da_;
 };
 
 }  // namespace hrm::detail

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <hrm/cuda/detail/adapter_steps.hpp>
+#include <hrm/cuda/detail/tiles.hpp>
 
 // One token of every sequence of a batch by one launch, which reads B and C once:
 //     before the barrier   block g: z_g = B u over its columns               B's share of the block, 16 bytes a thread
@@ -15,19 +16,12 @@
 
 namespace hrm::detail {
 
-/// So many numbers at once, as the memory likes them.
-template <class T>
-struct alignas(16) vector_of {
-    static constexpr int size = 16 / static_cast<int>(sizeof(T));
-    T at[size];
-};
-
 template <storable T>
 struct decode_step {
     using S = accumulate_t<T>;
     static constexpr int threads = 256;
     static constexpr index_t group = 8;  ///< sequences whose sums a thread holds at once
-    static constexpr index_t wide = vector_of<T>::size;
+    static constexpr index_t wide = fetched<T>;
 
     index_t inputs, outputs, fixed, reals, pairs, stride, batch, blocks;
     const T *b, *c;              ///< states x inputs;  outputs x states, rows `stride` apart
