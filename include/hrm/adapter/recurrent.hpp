@@ -59,16 +59,17 @@ public:
         const auto fresh = ws.template take_zero_matrix<S>(u.rows, 1);
         const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
         const auto x = ws.template take_matrix<S>(training ? u.rows : 0, states());
+        const auto numbers = ws.template take_matrix<S>(1, shape_.coefficients() + states());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const auto position = run(u, how, s, state, {initial.data, fresh.data, x}, ws);
+        const auto position = run(u, how, current(numbers, ws), s, state, {initial.data, fresh.data, x}, ws);
         if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
         if (!silent) readout(tokens.data, how.threads).forward(s, u, out, ws);
         if (how.carried) {
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
         }
-        if (training) keep.m = {s, initial, fresh, tokens, x};
+        if (training) keep.m = {s, initial, fresh, tokens, x, numbers};
         ws.release(training ? scratch : before);
     }
 
@@ -77,7 +78,7 @@ public:
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
-        const auto& [s, initial, fresh, tokens, x, unused6] = keep.m;
+        const auto& [s, initial, fresh, tokens, x, numbers] = keep.m;
         const auto& p = this->parameters_;
 
         // Read-out: lambda starts as dL/ds_t.
@@ -87,18 +88,16 @@ public:
         if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
 
         // Recurrence, stretch by stretch from the end: lambda becomes dL/dz_t.
-        const auto [a, flat, scale] = current(ws);
+        const auto [a, scale] = as_coefficients(numbers);
         const auto da = ws.template take_zero<S>(shape_.coefficients());
         recurrence_backward(a, s, initial.row_span(0), fresh, lambda, da, gradient, ws);
 
         // Input, x = B u:  d scale = sum lambda_t (.) x_t,   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
         const auto dscale = ws.template take_zero<double>(states());
-        for (index_t t = 0; t < u.rows; ++t)
-            for (index_t i = 0; i < states(); ++i)
-                dscale[static_cast<std::size_t>(i)] += static_cast<double>(lambda(t, i)) * static_cast<double>(x(t, i));
+        input_scale_backward(x, scale, lambda, dscale, ws);
+        const auto flat = ws.template take<double>(shape_.coefficients());
         for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(da[i]);
         transition_backward(flat, dscale, gradient);
-        scale_columns(lambda, scale);
         detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws, how.threads);
     }
 
@@ -107,7 +106,8 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        run(u, how, s, ws.template take<S>(state_size()), {}, ws);
+        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), ws);
+        run(u, how, now, s, ws.template take<S>(state_size()), {}, ws);
     }
 
     /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
@@ -191,16 +191,22 @@ private:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", what, out.rows, out.cols, u.rows, outputs());
     }
-    /// Abar rounded to S, in double, and the factor of every row of B, in scratch.
+    /// Abar's numbers and the factor of every row of B, both rounded to S.
     struct coefficients {
-        std::span<S> a;
-        std::span<double> flat, scale;
+        std::span<S> a, scale;
     };
-    coefficients current(workspace& ws) const {
-        const index_t m = shape_.coefficients();
-        coefficients now{ws.template take<S>(m), ws.template take<double>(m), ws.template take<double>(states())};
-        transition(now.flat, now.scale);
-        for (std::size_t i = 0; i < now.flat.size(); ++i) now.a[i] = static_cast<S>(now.flat[i]);
+    coefficients as_coefficients(matrix_view<S> numbers) const {
+        const auto all = numbers.row_span(0);
+        const auto m = static_cast<std::size_t>(shape_.coefficients());
+        return {all.first(m), all.subspan(m)};
+    }
+    coefficients current(matrix_view<S> numbers, workspace& ws) const {
+        scratch_scope scope(ws);
+        const auto flat = ws.template take<double>(shape_.coefficients()), scale = ws.template take<double>(states());
+        transition(flat, scale);
+        const auto now = as_coefficients(numbers);
+        for (std::size_t i = 0; i < flat.size(); ++i) now.a[i] = static_cast<S>(flat[i]);
+        for (std::size_t i = 0; i < scale.size(); ++i) now.scale[i] = static_cast<S>(scale[i]);
         return now;
     }
     scan::modes<S> modes(std::span<const S> a) const {
@@ -208,9 +214,34 @@ private:
         return {a.first(q), a.subspan(q, k), a.subspan(q + k, k)};
     }
     matrix_view<const S> square(std::span<const S> a) const { return {a.data(), shape_.full, shape_.full}; }
-    void scale_columns(matrix_view<S> z, std::span<const double> scale) const {
-        for (index_t t = 0; t < z.rows; ++t)
-            for (index_t i = 0; i < z.cols; ++i) z(t, i) *= static_cast<S>(scale[static_cast<std::size_t>(i)]);
+    /// s_t = scale (.) x_t in place; x, where wanted, keeps x_t.
+    void scale_rows(matrix_view<S> s, std::span<const S> scale, matrix_view<S> x) const {
+        const S* __restrict k = scale.data();
+        for (index_t t = 0; t < s.rows; ++t) {
+            S* __restrict row = s.row(t);
+            if (!x.empty()) std::copy_n(row, s.cols, x.row(t));
+            for (index_t i = 0; i < s.cols; ++i) row[i] *= k[i];
+        }
+    }
+    /// dscale += sum lambda_t (.) x_t, 64 rows in S and those sums in double; then lambda_t = scale (.) lambda_t.
+    void input_scale_backward(matrix_view<const S> x, std::span<const S> scale, matrix_view<S> lambda, std::span<double> dscale,
+                              workspace& ws) const {
+        constexpr index_t block = 64;
+        const auto part = ws.template take<S>(states());
+        const S* __restrict k = scale.data();
+        S* __restrict sum = part.data();
+        for (index_t t0 = 0; t0 < lambda.rows; t0 += block) {
+            std::fill(part.begin(), part.end(), S{0});
+            for (index_t t = t0; t < std::min(lambda.rows, t0 + block); ++t) {
+                S* __restrict row = lambda.row(t);
+                const S* __restrict from = x.row(t);
+                for (index_t i = 0; i < lambda.cols; ++i) {
+                    sum[i] += row[i] * from[i];
+                    row[i] *= k[i];
+                }
+            }
+            for (std::size_t i = 0; i < part.size(); ++i) dscale[i] += static_cast<double>(part[i]);
+        }
     }
     void begin(std::span<S> state) const {
         if (s0_ < 0) std::fill(state.begin(), state.end(), S{0});
@@ -224,13 +255,10 @@ private:
         matrix_view<S> x = {};  ///< L x n: B u_t
     };
     /// All states of one call. state: out, the last. Returns the position in the document after the last row.
-    index_t run(matrix_view<const S> u, const call<S>& how, matrix_view<S> s, std::span<S> state, const trace& to,
-                workspace& ws) const {
-        scratch_scope scope(ws);
-        const auto now = current(ws);
+    index_t run(matrix_view<const S> u, const call<S>& how, const coefficients& now, matrix_view<S> s, std::span<S> state,
+                const trace& to, workspace& ws) const {
         detail::project_in<S>(u, this->parameters_[b_], s, ws, how.threads);
-        if (!to.x.empty()) std::copy_n(s.data, s.size(), to.x.data);
-        scale_columns(s, now.scale);
+        scale_rows(s, now.scale, to.x);
 
         begin(state);
         if (how.carried && !how.carried->value.empty()) {

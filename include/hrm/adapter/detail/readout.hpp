@@ -62,17 +62,16 @@ struct readout {
         } else {
             output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws, threads);
         }
-        if (tokens)
-            for (index_t t = 0; t < s.rows; ++t) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
-        else if (to.gate && !channels) {
-            double sum = 0;
-            for (index_t t = 0; t < s.rows; ++t) sum += static_cast<double>(dot<S>(ds.row(t), s.row(t), s.cols));
-            to.gate[0] += static_cast<S>(static_cast<double>(factor) * sum);
-        }
+        const bool alone = to.gate && !channels && !tokens;
+        double sum = 0;
         for (index_t t = 0; t < s.rows; ++t) {
+            if (tokens) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
+            if (alone) sum += static_cast<double>(dot<S>(ds.row(t), s.row(t), s.cols));
             const S g = k * of_token(t);
-            for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= g;
+            S* const row = ds.row(t);
+            for (index_t j = 0; j < ds.cols; ++j) row[j] *= g;
         }
+        if (alone) to.gate[0] += static_cast<S>(static_cast<double>(factor) * sum);
         if (d) direct_backward(u, dout, du, dtokens, to);
     }
 
