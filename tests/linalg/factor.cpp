@@ -53,3 +53,41 @@ TEST_CASE("lower_factor keeps what squaring would lose") {
     CHECK(lower_factor(matrix<double>{{3e200, 4e200}})(0, 0) == doctest::Approx(5e200).epsilon(1e-15));
     CHECK(lower_factor(matrix<double>{{3e-200, 4e-200}})(0, 0) == doctest::Approx(5e-200).epsilon(1e-15));
 }
+
+TEST_CASE("many columns: rows that are independent, nearly dependent, of very different size or zero") {
+    // Reference: Gram matrices in long double. Rows of L are accurate relative to their length: n eps |w_i| |w_j|.
+    hrm::random_stream r(9);
+    for (const int kind : {0, 1, 2, 3, 4}) {
+        hrm::matrix<double> w(12, 400);
+        r.fill_normal(w.flat());
+        for (hrm::index_t j = 0; j < 400; ++j) {
+            if (kind == 1) w(5, j) = w(2, j) + 1e-9 * w(5, j);
+            if (kind == 2) w(3, j) *= 1e-120, w(7, j) *= 1e120;
+            if (kind == 3) w(3, j) *= 1e-160, w(7, j) *= 1e160;
+            if (kind == 4) w(11, j) = 0;
+        }
+        const auto l = hrm::lower_factor(w);
+        for (hrm::index_t i = 0; i < 12; ++i) {
+            CHECK(l(i, i) >= 0);
+            for (hrm::index_t j = 0; j <= i; ++j) {
+                long double exact = 0, ours = 0, mine = 0, other = 0;
+                for (hrm::index_t k = 0; k < 400; ++k) {
+                    exact += static_cast<long double>(w(i, k)) * w(j, k);
+                    mine += static_cast<long double>(w(i, k)) * w(i, k);
+                    other += static_cast<long double>(w(j, k)) * w(j, k);
+                }
+                for (hrm::index_t k = 0; k < 12; ++k) ours += static_cast<long double>(l(i, k)) * l(j, k);
+                CHECK(std::abs(ours - exact) <= 12 * 2.3e-16L * std::sqrt(mine) * std::sqrt(other));
+            }
+        }
+    }
+    hrm::matrix<double> w(12, 400);  // what distinguishes two rows survives: 1e-9 of their length, to seven digits
+    r.fill_normal(w.flat());
+    long double square = 0, mixed = 0, length = 0;
+    for (hrm::index_t j = 0; j < 400; ++j) {
+        w(1, j) = w(0, j) + 0x1p-30 * w(1, j);
+        const long double d = static_cast<long double>(w(1, j)) - w(0, j);
+        square += d * d, mixed += d * w(0, j), length += static_cast<long double>(w(0, j)) * w(0, j);
+    }
+    CHECK(hrm::lower_factor(w)(1, 1) == doctest::Approx(static_cast<double>(std::sqrt(square - mixed * mixed / length))).epsilon(1e-6));
+}

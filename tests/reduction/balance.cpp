@@ -524,3 +524,13 @@ TEST_CASE("options: each rule asks, the largest order wins, rank caps, the budge
     CHECK(balance(s, {.rank = 2, .tolerance = 1e-6}).order() == 2);
     CHECK(balance(s, {.rank = 1000}).order() == all.numerical_rank);
 }
+
+TEST_CASE("two poles a thousandth apart and strongly coupled: the error stands within what the certificate allows for rounding") {
+    const continuous<dense<double>> g{{{{-0.30029296875, -0.58212890625}, {0, -0.3}}},
+                                      {{1.9990234375, 1.9990234375}, {1.9990234375, 1.9990234375}},
+                                      {{1.416015625, 1.416015625}, {1.416015625, -1e-17}, {1.4072265625, 0}}, {}};
+    const auto b = balance(g, {.rank = 1, .error = error_report::measured});
+    REQUIRE(b.measured_error);
+    CHECK(b.certified);
+    CHECK(*b.measured_error <= b.bound + b.rounding + b.measured_rounding);
+}

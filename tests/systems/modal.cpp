@@ -74,6 +74,7 @@ TEST_CASE("what hangs together or is defective is left alone") {
     CHECK_FALSE(find_modes(matrix<double>{{-1, 1, 1}, {0, -2, 0}, {0, 0, -3}}));
     CHECK_FALSE(find_modes(matrix<double>{{-1, 1}, {0, -1}}));         // a Jordan block
     CHECK_FALSE(find_modes(matrix<double>{{0, 1}, {-1, -2 - 1e-12}}));  // nearly one
+    CHECK_FALSE(find_modes(matrix<double>{{-0.30029296875, -0.582128906}, {0, -0.3}}));  // its coordinates would cost three digits
     CHECK_FALSE(find_modes(matrix<double>{{0, 0}, {0, std::nan("")}}));
     CHECK_FALSE(find_modes(matrix<double>{{0, std::nan("")}, {0, 1}}));
     CHECK(find_modes(matrix<double>{{0, 1}, {-1, -2.5}}));

@@ -2,15 +2,45 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <hrm/core/matrix.hpp>
 #include <hrm/linalg/elementary.hpp>
+#include <hrm/linalg/gemm.hpp>
 
 namespace hrm {
 
 namespace detail {
+
+/// The Cholesky factor of W W^T where squaring costs no more than a digit: the rows of W, brought to unit length, are far from
+/// dependent (no pivot below 1/16) and their squares within range. Else nothing. A product of matrices and O(n^3).
+template <real S>
+std::optional<matrix<S>> factor_of_square(strided_view<const S> w) {
+    const index_t n = w.rows;
+    matrix<S> g(n, n);
+    multiply(w, strided_view<const S>(w.data, w.cols, n, w.col_stride, w.row_stride), g.view());
+    std::vector<S> length(static_cast<std::size_t>(n));
+    constexpr S least = std::numeric_limits<S>::min() / (std::numeric_limits<S>::epsilon() * std::numeric_limits<S>::epsilon());
+    for (index_t i = 0; i < n; ++i) {
+        if (!(g(i, i) > least && g(i, i) < 1 / least)) return {};
+        length[static_cast<std::size_t>(i)] = std::sqrt(g(i, i));
+    }
+    for (index_t j = 0; j < n; ++j) {
+        S* row = g.view().row(j);
+        for (index_t i = 0; i < j; ++i) row[i] = (g(j, i) / (length[static_cast<std::size_t>(i)] * length[static_cast<std::size_t>(j)]) - dot(row, g.view().row(i), i)) / g(i, i);
+        const S pivot = 1 - dot(row, row, j);
+        if (!(pivot >= S{1} / 16)) return {};
+        row[j] = std::sqrt(pivot);
+        for (index_t i = j + 1; i < n; ++i) row[i] = 0;
+    }
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j <= i; ++j) g(i, j) *= length[static_cast<std::size_t>(i)];
+    return g;
+}
 
 /// For many columns, a panel of them at a time as rows of V:  Householder reflections H with H [L^T; V] = [L^T; 0].  The loops
 /// run along the rows of L^T and V, and both stay in the nearest cache.
@@ -18,6 +48,8 @@ template <real S>
 matrix<S> lower_factor_by_panels(strided_view<const S> w) {
     const index_t n = w.rows, panel = 128;
     if (n == 0) return {};
+    if (n >= 8 && w.cols >= 16 * n)
+        if (auto l = factor_of_square<S>(w)) return std::move(*l);
     matrix<S> upper(n, n), part(panel, n);
     buffer<S> v(static_cast<std::size_t>(panel)), sum(static_cast<std::size_t>(n));
     for (index_t first = 0; first < w.cols; first += panel) {
@@ -59,8 +91,8 @@ matrix<S> lower_factor_by_panels(strided_view<const S> w) {
 }  // namespace detail
 
 /// The lower triangular L, n x n, with a nonnegative diagonal and L L^T = W W^T: the square root of a Gramian from any
-/// other square root W: n x k.  Householder reflections of the rows, so nothing is squared: a row of L is as accurate,
-/// relative to its length, as that row of W. Rank may be anything, k may be below n.  O(n^2 k).
+/// other square root W: n x k.  Householder reflections of the rows, so nothing is squared unless many rows' independence
+/// bears it: a row of L is as accurate, relative to its length, as that row of W. Rank may be anything, k may be below n.  O(n^2 k).
 template <real S>
 matrix<S> lower_factor(matrix<S> w) {
     const index_t n = w.rows(), k = w.cols();

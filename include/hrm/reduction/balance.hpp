@@ -30,10 +30,10 @@ auto balance_stable(const T& s, const balance_options& o, bool* integrating = nu
         // what they miss.
         const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
         const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
-        const auto f = factors_of("hrm::balance", g, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
+        auto f = factors_of("hrm::balance", g, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
         if constexpr (!is_modal<T>)
             if (integrating) *integrating = looks_integrating(s.a.a, s.b, f);
-        return reduce_by_factors(g, times_a, f, o);
+        return reduce_by_factors(g, times_a, std::move(f), o);
     };
     const auto choose = [&](const auto& g) {
         if constexpr (!is_modal<T>)

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
-#include <limits>
+#include <utility>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
-#include <hrm/linalg/elementary.hpp>
-#include <hrm/reduction/detail/blaschke.hpp>
+#include <hrm/reduction/detail/cauchy_step.hpp>
 
 // The Gramian of a system in modal coordinates is Cauchy-like, and its pivoted Cholesky factor comes without the Gramian:
 //     P_ij = b_i b_j^* / (1 - l_i conj l_j)                       (continuous time: / (-l_i - conj l_j)).
@@ -34,177 +33,123 @@ struct modal_rows {
 
 namespace detail {
 
-/// The elimination: owns what remains of B, by columns (b_j of all rows lie together, so that every loop over rows runs on
-/// vectors), and appends real planar columns. Rows of real poles stay real throughout.
+/// The elimination goes over all rows once for many steps: their pivots come from a few rows carried along by themselves. What
+/// remains of P only shrinks, so that a candidate of a quarter of the largest before is one of the largest now.
 template <class Domain>
 class cauchy_elimination {
 public:
     explicit cauchy_elimination(const modal_rows& s)
-        : q_(s.reals), n_(s.size()), m_(std::max<index_t>(2, s.b.cols())), re_(at(n_)), im_(at(n_)), gap_(at(n_)), diag_(at(n_)),
-          b_(m_, n_), bi_(m_, n_) {
+        : q_(s.reals), n_(s.size()), rows_(std::max<index_t>(2, s.b.cols()), q_, n_ - q_) {
         for (index_t i = 0; i < n_; ++i) {
-            re_[at(i)] = s.pole(i).real();
-            im_[at(i)] = s.pole(i).imag();
-            gap_[at(i)] = Domain::gap({re_[at(i)], im_[at(i)]});
+            const auto at = rows_.place(i, q_);
+            rows_.re[at] = s.pole(i).real();
+            rows_.im[at] = s.pole(i).imag();
+            rows_.gap[at] = Domain::gap({rows_.re[at], rows_.im[at]});
             for (index_t j = 0; j < s.b.cols(); ++j) {
-                b_(j, i) = s.b(i, j).real();
-                bi_(j, i) = s.b(i, j).imag();
+                rows_.at(at, j) = s.b(i, j).real();
+                if (i >= q_) rows_.imaginary_at(at, j) = s.b(i, j).imag();
             }
         }
+        for (index_t k = 0; k < rows_.blocks; ++k) rows_.measure(k);
     }
-    /// The largest remaining diagonal entry of P, and where.
-    std::pair<double, index_t> pivot() {
-        std::fill(diag_.begin(), diag_.end(), 0.0);
-        for (index_t j = 0; j < m_; ++j) {
-            const double *x = b_.view().row(j), *y = bi_.view().row(j);
-            for (index_t i = 0; i < q_; ++i) diag_[at(i)] += x[i] * x[i];
-            for (index_t i = q_; i < n_; ++i) diag_[at(i)] += x[i] * x[i] + y[i] * y[i];
+    index_t columns() const { return columns_; }
+    /// The largest remaining diagonal entry of P.
+    double largest() const {
+        double d = 0;
+        for (std::size_t i = 0; i < rows_.places(); ++i) d = std::max(d, rows_.diagonal[i]);
+        return d;
+    }
+    /// Some steps, at most `most` columns (or one more), none with a pivot of `floor` or less. False where there is none.
+    bool eliminate(double floor, index_t most) {
+        // Of every group of rows the largest, and of those some of the largest: neighbours shrink together. With few inputs
+        // one step leaves nothing of its size, and all rows are looked at or none.
+        const auto candidates = static_cast<std::size_t>(rows_.m >= 4 ? many : n_ <= 8 * many ? n_ : 1);
+        std::vector<std::size_t> all;
+        const std::size_t group = std::max<std::size_t>(1, rows_.places() / (4 * candidates));
+        double largest = 0;
+        for (std::size_t i = 0; i < rows_.places(); i += group) {
+            const auto begin = rows_.diagonal.begin(), at = begin + static_cast<std::ptrdiff_t>(i);
+            const auto best = std::max_element(at, begin + static_cast<std::ptrdiff_t>(std::min(i + group, rows_.places())));
+            if (*best > floor) all.push_back(static_cast<std::size_t>(best - begin));
+            largest = std::max(largest, *best);
         }
-        // Squares below the normal numbers have no digits left to divide by: equal poles leave such rows.
-        constexpr double tiny = std::numeric_limits<double>::min();
-        std::pair<double, index_t> best{tiny, -1};
-        for (index_t i = 0; i < n_; ++i)
-            if (const double d = diag_[at(i)] / gap_[at(i)]; diag_[at(i)] > tiny && d > best.first) best = {d, i};
-        return best;
+        if (all.empty()) return false;
+        const bool every = group == 1 && all.size() <= candidates;  // row that is left: then nothing is overlooked
+        const auto few = std::min<std::size_t>(candidates, all.size());
+        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(few - 1), all.end(), [&](std::size_t i, std::size_t k) {
+            return std::pair(rows_.diagonal[i], k) > std::pair(rows_.diagonal[k], i);
+        });
+        all.resize(few);
+        std::sort(all.begin(), all.end());  // real poles first, and ties to the first of all
+        const auto real = static_cast<index_t>(std::count_if(all.begin(), all.end(), [&](auto i) { return !rows_.is_pair(i); }));
+        cauchy_rows own(rows_.m, real, static_cast<index_t>(few) - real);
+        for (index_t i = 0; i < static_cast<index_t>(few); ++i) own.copy(own.place(i, real), rows_, all[static_cast<std::size_t>(i)]);
+
+        std::vector<cauchy_step<Domain>> steps;
+        std::vector<std::size_t> pivots;
+        index_t made = 0;
+        double scratch[4 * cauchy_rows::wide];
+        while (made < std::min<index_t>(most, together)) {
+            index_t best = 0;
+            for (index_t i = 1; i < static_cast<index_t>(few); ++i)
+                if (own.diagonal[own.place(i, real)] > own.diagonal[own.place(best, real)]) best = i;
+            const auto at = own.place(best, real);
+            if (!(own.diagonal[at] > floor) || (!every && own.diagonal[at] < largest / 4)) break;
+            steps.emplace_back(own, at);
+            pivots.push_back(all[static_cast<std::size_t>(best)]);
+            made += steps.back().columns();
+            for (index_t k = 0; k < own.blocks; ++k) {
+                steps.back().apply(own, k, scratch);
+                if (static_cast<index_t>(at) / cauchy_rows::wide == k) own.erase(at);
+                own.measure(k);
+            }
+        }
+        sweep(steps, pivots, made);
+        return true;
     }
-    void eliminate(index_t p) {
-        if (p < q_) eliminate_real(p);
-        else eliminate_pair(p);
+    /// order x columns().
+    matrix<double> factor() const {
+        matrix<double> l(2 * n_ - q_, columns_);
+        for (index_t first = 0; first < l.rows(); first += cauchy_rows::wide) {
+            index_t at = 0;
+            for (const auto& p : panels_) {
+                for (index_t i = first; i < std::min(l.rows(), first + cauchy_rows::wide); ++i)
+                    for (index_t j = 0; j < p.cols(); ++j) l(i, at + j) = p(i, j);
+                at += p.cols();
+            }
+        }
+        return l;
     }
-    const std::vector<buffer<double>>& columns() const { return columns_; }
 
 private:
-    static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
-    planar pole(index_t i) const { return {re_[at(i)], im_[at(i)]}; }
+    static constexpr index_t many = 64;
+    static constexpr index_t together = 16;
 
-    /// Turns columns [first, m) of every row so that the given real row becomes (.., beta, 0, ..).
-    void turn_columns(const matrix<double>& part, index_t p, index_t first) {
-        std::vector<double> u;
-        for (index_t j = first; j < m_; ++j) u.push_back(part(j, p));
-        double largest = 0, tail = 0;
-        for (double x : u) largest = std::max(largest, std::abs(x));
-        for (double& x : u) x = largest > 0 ? x / largest : 0;
-        for (std::size_t j = 1; j < u.size(); ++j) tail += u[j] * u[j];
-        if (tail == 0) return;
-        const double norm = std::sqrt(u[0] * u[0] + tail);
-        u[0] += u[0] < 0 ? -norm : norm;
-        const double scale = -2 / (u[0] * u[0] + tail);
-        const auto reflect = [&](matrix<double>& x, index_t from) {
-            std::fill(diag_.begin(), diag_.end(), 0.0);
-            for (index_t j = first; j < m_; ++j) axpy(u[at(j - first)], x.view().row(j) + from, diag_.data() + from, n_ - from);
-            for (index_t j = first; j < m_; ++j) axpy(scale * u[at(j - first)], diag_.data() + from, x.view().row(j) + from, n_ - from);
-        };
-        reflect(b_, 0);
-        reflect(bi_, q_);
-    }
-    void erase(index_t p) {
-        for (index_t j = 0; j < m_; ++j) b_(j, p) = bi_(j, p) = 0;
+    void sweep(const std::vector<cauchy_step<Domain>>& steps, const std::vector<std::size_t>& pivots, index_t made) {
+        constexpr index_t W = cauchy_rows::wide;
+        matrix<double> panel(2 * n_ - q_, made);
+        buffer<double> c(static_cast<std::size_t>(2 * (made + 1) * W));
+        for (index_t k = 0; k < rows_.blocks; ++k) {
+            const bool pairs = k >= rows_.reals;
+            const index_t parts = pairs ? 2 : 1, first = pairs ? q_ + (k - rows_.reals) * W : k * W, live = std::min(W, (pairs ? n_ : q_) - first);
+            double* to = c.data();
+            for (std::size_t s = 0; s < steps.size(); ++s) {
+                steps[s].apply(rows_, k, to);
+                to += steps[s].columns() * parts * W;
+                if (static_cast<index_t>(pivots[s]) / W == k) rows_.erase(pivots[s]);
+            }
+            rows_.measure(k);
+            for (index_t part = 0; part < parts; ++part)
+                for (index_t i = 0; i < live; ++i)
+                    for (index_t j = 0; j < made; ++j) panel(first + part * (n_ - q_) + i, j) = c[static_cast<std::size_t>((j * parts + part) * W + i)];
+        }
+        columns_ += made;
+        panels_.push_back(std::move(panel));
     }
 
-    // With v turned onto the first unit vector only the first column of b takes part.
-    void eliminate_real(index_t p) {
-        turn_columns(b_, p, 0);
-        const double lp = re_[at(p)], gp = gap_[at(p)], size = std::copysign(std::sqrt(gp), b_(0, p));
-        buffer<double> column(at(2 * n_ - q_));
-        double *x = b_.view().row(0), *y = bi_.view().row(0), *c = column.data(), *d = c + n_ - q_;
-        const double *re = re_.data(), *im = im_.data(), *gap = gap_.data();
-        for (index_t i = 0; i < q_; ++i) {
-            const double inverse = 1 / Domain::denominator(re[i], gap[i], lp, gp);
-            c[i] = x[i] * (size * inverse);
-            x[i] *= Domain::numerator(re[i], lp) * inverse;
-        }
-        for (index_t i = q_; i < n_; ++i) {
-            const planar l{re[i], im[i]}, inverse = reciprocal(Domain::denominator(l, gap[i], {lp, 0}, gp));
-            const planar b{x[i], y[i]}, column_i = size * (b * inverse), rest = b * Domain::numerator(l, {lp, 0}) * inverse;
-            c[i] = column_i.re;
-            d[i] = column_i.im;
-            x[i] = rest.re;
-            y[i] = rest.im;
-        }
-        erase(p);
-        columns_.push_back(std::move(column));
-    }
-
-    // The steps for l_p and its conjugate, one after the other. Re b_p and Im b_p are first turned into the leading two
-    // columns. Dividing each Blaschke factor by its value at a real boundary point makes the product of the two real,
-    // so b stays conjugate-symmetric and one row a pair is enough. A 2 x 2 unitary matrix makes the columns real.
-    void eliminate_pair(index_t p) {
-        turn_columns(b_, p, 0);
-        turn_columns(bi_, p, 1);
-        const planar lp = pole(p), lq = conj(lp), b0{b_(0, p), bi_(0, p)}, b1{b_(1, p), bi_(1, p)};
-        const double gp = gap_[at(p)], root = std::sqrt(gp), rho = std::hypot(abs(b0), abs(b1));
-        const planar first = reciprocal(Domain::at_boundary(lp)), second = reciprocal(Domain::at_boundary(lq));
-        const planar v0 = (1 / rho) * conj(b0), v1 = (1 / rho) * conj(b1), x0 = (-1 / rho) * b1, x1 = (1 / rho) * b0;  // x _|_ v
-
-        // The row of the conjugate pole after the first step, in the basis (v, x): the second direction w, and y _|_ w.
-        const planar between = reciprocal(Domain::denominator(lq, gp, lp, gp));
-        const planar r0 = (conj(b0) * v0 + conj(b1) * v1) * Domain::numerator(lq, lp) * between * first;
-        const planar r1 = conj(b0) * x0 + conj(b1) * x1;
-        const double rest = std::hypot(abs(r0), abs(r1));
-        const bool two = rest > 0;
-        const planar w0 = two ? (1 / rest) * conj(r0) : planar{1, 0}, w1 = two ? (1 / rest) * conj(r1) : planar{0, 0};
-        const planar y0 = two ? (-1 / rest) * r1 : planar{0, 0}, y1 = two ? (1 / rest) * r0 : planar{1, 0};
-
-        // P restricted to (l_p, conj l_p) is [[a, z], [conj z, a]]; a - |z| follows from the second pivot delta^2.
-        const double a = rho * rho / gp, delta2 = rest * rest / gp;
-        const planar z = (b0 * b0 + b1 * b1) * reciprocal(Domain::denominator(lp, gp, lq, gp));
-        const double sum = a + abs(z), cosine = std::sqrt(sum / (2 * a)), sine = std::sqrt(delta2 / (2 * sum));
-        const planar phase = abs(z) > 0 ? square_root((1 / abs(z)) * z) : planar{1, 0};
-
-        // Everything that does not depend on the row is folded into these.
-        const double keep = two ? 1 : 0;
-        const planar to_c1 = root * phase, to_c2 = (keep * root) * conj(phase), back = two ? second : planar{1, 0};
-        buffer<double> even(at(2 * n_ - q_)), odd(at(2 * n_ - q_));
-        double *e = even.data(), *o = odd.data(), *g0r = b_.view().row(0), *g0i = bi_.view().row(0), *g1r = b_.view().row(1),
-               *g1i = bi_.view().row(1);
-        const double *re = re_.data(), *im = im_.data(), *gap = gap_.data();
-        const index_t k = n_ - q_;
-        const auto row = [&](index_t i, planar& even_i, planar& odd_i, planar& g0, planar& g1) {
-            const planar l{re[i], im[i]}, i1 = reciprocal(Domain::denominator(l, gap[i], lp, gp)),
-                         i2 = reciprocal(Domain::denominator(l, gap[i], lq, gp));
-            planar t = (g0 * v0 + g1 * v1) * i1;
-            const planar s = g0 * x0 + g1 * x1, c1 = t * to_c1;
-            t = t * Domain::numerator(l, lp) * first;
-            planar t2 = t * w0 + s * w1;
-            const planar s2 = t * y0 + s * y1, c2 = t2 * i2 * to_c2;
-            even_i = cosine * c1 + sine * c2;
-            odd_i = times_i(sine * c1 - cosine * c2);
-            const planar factor = Domain::numerator(l, lq) * i2 * back;
-            t2 = two ? t2 * factor : t2;
-            t = t2 * conj(w0) + s2 * conj(y0);
-            const planar s3 = t2 * conj(w1) + s2 * conj(y1);
-            g0 = t * conj(v0) + s3 * conj(x0);
-            g1 = t * conj(v1) + s3 * conj(x1);
-        };
-        for (index_t i = 0; i < q_; ++i) {
-            planar ev, od, g0{g0r[i], 0}, g1{g1r[i], 0};
-            row(i, ev, od, g0, g1);
-            e[i] = ev.re;
-            o[i] = od.re;
-            g0r[i] = g0.re;
-            g1r[i] = g1.re;
-        }
-        for (index_t i = q_; i < n_; ++i) {
-            planar ev, od, g0{g0r[i], g0i[i]}, g1{g1r[i], g1i[i]};
-            row(i, ev, od, g0, g1);
-            e[i] = ev.re;
-            e[i + k] = ev.im;
-            o[i] = od.re;
-            o[i + k] = od.im;
-            g0r[i] = g0.re;
-            g0i[i] = g0.im;
-            g1r[i] = g1.re;
-            g1i[i] = g1.im;
-        }
-        erase(p);
-        columns_.push_back(std::move(even));
-        if (two) columns_.push_back(std::move(odd));
-    }
-
-    index_t q_, n_, m_;
-    buffer<double> re_, im_, gap_, diag_;
-    matrix<double> b_, bi_;  ///< real and imaginary part of what remains of B^T, m x n
-    std::vector<buffer<double>> columns_;
+    index_t q_, n_, columns_ = 0;
+    cauchy_rows rows_;
+    std::vector<matrix<double>> panels_;
 };
 
 }  // namespace detail
@@ -215,18 +160,9 @@ private:
 template <class Domain>
 matrix<double> cauchy_factor(const modal_rows& system, double tolerance = 0) {
     detail::cauchy_elimination<Domain> work(system);
-    const double floor = work.pivot().first * tolerance * tolerance;
-    while (static_cast<index_t>(work.columns().size()) < system.order()) {
-        const auto [size, p] = work.pivot();
-        if (p < 0 || size <= floor) break;
-        work.eliminate(p);
-    }
-    const auto& columns = work.columns();
-    matrix<double> l(system.order(), static_cast<index_t>(columns.size()));
-    for (index_t j = 0; j < l.cols(); ++j)
-        for (index_t i = 0; i < l.rows(); ++i)
-            l(i, j) = columns[static_cast<std::size_t>(j)][static_cast<std::size_t>(i)];
-    return l;
+    const double floor = work.largest() * tolerance * tolerance;
+    while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns())) {}
+    return work.factor();
 }
 
 }  // namespace hrm

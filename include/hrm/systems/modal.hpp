@@ -92,12 +92,12 @@ inline bool two_modes(const double m[4], double least_gap, double v[4], double i
             largest_inverse = std::max(largest_inverse, std::abs(u[2 * i + j]));
         }
     const wide gap = 2 * std::sqrt(std::abs(square)), size = pair ? std::hypot(mean, gap / 2) : std::abs(mean) + gap / 2;
-    if (!(gap >= std::max<wide>(least_gap, size / 10000))) condition = std::max(condition, largest * largest_inverse);
+    if (!(gap >= std::max<wide>(least_gap, size / 100))) condition = std::max(condition, largest * largest_inverse);
     for (int i = 0; i < 4; ++i) {
         v[i] = static_cast<double>(w[i]);
         inverse[i] = static_cast<double>(u[i]);
     }
-    return condition < 1e4 && std::isfinite(poles[0]) && std::isfinite(poles[1]);  // leaves 1e-12; NaN fails as well
+    return condition < 100 && std::isfinite(poles[0]) && std::isfinite(poles[1]);  // leaves 1e-14; NaN fails as well
 }
 
 }  // namespace detail
@@ -105,7 +105,7 @@ inline bool two_modes(const double m[4], double least_gap, double v[4], double i
 /// The modal coordinates of a dense A whose graph falls apart into single states and couples, in any order of the states:
 /// modal forms of structures, second-order systems with modal damping, diagonal matrices. Nothing where more states hang
 /// together, or where a couple is too near to defective: where its poles are nearer to each other than least_gap, or than a
-/// ten-thousandth of their size, only coordinates that are good as they are will do.  O(n^2), and that only for reading A.
+/// hundredth of their size, only coordinates that are good as they are will do.  O(n^2), and that only for reading A.
 template <real S>
 std::optional<modal_coordinates> find_modes(const matrix<S>& a, double least_gap = 0) {
     const index_t n = a.rows();
@@ -175,7 +175,7 @@ std::optional<modal_coordinates> find_modes(const continuous<dense<S>>& s) {
 }
 template <real S>
 std::optional<modal_coordinates> find_modes(const discrete<dense<S>>& s) {
-    return find_modes(s.a.a, 1e-4);
+    return find_modes(s.a.a, 1e-2);
 }
 
 /// The system in those coordinates.

@@ -123,4 +123,48 @@ inline matrix<double> factor_product(const gramian_factors& f) {
     return k;
 }
 
+/// The same where columns are missing anyway, without what is small as well: late columns of one factor meet early ones of
+/// the other alone, and last rows and columns of the product that hold nothing are cut off. Each of the two adds at most
+/// another f.missing to what is missing:  |X Y|_* <= |X|_F |Y|_F,  and |K|_* <= the sum of the lengths of its columns.
+inline matrix<double> leading_product(gramian_factors& f) {
+    const double spare = f.missing;
+    if (!(spare > 0) || f.coordinates || f.lo.empty() || f.lc.empty()) return factor_product(f);
+    constexpr index_t wide = 96, tall = 1024;  // columns of lo whose products stay in a cache, and rows of lc that do
+    const index_t rows = f.lo.cols(), cols = f.lc.cols(), parts = (rows + wide - 1) / wide;
+    const auto squares = [](const matrix<double>& x) {
+        std::vector<double> s(static_cast<std::size_t>(x.cols()));
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (index_t j = 0; j < x.cols(); ++j) s[static_cast<std::size_t>(j)] += x(i, j) * x(i, j);
+        return s;
+    };
+    const auto lo = squares(f.lo), lc = squares(f.lc);
+    std::vector<index_t> live;  // a stretch of lo's columns meets so many of lc's
+    for (index_t first = 0; first < rows; first += wide) {
+        double mine = 0, dropped = 0;
+        for (index_t i = first; i < std::min(rows, first + wide); ++i) mine += lo[static_cast<std::size_t>(i)];
+        live.push_back(cols);
+        for (index_t& c = live.back(); c > 0 && mine * (dropped + lc[static_cast<std::size_t>(c - 1)]) <= std::pow(spare / static_cast<double>(parts), 2);)
+            dropped += lc[static_cast<std::size_t>(--c)];
+        f.missing += std::sqrt(mine * dropped);
+    }
+    matrix<double> k(rows, cols);
+    for (index_t row = 0; row < f.lc.rows(); row += tall)
+        for (index_t part = 0; part < parts; ++part) {
+            const index_t some = std::min(tall, f.lc.rows() - row), first = part * wide, own = std::min(wide, rows - first), c = live[static_cast<std::size_t>(part)];
+            if (c > 0)
+                multiply(transposed(f.lo.view().slice_rows(row, some).slice_cols(first, own)), f.lc.view().slice_rows(row, some).slice_cols(0, c),
+                         k.view().slice_rows(first, own).slice_cols(0, c), into::add);
+        }
+    require_finite("hrm::balance", "Lo^T Lc", k);
+    const auto cut = [&](std::vector<double> s) {
+        index_t kept = static_cast<index_t>(s.size());
+        double dropped = 0;
+        for (double next; kept > 1 && dropped + (next = std::sqrt(s[static_cast<std::size_t>(kept - 1)])) <= spare / 2; --kept) dropped += next;
+        f.missing += dropped;
+        return kept;
+    };
+    const index_t live_cols = cut(squares(k)), live_rows = cut(squares(transpose(k)));
+    return matrix<double>(matrix_view<const double>(k.view().slice_rows(0, live_rows).slice_cols(0, live_cols)));
+}
+
 }  // namespace hrm::detail

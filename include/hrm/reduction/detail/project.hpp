@@ -97,6 +97,15 @@ inline std::vector<double> biorthogonalize(matrix<double>& t, matrix<double>& w)
 /// x y^-1.
 inline matrix<double> divide(const matrix<double>& x, const matrix<double>& y) { return transpose(solve(transpose(y), transpose(x))); }
 
+/// l x for an l of many rows, some of them after the other, whose part of the product stays in a cache.
+inline matrix<double> tall_product(matrix_view<const double> l, const matrix<double>& x) {
+    constexpr index_t some = 256;
+    matrix<double> y(l.rows, x.cols());
+    for (index_t i = 0; i < l.rows; i += some)
+        multiply(l.slice_rows(i, std::min(some, l.rows - i)), x.view(), y.view().slice_rows(i, std::min(some, l.rows - i)));
+    return y;
+}
+
 /// t, w: n x count, for the singular directions [first, first + count):  with Lo^T Lc = U S V^T,
 ///     square root:     t = Lc V S^-1/2,  w = Lo U S^-1/2
 ///     balancing-free:  t = orth(Lc V),   w = orth(Lo U) (t^T orth(Lo U))^-1
@@ -114,8 +123,8 @@ struct oblique_projection {
             for (index_t i = 0; i < v.rows(); ++i) v(i, j) = scale * svd.v(i, first + j);
             for (index_t i = 0; i < u.rows(); ++i) u(i, j) = scale * svd.u(i, first + j);
         }
-        t = f.out_of(product(f.lc, v));
-        w = f.dual_out_of(product(f.lo, u));
+        t = f.out_of(tall_product(f.lc.view().slice_cols(0, v.rows()), v));  // leading columns alone may have taken part
+        w = f.dual_out_of(tall_product(f.lo.view().slice_cols(0, u.rows()), u));
         t_scale.assign(static_cast<std::size_t>(count), 1);
         for (std::size_t j = 0; j < t_scale.size(); ++j) t_scale[j] = std::sqrt(svd.sigma[static_cast<std::size_t>(first) + j]);
         w_scale = t_scale;
@@ -139,7 +148,7 @@ struct oblique_projection {
         }
         for (index_t i = 0; i < count; ++i)  // the inverse of I + E with a small E is I - E, by which a product does
             for (index_t j = 0; j < count; ++j) identity(i, j) = (i == j ? 2 : 0) - identity(i, j);
-        w = product(w, identity);
+        w = tall_product(w.view(), identity);
     }
 };
 
@@ -230,9 +239,18 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
     return p;
 }
 
-/// The 2-norm, from x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
+/// The 2-norm, from half of x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
 inline double spectral_norm(const matrix<double>& x) {
-    return x.empty() ? 0 : std::sqrt(jacobi_svd(project(x, x)).sigma[0]);
+    if (x.empty()) return 0;
+    constexpr index_t wide = 96;
+    matrix<double> gram(x.cols(), x.cols());
+    for (index_t j = 0; j < x.cols(); j += wide) {
+        const index_t some = std::min(wide, x.cols() - j), rest = x.cols() - j;
+        multiply(transposed(x.view().slice_cols(j, some)), x.view().slice_cols(j, rest), gram.view().slice_rows(j, some).slice_cols(j, rest));
+    }
+    for (index_t i = 0; i < x.cols(); ++i)
+        for (index_t j = 0; j < i; ++j) gram(i, j) = gram(j, i);
+    return std::sqrt(core_svd(std::move(gram), false).sigma()[0]);
 }
 
 /// What is said about a result once its system stands.
@@ -255,9 +273,9 @@ void describe(Result& out) {
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
 /// whose weak states are residualised. times_a(x) = A x.
 template <linear_system T, class Times>
-auto reduce_by_factors(const T& s, const Times& times_a, const gramian_factors& f, const balance_options& o) {
+auto reduce_by_factors(const T& s, const Times& times_a, gramian_factors f, const balance_options& o) {
     balanced_system<reduced_system<T>> out;
-    core_svd core(factor_product(f), f.graded && o.floor == 0);
+    core_svd core(leading_product(f), f.graded && o.floor == 0);
     out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     // Values below the rounding of Lo^T Lc, eps sum_i |lo_i| |lc_i| whatever the units of the states, have directions of noise.
