@@ -4,6 +4,7 @@
 
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/gemm.hpp>
+#include <hrm/scan/detail/batch.hpp>
 #include <hrm/scan/engine.hpp>
 
 namespace hrm::scan {
