@@ -190,10 +190,11 @@ void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, 
     }, ws);
 }
 
-/// Y += k S V. V's columns pass the L1 in strips, each for many rows; what is read of Y next is asked for before.
+/// Y += k S V. A strip of V's columns stays in the L2 for many rows, and Y goes by in runs of 4 KiB: narrower strips, which
+/// would fit the L1, lose more to the memory of Y than they gain. What is read of Y next is asked for two tiles before.
 template <real S>
 void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
-    constexpr index_t block = 48, strip = 64;
+    constexpr index_t block = 48, strip = 1024;
     alignas(64) S rows[block * apart];
     alignas(64) S edge[2 * tall * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
@@ -203,14 +204,12 @@ void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
                 for (index_t q = 0; q < steps; ++q) rows[i * apart + q] = scale * s(t + i, k + q);
             for (index_t c = 0; c < v.cols; c += strip)
                 for_tiles<2>(count, [&]<int R>(index_t i) {
-                    const bool last = i + 2 * R > count;
-                    const S* soon = y.row(last ? t : t + i + R) + (last ? c + strip : c);
                     for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
                         const S* part = v.data + (c + at) * v.rows + k * wide;
                         S* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
-                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(S))) __builtin_prefetch(soon + r * y.stride + at + q, 0, 2);
+                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(S))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
                         auto nothing = [] {};
                         const index_t live = std::min(wide, v.cols - c - at);
                         if (live == wide) return tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, to, y.stride, nothing);
