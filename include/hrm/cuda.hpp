@@ -6,6 +6,7 @@
 #endif
 
 #include <hrm/cuda/adapter.cuh>
+#include <hrm/cuda/convolution.cuh>
 #include <hrm/cuda/fourier.cuh>
 #include <hrm/cuda/runtime.hpp>
 #include <hrm/cuda/scan.cuh>

@@ -35,8 +35,11 @@ struct convolution_backward_borders {
 /// signal; calls allocate nothing; the number of threads never changes a bit. A call may bring fewer steps than planned.
 /// A convolution from m inputs to p outputs through n states is this one between two products: u B^T, conv, then C^T.
 /// Stockham 1966; Oppenheim and Schafer, Discrete-Time Signal Processing, 8.7.3.
+template <real S, class Policy = cpu>
+class convolution;
+
 template <real S>
-class convolution {
+class convolution<S, cpu> {
 public:
     convolution(cpu where, index_t taps, index_t channels, shape extents)
         : team_(std::make_unique<team>(where)), extents_(extents), taps_(taps), channels_(channels),

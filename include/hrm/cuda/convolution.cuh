@@ -1,0 +1,87 @@
+#pragma once
+
+#include <string>
+
+#include <hrm/cuda/detail/window_convolution.hpp>
+#include <hrm/cuda/fourier.cuh>
+#include <hrm/scan/convolution.hpp>
+
+namespace hrm::scan {
+
+/// The same on the device, everything there, h too; u, y and their gradients in S or bf16:
+///     hrm::scan::convolution<float, hrm::cuda> conv(hrm::cuda{stream}, taps, channels, {.batch = 4, .time = 65536});
+///     conv.forward(h, u, y);   conv.backward(h, u, dy, du, dh);
+/// Overlap-save by cuFFT; a long signal comes in pieces through the borders, which may be one view. h is read in every call.
+/// Allocates nothing and waits for nothing after construction, and may be captured. dh is summed in double.
+template <real S>
+class convolution<S, cuda> {
+public:
+    convolution(cuda where, index_t taps, index_t channels, shape extents)
+        : extents_(checked(taps, channels, extents)), taps_(taps), channels_(channels), work_({{where}}, taps, channels, extents) {}
+
+    index_t taps() const { return taps_; }
+    index_t channels() const { return channels_; }
+    index_t window() const { return work_.window(); }
+
+    void forward(matrix_view<const S> h, matrix_view<const S> u, matrix_view<S> y, const convolution_borders<S>& borders = {}) {
+        run_forward(h, u, y, borders);
+    }
+    void forward(matrix_view<const S> h, matrix_view<const bf16> u, matrix_view<bf16> y, const convolution_borders<S>& borders = {}) {
+        run_forward(h, u, y, borders);
+    }
+    void backward(matrix_view<const S> h, matrix_view<const S> u, matrix_view<const S> dy, matrix_view<S> du, matrix_view<S> dh,
+                  const convolution_backward_borders<S>& borders = {}) {
+        run_backward(h, u, dy, du, dh, borders);
+    }
+    void backward(matrix_view<const S> h, matrix_view<const bf16> u, matrix_view<const bf16> dy, matrix_view<bf16> du,
+                  matrix_view<S> dh, const convolution_backward_borders<S>& borders = {}) {
+        run_backward(h, u, dy, du, dh, borders);
+    }
+
+private:
+    static shape checked(index_t taps, index_t channels, shape extents) {
+        if (taps < 1 || channels < 1)
+            throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
+        if (extents.batch < 1 || extents.time < 0)
+            throw shape_error("hrm::scan::convolution: batch is " + std::to_string(extents.batch) + " and time " +
+                              std::to_string(extents.time) + ", expected at least 1 and 0");
+        return extents;
+    }
+    template <class T>
+    void run_forward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y, const convolution_borders<S>& borders) {
+        constexpr auto where = "hrm::scan::convolution::forward";
+        check(where, h, u);
+        require_shape(where, "y", y.rows, y.cols, u.rows, channels_);
+        check_border(where, "the initial history", borders.initial);
+        check_border(where, "the final history", borders.final);
+        work_.forward(h, u, y, borders.initial, borders.final);
+    }
+    template <class T>
+    void run_backward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<const T> dy, matrix_view<T> du, matrix_view<S> dh,
+                      const convolution_backward_borders<S>& borders) {
+        constexpr auto where = "hrm::scan::convolution::backward";
+        check(where, h, u);
+        require_shape(where, "dy", dy.rows, dy.cols, u.rows, channels_);
+        if (!du.empty()) require_shape(where, "du", du.rows, du.cols, u.rows, channels_);
+        if (!dh.empty()) require_shape(where, "dh", dh.rows, dh.cols, taps_, channels_);
+        check_border(where, "the initial history", borders.initial);
+        check_border(where, "dinitial", borders.dinitial);
+        check_border(where, "dfinal", borders.dfinal);
+        work_.backward(h, u, dy, du, dh, borders.initial, borders.dinitial, borders.dfinal);
+    }
+    template <class T>
+    void check(std::string_view where, matrix_view<const S> h, matrix_view<const T> u) const {
+        require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
+        detail::require_rows(where, "u is", u, extents_, channels_);
+    }
+    template <class T>
+    void check_border(std::string_view where, std::string_view what, matrix_view<T> m) const {
+        if (!m.empty()) require_shape(where, what, m.rows, m.cols, extents_.batch * (taps_ - 1), channels_);
+    }
+
+    shape extents_;
+    index_t taps_, channels_;
+    detail::window_convolution<S, hrm::detail::cuda_fourier_device> work_;
+};
+
+}  // namespace hrm::scan
