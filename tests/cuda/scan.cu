@@ -79,6 +79,7 @@ TEST_CASE("the device's states and gradients are those of the CPU") {
             check(scan::chunked{7}, pair_poles<double>(2, 4), batch, time);
             check(scan::chunked{}, pair_poles<float>(2, 15), batch, time);
             check(scan::sequential{}, pair_poles<float>(2, 4), batch, time);
+            check(scan::automatic{}, pair_poles<float>(2, 4), batch, time);
         }
     check(scan::chunked{}, real_poles<float>(300), 2, 500);
 }

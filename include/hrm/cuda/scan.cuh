@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include <hrm/cuda/detail/automatic.hpp>
 #include <hrm/cuda/detail/chunked_dense.hpp>
 #include <hrm/cuda/detail/chunked_states.hpp>
 #include <hrm/cuda/detail/fft_states.hpp>
@@ -70,6 +71,25 @@ public:
     engine(cuda where, sequential, const A& a, shape extents)
         : detail::cuda_states<A>(where, a, extents, std::max<index_t>(extents.time, 1)) {}
     std::string_view algorithm() const { return "sequential"; }
+};
+
+/// Chunks or the sequential recurrence, by the thresholds of cuda/detail/automatic.hpp; never cuFFT.
+template <class A>
+    requires detail::has_modes<A> || detail::is_dense<A>
+class engine<cuda, automatic, A> : public detail::cuda_states<A> {
+public:
+    engine(cuda where, automatic, const A& a, shape extents)
+        : detail::cuda_states<A>(where, a, extents, chunks(a, extents) ? 0 : std::max<index_t>(extents.time, 1)),
+          chunked_(chunks(a, extents)) {}
+    std::string_view algorithm() const { return chunked_ ? "chunked" : "sequential"; }
+
+private:
+    static bool chunks(const A& a, shape extents) {
+        index_t recurrences = a.order();
+        if constexpr (requires { a.pairs(); }) recurrences -= a.pairs();
+        return detail::device_prefers_chunks(recurrences, extents);
+    }
+    bool chunked_;
 };
 
 /// Causal convolutions with the powers of A by cuFFT, in chunks of at most 1024 steps and a carry: the published form; see
