@@ -81,7 +81,8 @@ void peaks(bench& b, index_t) {
 
 constexpr index_t width = 4096, states = 32;
 
-void adapters(bench& b, index_t length) {
+template <class Plan>
+void adapters(bench& b, const std::string& name, index_t length) {
     random_stream r(1);
     auto options = hrm_options::published(states);
     options.gate_start = 0.1;
@@ -89,7 +90,7 @@ void adapters(bench& b, index_t length) {
     const lora<float> low(width, width, {.rank = states}, r);
     const adapter_on_device ours(b.where, memory), memoryless(b.where, low);
     const scan::shape extents{.batch = 1, .time = length};
-    adapter_plan<bf16> plan(b.where, ours.weights, extents), low_plan(b.where, memoryless.weights, extents);
+    Plan plan(b.where, ours.weights, extents), low_plan(b.where, memoryless.weights, extents);
     const lora_by_cublas peer(b.where, b.blas, length, width, states), half(b.where, b.blas, length, width, states / 2);
 
     const double tensor = 2.0 * static_cast<double>(length * width), weights = 4.0 * static_cast<double>(states * width);
@@ -100,8 +101,8 @@ void adapters(bench& b, index_t length) {
 
     const double flop = 2 * tensor * static_cast<double>(states);
     const cost one_way{3 * tensor + weights, flop, unit::bf16}, both{7 * tensor + 4 * weights, 3 * flop, unit::bf16};
-    const auto forward = [&](adapter_plan<bf16>& p, const adapter_on_device& a, int i) { p.forward(a.weights, u.reading(i), out(i), kept(i)); };
-    const auto pass = [&](adapter_plan<bf16>& p, const adapter_on_device& a, int i) {
+    const auto forward = [&](Plan& p, const adapter_on_device& a, int i) { p.forward(a.weights, u.reading(i), out(i), kept(i)); };
+    const auto pass = [&](Plan& p, const adapter_on_device& a, int i) {
         forward(p, a, i);
         p.backward(a.weights, u.reading(i), dout.reading(i), kept.reading(i), du(i), a.slope());
     };
@@ -109,7 +110,7 @@ void adapters(bench& b, index_t length) {
         l.forward(u.reading(i), out(i));
         l.backward(u.reading(i), dout.reading(i), du(i));
     };
-    b.compare(named("adapter, forward, L", length),
+    b.compare(name + named(", forward, L", length),
               {{"HRM n 32", [&](int i) { forward(plan, ours, i); }, one_way},
                {"LoRA r 32, ours", [&](int i) { forward(low_plan, memoryless, i); }, one_way},
                {"LoRA r 32, cuBLAS", [&](int i) { peer.forward(u.reading(i), out(i)); }, one_way}});
@@ -128,8 +129,10 @@ void adapters(bench& b, index_t length) {
         b.out.remarks.push_back({"PEFT", named("failed, and is left out from here on: L", length) + ": " + e.what()});
         b.peft.reset();
     }
-    b.compare(named("adapter, forward and backward, L", length), all);
+    b.compare(name + named(", forward and backward, L", length), all);
 }
+void adapters_fused(bench& b, index_t length) { adapters<fused_adapter_plan<bf16>>(b, "fused adapter", length); }
+void adapters_by_products(bench& b, index_t length) { adapters<adapter_plan<bf16>>(b, "adapter", length); }
 
 /// A token of every sequence through 32 layers, whose weights are not in the cache when their turn comes.
 void decode(bench& b, index_t batch) {
@@ -226,7 +229,8 @@ const bench_case cases[] = {
     {"copy", copy, {0}},
     {"bf16-product", products, {8192}},
     {"peaks", peaks, {0}},
-    {"adapter", adapters, {2048, 8192, 32768, 131072, 512}},
+    {"fused-adapter", adapters_fused, {2048, 8192, 32768, 131072, 512}},
+    {"adapter", adapters_by_products, {8192, 131072, 2048, 512}},
     {"decode", decode, {1, 8, 32}},
     {"scan", scans_1, {512, 2048, 8192, 32768, 131072}},
     {"scan-batch", scans_8, {512, 8192, 131072}},
