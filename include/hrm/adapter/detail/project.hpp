@@ -1,11 +1,14 @@
 #pragma once
 
+#include <type_traits>
+
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/detail/skinny.hpp>
 
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
 // product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
 // may go to threads in any cut. What is summed over rows goes in parts of part_of(L) rows, added in their order.
+// Activations (T) and parameters (P) may be stored in bf16: widened as they are read, summed in S, what is written rounded once.
 
 namespace hrm::detail {
 
@@ -21,16 +24,50 @@ inline index_t part_of(index_t rows) {
     return ((rows + parts - 1) / parts + skinny::span - 1) / skinny::span * skinny::span;
 }
 
+/// to = from, widened or rounded.
+template <storable T, storable F>
+void convert(matrix_view<const F> from, matrix_view<T> to) {
+    for (index_t t = 0; t < from.rows; ++t)
+        for (index_t j = 0; j < from.cols; ++j) to(t, j) = static_cast<T>(from(t, j));
+}
+/// x as it is, or widened in scratch.
+template <real S, storable T>
+matrix_view<const S> widened(matrix_view<const T> x, workspace& ws) {
+    if constexpr (std::same_as<S, T>) return x;
+    else {
+        const auto wide = ws.take_matrix<S>(x.rows, x.cols);
+        convert<S, T>(x, wide);
+        return wide;
+    }
+}
+/// f(y in S, its first column) updates a few rows of y, strip by strip where they are widened for it.
+template <real S, storable T, class F>
+void update(matrix_view<T> y, workspace& ws, F&& f) {
+    if constexpr (std::same_as<S, T>) return f(y, index_t{0});
+    else {
+        constexpr index_t strip = 256;  // whole groups of columns
+        scratch_scope scope(ws);
+        const auto room = ws.take_matrix<S>(y.rows, strip);
+        for (index_t j = 0; j < y.cols; j += strip) {
+            const index_t cols = std::min(strip, y.cols - j);
+            const auto wide = room.slice_cols(0, cols);
+            convert<S, T>(y.slice_cols(j, cols), wide);
+            f(wide, j);
+            convert<T, S>(wide, y.slice_cols(j, cols));
+        }
+    }
+}
+
 /// sum over X's rows = X^T S for x: L x d, s: L x n, and what skinny::across else does, by parts.
-template <real S, class F>
-skinny::packed<S> sum_parts(matrix_view<const S> x, matrix_view<const S> s, const skinny::packed<S>* w, F&& f, workspace& ws,
+template <real S, storable T, class F>
+skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, const skinny::packed<S>* w, F&& f, workspace& ws,
                             team* threads) {
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part;
     const auto sum = skinny::room<S>(parts * x.cols, s.cols, ws);
     const index_t size = skinny::padded<S>(s.cols) * x.cols;
     share(threads, x.rows, part, ws, [&](index_t first, index_t rows, workspace& own) {
         const skinny::packed<S> mine{sum.data + first / part * size, x.cols, s.cols};
-        skinny::across<S>(x.slice_rows(first, rows), s.slice_rows(first, rows), w, mine,
+        skinny::across<S, T>(x.slice_rows(first, rows), s.slice_rows(first, rows), w, mine,
                           [&](index_t t, index_t count, const S* from, index_t stride) { f(first + t, count, from, stride); }, own);
     });
     if (parts > 1)
@@ -41,45 +78,56 @@ skinny::packed<S> sum_parts(matrix_view<const S> x, matrix_view<const S> s, cons
 }
 
 /// Y += k S V, V packed.
-template <real S>
-void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<S> y, workspace& ws, team* threads) {
-    share(threads, s.rows, piece_of(s.rows, threads), ws, [&](index_t first, index_t rows, workspace&) {
-        skinny::up<S>(s.slice_rows(first, rows), v, k, y.slice_rows(first, rows));
+template <real S, storable T>
+void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<T> y, workspace& ws, team* threads) {
+    const index_t piece = std::same_as<S, T> ? piece_of(s.rows, threads) : skinny::span;
+    share(threads, s.rows, piece, ws, [&](index_t first, index_t rows, workspace& own) {
+        update<S, T>(y.slice_rows(first, rows), own, [&](matrix_view<S> wide, index_t column) {
+            skinny::up<S>(s.slice_rows(first, rows), {v.data + column * v.rows, v.rows, wide.cols}, k, wide);
+        });
     });
 }
 
+template <class T>
+using as_given = std::type_identity_t<T>;  // not deduced: where only S is named, everything is stored in S
+
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
-template <real S>
-void project_in(matrix_view<const S> u, matrix_view<const S> b, matrix_view<S> z, workspace& ws, team* threads = nullptr) {
-    if (u.rows <= skinny::few) return skinny::by_rows(u, b, skinny::start::afresh, z);
+template <real S, storable T = S, storable P = S>
+void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
+                team* threads = nullptr) {
     scratch_scope scope(ws);
-    const auto turned = skinny::pack<S, S>(transposed(b), ws);
+    if (u.rows <= skinny::few) return skinny::by_rows<S>(widened<S, T>(u, ws), widened<S, P>(b, ws), skinny::start::afresh, z);
+    const auto turned = skinny::pack<S, P>(transposed(b), ws);
     share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
-        skinny::down<S>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
+        skinny::down<S, T>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
             for (index_t i = 0; i < rows; ++i) std::copy_n(from + i * stride, z.cols, z.row(first + t + i));
         }, own);
     });
 }
 
 /// Y += k S C^T.    s: L x n;  c: outputs x n;  y: L x outputs.   2 L n outputs flop.
-template <real S>
-void project_out(matrix_view<const S> s, matrix_view<const S> c, S k, matrix_view<S> y, workspace& ws, team* threads = nullptr) {
+template <real S, storable T = S, storable P = S>
+void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, as_given<matrix_view<T>> y, workspace& ws,
+                 team* threads = nullptr) {
     scratch_scope scope(ws);
-    if (s.rows > skinny::few) return add_product<S>(s, skinny::pack<S, S>(transposed(c), ws), k, y, ws, threads);
+    if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack<S, P>(transposed(c), ws), k, y, ws, threads);
     const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
     for (index_t i = 0; i < s.rows; ++i)
         for (index_t j = 0; j < s.cols; ++j) scaled(i, j) = k * s(i, j);
-    skinny::by_rows<S>(scaled, c, skinny::start::on_top, y);
+    const auto wide_c = widened<S, P>(c, ws);
+    update<S, T>(y, ws, [&](matrix_view<S> wide, index_t column) {
+        skinny::by_rows<S>(scaled, wide_c.slice_rows(column, wide.cols), skinny::start::on_top, wide);
+    });
 }
 
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.
-template <real S>
-void output_backward(matrix_view<const S> dy, matrix_view<const S> c, matrix_view<const S> s, S k, matrix_view<S> dc, S f,
-                     matrix_view<S> ds, workspace& ws, team* threads = nullptr) {
+template <real S, storable T = S, storable P = S>
+void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<const P>> c, matrix_view<const S> s, S k,
+                     matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
-    const auto w = skinny::pack<S, S>(strided_view<const S>(c), ws);
-    const auto sum = sum_parts<S>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
+    const auto w = skinny::pack<S, P>(strided_view<const P>(c), ws);
+    const auto sum = sum_parts<S, T>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
         for (index_t i = 0; i < rows; ++i)
             for (index_t j = 0; j < ds.cols; ++j) ds(t + i, j) = f * from[i * stride + j];
     }, ws, threads);
@@ -88,13 +136,13 @@ void output_backward(matrix_view<const S> dy, matrix_view<const S> c, matrix_vie
 
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
 /// The long sum is formed as U^T X, whose columns fill whole registers, and turned at the end.
-template <real S>
-void input_backward(matrix_view<const S> x, matrix_view<const S> u, matrix_view<const S> b, matrix_view<S> db,
-                    matrix_view<S> du, workspace& ws, team* threads = nullptr) {
+template <real S, storable T = S, storable P = S>
+void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> db,
+                    as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
-    if (!du.empty()) add_product<S>(x, skinny::pack<S, S>(strided_view<const S>(b), ws), S{1}, du, ws, threads);
-    const auto sum = sum_parts<S>(u, x, nullptr, [](index_t, index_t, const S*, index_t) {}, ws, threads);
+    if (!du.empty()) add_product<S, T>(x, skinny::pack<S, P>(strided_view<const P>(b), ws), S{1}, du, ws, threads);
+    const auto sum = sum_parts<S, T>(u, x, nullptr, [](index_t, index_t, const S*, index_t) {}, ws, threads);
     skinny::unpack_turned(sum, db);
 }
 

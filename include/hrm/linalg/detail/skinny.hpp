@@ -59,8 +59,8 @@ void fill(packed<S> to, strided_view<const T> m) {
         S* const group = to.data + at * to.rows;
         const index_t live = std::min(wide, m.cols - at);
         index_t k = 0;
-        if constexpr (std::same_as<S, T> && wide % L == 0)
-            if (m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
+        if constexpr (std::same_as<S, T>)  // on its own, or clang reads what follows for other T
+            if (wide % L == 0 && m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
                 for (; k + L <= m.rows; k += L)
                     for (index_t j = 0; j < wide; j += L)
                         copy_turned<S>(m.data + k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);

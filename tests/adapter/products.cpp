@@ -1,0 +1,112 @@
+// An adapter's products with activations and parameters stored in bf16, against the definition in double.
+
+#include <hrm/adapter/detail/project.hpp>
+
+#include <cmath>
+#include <cstring>
+
+#include <doctest/doctest.h>
+
+#include <hrm/core/random.hpp>
+
+using namespace hrm;
+
+namespace {
+
+matrix<bf16> stored(index_t rows, index_t cols, random_stream& r) {
+    matrix<bf16> m(rows, cols);
+    for (bf16& x : m.flat()) x = bf16(static_cast<float>(r.normal()));
+    return m;
+}
+matrix<float> normal(index_t rows, index_t cols, random_stream& r) {
+    matrix<float> m(rows, cols);
+    r.fill_normal(m.flat());
+    return m;
+}
+
+constexpr double unit = 0x1p-24, coarse = 0x1p-8;  ///< half a unit in the last place of float and of bf16
+
+/// got = before + k sum_j x_j y_j over `terms` terms. Float sums round once a term; `more` roundings of k, of the end and of what
+/// the sum is added to; a bf16 rounds that once more.
+template <class T, class X, class Y>
+bool holds(T got, double before, double k, index_t terms, X&& x, Y&& y) {
+    double want = before, size = std::abs(before);
+    for (index_t j = 0; j < terms; ++j) {
+        const double term = k * static_cast<double>(x(j)) * static_cast<double>(y(j));
+        want += term, size += std::abs(term);
+    }
+    const double more = 3, off = (static_cast<double>(terms) + more) * unit * size;
+    return std::abs(static_cast<double>(static_cast<float>(got)) - want) <= off + (std::same_as<T, bf16> ? coarse * (std::abs(want) + off) : 0);
+}
+
+template <class M>
+bool same(const M& x, const M& y) {
+    return std::memcmp(x.data(), y.data(), x.flat().size_bytes()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("bf16 in, float sums, bf16 out: all four products, any rows beside, any threads") {
+    random_stream r(41);
+    team two(cpu{.threads = 2});
+    for (const index_t rows : {1, 4, 5, 60, 1100})
+        for (const index_t n : {3, 20, 32}) {
+            const index_t in = 270, out = 301;
+            const float k = 0.7f;
+            workspace ws;
+            const auto u = stored(rows, in, r), dy = stored(rows, out, r), b = stored(n, in, r), c = stored(out, n, r), y0 = stored(rows, out, r),
+                       du0 = stored(rows, in, r);
+            const auto lambda = normal(rows, n, r);
+            matrix<float> z(rows, n), ds(rows, n), dc(out, n), db(n, in);
+            auto y = y0;
+            auto du = du0;
+            detail::project_in<float, bf16, bf16>(u, b, z, ws);
+            detail::project_out<float, bf16, bf16>(z, c, k, y, ws);
+            detail::output_backward<float, bf16, bf16>(dy, c, z, k, dc, 1.0f, ds, ws);
+            detail::input_backward<float, bf16, bf16>(lambda, u, b, db, du, ws);
+            CAPTURE(rows);
+            CAPTURE(n);
+            bool ok = true;
+            for (index_t t = 0; t < rows; ++t)
+                for (index_t i = 0; i < n; ++i) {
+                    ok = ok && holds(z(t, i), 0, 1, in, [&](index_t j) { return float(u(t, j)); }, [&](index_t j) { return float(b(i, j)); });
+                    ok = ok && holds(ds(t, i), 0, 1, out, [&](index_t j) { return float(dy(t, j)); }, [&](index_t j) { return float(c(j, i)); });
+                }
+            CHECK(ok);
+            for (index_t t = 0; t < rows; ++t) {
+                for (index_t j = 0; j < out; ++j)
+                    ok = ok && holds(y(t, j), float(y0(t, j)), k, n, [&](index_t i) { return z(t, i); }, [&](index_t i) { return float(c(j, i)); });
+                for (index_t j = 0; j < in; ++j)
+                    ok = ok && holds(du(t, j), float(du0(t, j)), 1, n, [&](index_t i) { return lambda(t, i); }, [&](index_t i) { return float(b(i, j)); });
+            }
+            CHECK(ok);
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t j = 0; j < out; ++j)
+                    ok = ok && holds(dc(j, i), 0, k, rows, [&](index_t t) { return float(dy(t, j)); }, [&](index_t t) { return z(t, i); });
+                for (index_t j = 0; j < in; ++j)
+                    ok = ok && holds(db(i, j), 0, 1, rows, [&](index_t t) { return lambda(t, i); }, [&](index_t t) { return float(u(t, j)); });
+            }
+            CHECK(ok);
+
+            // The same bits token by token (the first few), and on two threads.
+            bool alone = true;
+            for (index_t t = 0; t < std::min<index_t>(rows, 9); ++t) {
+                matrix<float> z1(1, n);
+                matrix<bf16> y1(1, out);
+                std::copy_n(y0.view().row(t), out, y1.data());
+                detail::project_in<float, bf16, bf16>(u.view().slice_rows(t, 1), b, z1, ws);
+                detail::project_out<float, bf16, bf16>(z1, c, k, y1, ws);
+                alone = alone && std::memcmp(z1.data(), z.view().row(t), z1.flat().size_bytes()) == 0;
+                alone = alone && std::memcmp(y1.data(), y.view().row(t), y1.flat().size_bytes()) == 0;
+            }
+            CHECK(alone);
+            matrix<float> z2(rows, n), ds2(rows, n), dc2(out, n), db2(n, in);
+            auto y2 = y0;
+            auto du2 = du0;
+            detail::project_in<float, bf16, bf16>(u, b, z2, ws, &two);
+            detail::project_out<float, bf16, bf16>(z2, c, k, y2, ws, &two);
+            detail::output_backward<float, bf16, bf16>(dy, c, z2, k, dc2, 1.0f, ds2, ws, &two);
+            detail::input_backward<float, bf16, bf16>(lambda, u, b, db2, du2, ws, &two);
+            CHECK((same(z2, z) && same(y2, y) && same(ds2, ds) && same(dc2, dc) && same(db2, db) && same(du2, du)));
+        }
+}
