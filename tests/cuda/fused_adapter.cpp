@@ -31,7 +31,9 @@ template <class Tiles>
 void check(random_stream& r, double tolerance, index_t longest) {
     using T = typename Tiles::T;
     constexpr index_t whole = detail::fetched<T>;
-    const index_t batch = 1 + r.below(3), time = 1 + r.below(longest), inputs = whole * (1 + r.below(12)), outputs = whole * (1 + r.below(20)), rows = batch * time;
+    const index_t batch = 1 + r.below(3), time = 1 + r.below(longest), rows = batch * time;
+    // One in four is wide: several slabs, several turns of every ring of stages.
+    const index_t inputs = whole * (1 + r.below(r.below(4) ? 12 : 90)), outputs = whole * (1 + r.below(r.below(4) ? 20 : 90));
     const auto a = random_adapter<float>(inputs, outputs, r);
     const index_t n = detail::layout_of(*a).states(), dynamic = a->state_size();
     const auto wide = make_adapter<double>(a->kind(), inputs, outputs, a->options());
