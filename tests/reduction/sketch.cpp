@@ -279,3 +279,24 @@ TEST_CASE("the second call allocates nothing") {
     s.add(u.view(), ws);
     if (hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() == before);
 }
+
+TEST_CASE("the sparse part of the map sees every row, whatever the width: entries +-1, one a row and column, balanced but for their signs") {
+    for (const index_t width : {2, 3, 5, 9, 40, 255, 256, 257, 258, 259, 300, 512, 513, 514, 1025})
+        for (const index_t columns : {2, 3, 4, 7, 8, 32, 200}) {
+            if (columns >= width) continue;
+            const auto omega = detail::sparse_map(width, columns, 1, 11).dense();
+            index_t unseen = 0, other = 0;
+            for (index_t i = 0; i < width; ++i) {
+                double most = 0;
+                for (index_t j = 0; j < columns; ++j) {
+                    const double x = std::abs(omega(i, j));
+                    most = std::max(most, x);
+                    other += x != 0 && x != 1;
+                }
+                unseen += most == 0;
+            }
+            INFO(width, " x ", columns);
+            CHECK(unseen == 0);
+            CHECK(other == 0);
+        }
+}

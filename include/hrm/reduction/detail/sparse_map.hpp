@@ -17,9 +17,10 @@ namespace hrm::detail {
 /// A random test matrix Omega = [sparse | probes], width x (columns + probes), that costs a small part of a dense one.
 ///     sparse   about 8 entries +-1 a row, in random columns: Tropp, Yurtsever, Udell & Cevher 2019, section 3.3
 ///     probes   independent standard normal numbers, dense
-/// Rows come in chunks of 256. In a chunk every column has the same number of ones as of minus ones, the rows dealt to them
-/// from random permutations, so that loops have one length; and each row then has a random sign, so that no vector that
-/// anyone would think of is orthogonal to all columns. columns >= width: the identity instead, which loses nothing.
+/// Rows come in chunks of 256, the last of 2 to 257. In a chunk every column has the same number of ones as of minus ones,
+/// in rows that are dealt from random permutations, never one twice to a column, so that loops have one length and no row is
+/// left out (from 2 columns on); and each row then has a random sign, so that no vector that anyone would think of is
+/// orthogonal to all columns. columns >= width: the identity instead, which loses nothing.
 class sparse_map {
 public:
     static constexpr index_t chunk = 256, entries = 8, group = 4;
@@ -34,14 +35,17 @@ public:
             for (index_t j = 0; j < probes; ++j) probe_(i, j) = static_cast<float>(random.normal());
         if (identity_) return;
         for (auto& s : sign_) s = random.bits() & 1 ? 1.0f : -1.0f;
-        for (index_t first = 0; first < width; first += chunk) {
-            const index_t size = std::min(chunk, width - first), want = entries * size;
-            part p{first, size, std::max<index_t>(1, (want + columns_) / (2 * columns_)), static_cast<index_t>(row_.size())};
+        for (index_t first = 0, size; first < width; first += size) {
+            size = rows_from(first);
+            const index_t want = entries * size, ones = std::clamp<index_t>((want + columns_) / (2 * columns_), 1, size / 2);
+            part p{first, size, ones, static_cast<index_t>(row_.size())};
             std::vector<std::uint16_t> deck(static_cast<std::size_t>(size));
             for (index_t i = 0; i < size; ++i) deck[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(i);
-            for (index_t dealt = 0; dealt < 2 * p.ones * columns_; ++dealt) {
+            for (index_t dealt = 0; dealt < 2 * ones * columns_; ++dealt) {
                 const index_t i = dealt % size;
-                std::swap(deck[static_cast<std::size_t>(i)], deck[static_cast<std::size_t>(i + random.below(size - i))]);
+                const auto column = row_.end() - dealt % (2 * ones);  // what it has so far
+                do std::swap(deck[static_cast<std::size_t>(i)], deck[static_cast<std::size_t>(i + random.below(size - i))]);
+                while (std::find(column, row_.end(), deck[static_cast<std::size_t>(i)]) != row_.end());
                 row_.push_back(deck[static_cast<std::size_t>(i)]);
             }
             parts_.push_back(p);
@@ -74,7 +78,7 @@ public:
     double apply(matrix_view<const S> u, matrix_view<S> z, workspace& ws) const {
         constexpr index_t W = simd::lanes<S>;
         scratch_scope scope(ws);
-        const auto x = ws.take<S>(chunk * W);
+        const auto x = ws.take<S>((chunk + 1) * W);
         const index_t cols = columns_ + probe_.cols();
         const auto sums = ws.take<S>(cols * W), tail = ws.take<S>(W * width_), signs = ws.take<S>(width_);
         const auto given = ws.take<S>(width_ * probe_.cols());
@@ -89,8 +93,8 @@ public:
                 rows = {tail.data(), W, width_};
             }
             std::fill(sums.begin(), sums.end(), S{0});
-            for (index_t first = 0; first < width_; first += chunk) {
-                const index_t size = std::min(chunk, width_ - first);
+            for (index_t first = 0, size; first < width_; first += size) {
+                size = rows_from(first);
                 squares += turn_inputs<S>(rows.slice_cols(first, size), signs.data() + first, x.data());
                 if (identity_) std::copy_n(x.data(), size * W, sums.data() + first * W);
                 else gather<S>(parts_[static_cast<std::size_t>(first / chunk)], x.data(), sums.data());
@@ -107,6 +111,8 @@ private:
     struct part {
         index_t first, size, ones, begin;
     };
+    /// Rows in the chunk that begins at `first`; one alone could only be a one and a minus one at once.
+    index_t rows_from(index_t first) const { return width_ - first <= chunk + 1 ? width_ - first : chunk; }
 
     /// x_i <- sign_i u_.i, a register an input; returns the sum of squares.
     template <real S>
