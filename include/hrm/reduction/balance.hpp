@@ -1,5 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <optional>
+
+#include <hrm/reduction/detail/keep_pages.hpp>
 #include <hrm/reduction/detail/project.hpp>
 #include <hrm/reduction/factor.hpp>
 
@@ -22,29 +26,32 @@ inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, 
     return grown(size, f.coordinates->into(b));
 }
 
-/// A stable system in double, whose poles lie where they should or the factorisation throws.
+/// The modes of a dense A, if it has any to be seen; of a modal one nothing, for it needs none.
 template <linear_system T>
-auto balance_stable(const T& s, const balance_options& o, bool* integrating = nullptr) {
-    const auto run = [&](const auto& g, const auto& times_a) {
+std::optional<modal_coordinates> modes_of(const T& s) {
+    if constexpr (is_modal<T>) return {};
+    else return find_modes(s);
+}
+
+/// A stable system in double, whose poles lie where they should or the factorisation throws.  modes: modes_of(s).
+template <linear_system T>
+auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, const balance_options& o, bool* integrating = nullptr) {
+    const auto run = [&](const auto& g) {
         // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts
         // what they miss.
         const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
         const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
-        auto f = factors_of("hrm::balance", g, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
-        if constexpr (!is_modal<T>)
+        auto f = factors_of("hrm::balance", g, modes, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
+        if constexpr (!is_modal<T>) {
             if (integrating) *integrating = looks_integrating(s.a.a, s.b, f);
-        return reduce_by_factors(g, times_a, std::move(f), o);
-    };
-    const auto choose = [&](const auto& g) {
-        if constexpr (!is_modal<T>)
-            if (const auto modes = find_modes(g))
-                return run(g, [&](const matrix<double>& x) { return times_blocks(*modes, g.a.a, x); });
-        return run(g, [&](const matrix<double>& x) { return times_state(g.a, x); });
+            if (modes) return reduce_by_factors(g, block_diagonal{*modes, g.a.a}, std::move(f), o);
+        }
+        return reduce_by_factors(g, g.a, std::move(f), o);
     };
     auto out = [&] {
         if constexpr (in_discrete_time<T>)
-            if (o.weak == weak_states::residualize) return choose(to_textbook(s));
-        return choose(s);
+            if (o.weak == weak_states::residualize) return run(to_textbook(s));
+        return run(s);
     }();
     describe(out);
     // Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
@@ -61,7 +68,7 @@ auto balance_split(const T& s, const balance_options& o) {
     auto parts = split(s, o.margin);
     auto out = [&] {
         for (double margin = o.margin;;) try {
-                return balance_stable(parts.stable, o);
+                return balance_stable(parts.stable, modes_of(parts.stable), o);
             } catch (const unstable_error&) {
                 if (parts.stable.order() == 0) throw;
                 margin = std::max(10 * margin, 1e-8 * std::sqrt(frobenius_squared(to_dense(s.a))));
@@ -98,22 +105,28 @@ auto balance_split(const T& s, const balance_options& o) {
     paste(g.c, parts.unstable.c, 0, r);
     out.system = std::move(g);
     describe(out);
+    describe_poles(out);
     return out;
 }
 
 template <linear_system T>
 auto balance_double(const T& s, const balance_options& o) {
-    check_finite("hrm::balance", s);
-    if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
+    const auto modes = modes_of(s);
+    if (!modes) require_finite("hrm::balance", "A", s.a);  // zeros and finite modes
+    require_finite("hrm::balance", "B", s.b);
+    require_finite("hrm::balance", "C", s.c);
+    require_finite("hrm::balance", "D", s.d);
+    if (o.unstable == unstable_poles::refuse) return balance_stable(s, modes, o);
+    const auto inside = [&](const auto& a) {
+        const auto poles = eigenvalues(a);
+        return std::all_of(poles.begin(), poles.end(), [&](const auto& l) { return depth<T>(l) > std::max(0.0, o.margin); });
+    };
     if constexpr (is_modal<T>) {
-        bool inside = true;
-        for (const auto& l : eigenvalues(s.a)) inside = inside && depth<T>(l) > std::max(0.0, o.margin);
-        return inside ? balance_stable(s, o) : balance_split(s, o);
+        return inside(s.a) ? balance_stable(s, modes, o) : balance_split(s, o);
     } else {
-        if (const auto modes = find_modes(s)) {
-            bool inside = true;
-            for (const auto& l : eigenvalues(modes->a)) inside = inside && depth<T>(l) > std::max(0.0, o.margin);
-            if (inside) return balance_stable(s, o);
+        keep_pages(40 * s.order() * s.order());
+        if (modes) {
+            if (inside(modes->a)) return balance_stable(s, modes, o);
             auto out = balance_split(in_modes(*modes, s), o);
             out.t = modes->from_modes(out.t);
             out.w = modes->dual_from_modes(out.w);
@@ -122,7 +135,7 @@ auto balance_double(const T& s, const balance_options& o) {
         // Asking first would cost a Schur form; the equations' own finds out.
         if (o.margin < 0) try {
                 bool integrating = false;
-                auto out = balance_stable(s, o, &integrating);
+                auto out = balance_stable(s, modes, o, &integrating);
                 if (!integrating) return out;
             } catch (const unstable_error&) {
             }
@@ -163,7 +176,7 @@ auto balance(const T& system, const matrix<double>& wc, const matrix<double>& wo
     const auto whole = s;
     if constexpr (in_discrete_time<T>)
         if (options.weak == weak_states::residualize) s = detail::to_textbook(s);
-    auto out = detail::reduce_by_factors(s, [&](const matrix<double>& x) { return detail::times_state(s.a, x); }, {c.l, o.l}, options);
+    auto out = detail::reduce_by_factors(s, s.a, {c.l, o.l}, options);
     detail::describe(out);
     out.regularisation = std::max(c.dropped, o.dropped);
     if (options.error == error_report::measured && out.stable && is_stable(whole)) detail::measure(whole, out);

@@ -101,7 +101,7 @@ low_rank_balanced<System<dense<double>>> balance(const System<sparse<S>>& system
         f.lo = turned_by(s.a.a, f.lo);
     } else if (s.a.has_e()) f.lo = turned_by(s.a.e, f.lo);
     const auto times_a = [&](const matrix<double>& x) { return solved(from_eigen(column_block<double>(s.a.a * to_columns<double>(x)))); };
-    static_cast<balanced_system<System<dense<double>>>&>(out) = reduce_by_factors(s, times_a, f, options);
+    static_cast<balanced_system<System<dense<double>>>&>(out) = reduce_by_factors(s, product_with{times_a}, f, options);
     describe(out);
     out.controllability_residual = sides[0].residual();
     out.observability_residual = sides[1].residual();

@@ -35,6 +35,7 @@ auto minimal(const T& system, double tolerance = 0) {
     if (stable) return out;
     out.system.a.a = detail::project(out.w, detail::times_state(s.a, out.t));
     detail::describe(out);
+    detail::describe_poles(out);
     out.certified = false;
     return out;
 }

@@ -81,15 +81,16 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
 template <linear_system T>
 using domain_of = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
 
-/// Both factors of a system in double, stable, with finite B and C.  floor: 0 for every column.
+/// Both factors of a system in double, stable, with finite B and C.  modes: of a dense A, where find_modes sees them;
+/// floor: 0 for every column.
 template <linear_system T>
-gramian_factors factors_of(const char* where, const T& s, double floor) {
+gramian_factors factors_of(const char* where, const T& s, const std::optional<modal_coordinates>& modes, double floor) {
     require_finite(where, "B", s.b);
     require_finite(where, "C", s.c);
     if constexpr (!std::same_as<typename T::structure_type, dense<double>>)
         return modal_factors<domain_of<T>>(where, to_pairs(s.a), s.b, s.c, floor);
     else {
-        if (const auto modes = find_modes(s)) {
+        if (modes) {
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
             return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};

@@ -36,16 +36,26 @@ inline matrix<double> times_state(const complex_pairs<double>& a, const matrix<d
 }
 inline matrix<double> times_state(const dense<double>& a, const matrix<double>& x) { return product(a.a, x); }
 /// The same for a dense A of single states and couples. Through V and the poles it would cost the digits that V does.
-inline matrix<double> times_blocks(const modal_coordinates& modes, const matrix<double>& a, const matrix<double>& x) {
+inline matrix<double> times_state(const block_diagonal& a, const matrix<double>& x) {
     matrix<double> y(x.rows(), x.cols());
-    for (const auto& [i, k, first, second, v, inverse] : modes.blocks)
+    for (const auto& [i, k, first, second, v, inverse] : a.modes.blocks)
         for (index_t j = 0; j < x.cols(); ++j) {
-            y(i, j) = a(i, i) * x(i, j);
+            y(i, j) = a.a(i, i) * x(i, j);
             if (k < 0) continue;
-            y(i, j) += a(i, k) * x(k, j);
-            y(k, j) = a(k, i) * x(i, j) + a(k, k) * x(k, j);
+            y(i, j) += a.a(i, k) * x(k, j);
+            y(k, j) = a.a(k, i) * x(i, j) + a.a(k, k) * x(k, j);
         }
     return y;
+}
+
+/// The same for an A that only a function knows.
+template <class F>
+struct product_with {
+    F times;
+};
+template <class F>
+matrix<double> times_state(const product_with<F>& a, const matrix<double>& x) {
+    return a.times(x);
 }
 
 /// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
@@ -253,10 +263,18 @@ inline double spectral_norm(const matrix<double>& x) {
     return std::sqrt(core_svd(std::move(gram), false).sigma()[0]);
 }
 
-/// What is said about a result once its system stands.
+/// Where the poles of a result lie.
+template <class Result>
+void describe_poles(Result& out) {
+    constexpr bool discrete = is_discrete<decltype(out.system)>;
+    if constexpr (discrete) out.spectral = spectral_radius(out.system.a);
+    else out.spectral = spectral_abscissa(out.system.a);
+    out.stable = out.spectral < (discrete ? 1 : 0);
+}
+/// What else is said about one once its system stands.
 template <class Result>
 void describe(Result& out) {
-    require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
+    require_finite("hrm::balance", "the reduced A", out.system.a.a);
     require_finite("hrm::balance", "the reduced B", out.system.b);
     require_finite("hrm::balance", "the reduced C", out.system.c);
     require_finite("hrm::balance", "the reduced D", out.system.d);
@@ -264,16 +282,12 @@ void describe(Result& out) {
     require_finite("hrm::balance", "w", out.w);
     if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
-    constexpr bool discrete = is_discrete<decltype(out.system)>;
-    if constexpr (discrete) out.spectral = spectral_radius(out.system.a);
-    else out.spectral = spectral_abscissa(out.system.a);
-    out.stable = out.spectral < (discrete ? 1 : 0);
 }
 
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
-/// whose weak states are residualised. times_a(x) = A x.
-template <linear_system T, class Times>
-auto reduce_by_factors(const T& s, const Times& times_a, gramian_factors f, const balance_options& o) {
+/// whose weak states are residualised. a: A once more, as what times_state multiplies by. Finds the poles of the result as well.
+template <linear_system T, class A>
+auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_options& o) {
     balanced_system<reduced_system<T>> out;
     core_svd core(leading_product(f), f.graded && o.floor == 0);
     out.sigma = core.sigma();
@@ -315,7 +329,7 @@ auto reduce_by_factors(const T& s, const Times& times_a, gramian_factors f, cons
         t_scale.insert(t_scale.end(), rest.t_scale.begin(), rest.t_scale.end());
         w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
     }
-    out.system = {{project(w, times_a(t))}, project(w, s.b), product(s.c, t), s.d};
+    out.system = {{project(w, times_state(a, t))}, project(w, s.b), product(s.c, t), s.d};
     projected_rows rows;
     if (weak) {
         const auto whole = out.system;
@@ -336,20 +350,19 @@ auto reduce_by_factors(const T& s, const Times& times_a, gramian_factors f, cons
     };
     rows.t = row_lengths(scaled(t, t_scale));
     rows.w = row_lengths(scaled(w, w_scale));
-    const auto balanced_units = [&](auto g) {  // what the allowance asks of R is about balanced coordinates
-        for (index_t i = 0; i < r && !strong.factor.empty(); ++i)
-            for (index_t j = 0; j < r; ++j) g.a.a(i, j) *= strong.factor[static_cast<std::size_t>(i)] / strong.factor[static_cast<std::size_t>(j)];
-        return g;
-    };
+    require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
+    auto balanced_units = out.system;  // what the allowance asks of R is about balanced coordinates
+    for (index_t i = 0; i < r && !strong.factor.empty(); ++i)
+        for (index_t j = 0; j < r; ++j) balanced_units.a.a(i, j) *= strong.factor[static_cast<std::size_t>(i)] / strong.factor[static_cast<std::size_t>(j)];
+    const auto poles = poles_and_resolvent(balanced_units);
     if constexpr (in_discrete_time<T>)
-        if (weak) {  // s is the textbook form already
-            const auto textbook = balanced_units(out.system);
+        if (weak) {  // s is the textbook form already; states for a delayed read-out have poles at 0
             out.delayed = from_textbook(out.system);
             if (!out.delayed) rows.read_out = std::sqrt(largest * frobenius_squared(out.system.c));
-            out.rounding = rounding_allowance(s, textbook, rows, out.bound, !f.graded);
-            return out;
         }
-    out.rounding = rounding_allowance(s, balanced_units(out.system), rows, out.bound, !f.graded);
+    out.spectral = poles.spectral;
+    out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
+    out.rounding = rounding_allowance(s, a, poles.resolvent, rows, out.bound, !f.graded);
     return out;
 }
 

@@ -7,6 +7,7 @@
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/stein.hpp>
 #include <hrm/reduction/dual.hpp>
+#include <hrm/systems/modal.hpp>
 
 // What rounding may add to the error of a reduced system, to first order. With R(s) = (sI - A_r)^-1 and balanced coordinates
 // (both Gramians at most S), a change dA of A_r moves G_r by C R dA R B. From A S + S A^T + B B^T = 0,
@@ -50,23 +51,53 @@ inline std::vector<double> times_magnitudes(const dense<double>& a, const std::v
     return y;
 }
 
-/// 2 |X|_F, at least max |(sI - A)^-1| over the boundary; infinite where A is not stable.  O(n^3).
-template <class System>
-double resolvent_bound(const System& g) {
-    const index_t n = g.order();
-    if (n == 0) return 0;
-    matrix<double> one(n, n), x(n, n);
-    for (index_t i = 0; i < n; ++i) one(i, i) = 1;
-    try {
-        const auto l = [&] {
-            if constexpr (in_discrete_time<System>) return stein_factor(g.a.a, one);
-            else return lyapunov_factor(g.a.a, one);
-        }();
-        multiply(transposed(l.view()), l.view(), x.view());
-    } catch (const unstable_error&) {
-        return std::numeric_limits<double>::infinity();
+/// The same for a dense A of single states and couples.
+struct block_diagonal {
+    const modal_coordinates& modes;
+    const matrix<double>& a;
+};
+inline std::vector<double> times_magnitudes(const block_diagonal& a, const std::vector<double>& v) {
+    std::vector<double> y(v.size());
+    const auto add = [&](index_t i, index_t j) { y[static_cast<std::size_t>(i)] += std::abs(a.a(i, j)) * v[static_cast<std::size_t>(j)]; };
+    for (const auto& b : a.modes.blocks) {
+        add(b.first, b.first);
+        if (b.second < 0) continue;
+        add(b.first, b.second);
+        add(b.second, b.first);
+        add(b.second, b.second);
     }
-    return 2 * std::sqrt(dot(x.data(), x.data(), x.size()));
+    return y;
+}
+
+/// What one Schur form of the reduced A, finite, tells.
+struct poles_and_norm {
+    double spectral;   ///< spectral abscissa, or radius
+    double resolvent;  ///< 2 |X|_F, at least max |(sI - A)^-1| over the boundary; infinite where A is not stable
+};
+/// O(n^3).
+template <class System>
+poles_and_norm poles_and_resolvent(const System& g) {
+    constexpr double none = std::numeric_limits<double>::infinity();
+    constexpr bool discrete = in_discrete_time<System>;
+    const index_t n = g.order();
+    double spectral = discrete ? 0 : -none;
+    if (n == 0) return {spectral, 0};
+    const auto form = balanced_real_schur("hrm::balance", g.a.a);
+    const auto& t = form.t;
+    for (index_t i = 0; i < n; ++i) {  // [a b; c a] has the modulus |a + i sqrt(-b c)|
+        const double a = t(i, i), b = i + 1 < n ? t(i + 1, i) != 0 ? t(i, i + 1) : 0 : 0;
+        if constexpr (discrete) spectral = std::max(spectral, b == 0 ? std::abs(a) : std::hypot(a, std::sqrt(std::abs(b)) * std::sqrt(std::abs(t(i + 1, i)))));
+        else spectral = std::max(spectral, a);
+    }
+    if (!(spectral < (discrete ? 1 : 0))) return {spectral, none};
+    const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
+    if constexpr (discrete) return {spectral, 2 * length(solve_gramian<two_sided::product>(form, identity(n)))};
+    else {  // X = M M^T
+        const auto m = form.out_of(quasi_triangular_factor(t.view(), form.into(identity(n))));
+        matrix<double> x(n, n);
+        multiply(transposed(m.view()), m.view(), x.view());
+        return {spectral, 2 * length(x)};
+    }
 }
 
 /// What the projection says about itself: G_r = C_r R B_r + D with both Gramians at most s^2 in its coordinates, the rows of
@@ -77,28 +108,29 @@ struct projected_rows {
     double read_out = 0;                         ///< |C| S^1/2 where C was divided by A_r afterwards, else 0
 };
 
-/// The allowance itself, infinite where nobody knows it (sparse A).  bound: the tail;  schur: whether a Schur form of A took part.
-template <linear_system T, class System>
-double rounding_allowance(const T& s, const System& reduced, const projected_rows& rows, double bound, bool schur) {
-    if constexpr (!requires { times_magnitudes(s.a, rows.t); }) return std::numeric_limits<double>::infinity();
+/// The allowance itself, infinite where nobody knows it (sparse A).  a: A as it was multiplied by;  rho: the resolvent of the
+/// reduced A;  bound: the tail;  schur: whether a Schur form of A took part.
+template <linear_system T, class A>
+double rounding_allowance(const T& s, const A& a, double rho, const projected_rows& rows, double bound, bool schur) {
+    if constexpr (!requires { times_magnitudes(a, rows.t); }) return std::numeric_limits<double>::infinity();
     else {
         const double eps = std::numeric_limits<double>::epsilon(), n = static_cast<double>(s.order()), gamma = (4 + std::sqrt(n)) * eps;
-        const double rho = resolvent_bound(reduced), r = std::sqrt(2 * rho);
+        const double r = std::sqrt(2 * rho);
         if (!std::isfinite(rho)) return rho;
         std::vector<double> u(rows.w.size()), v(rows.t.size());
         for (std::size_t i = 0; i < u.size(); ++i) {
             u[i] = r * rows.w[i] + (rows.direct_w.empty() ? 0 : rows.direct_w[i]);
             v[i] = r * rows.t[i] + (rows.direct_t.empty() ? 0 : rows.direct_t[i]);
         }
-        const auto av = times_magnitudes(s.a, v), b = row_lengths(s.b), c = row_lengths(transpose(s.c));
+        const auto av = times_magnitudes(a, v), b = row_lengths(s.b), c = row_lengths(transpose(s.c));
         double sum = r * rows.read_out;
         for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (av[i] + b[i]) + c[i] * v[i];
         if (!rows.direct_t.empty()) sum += std::sqrt(dot(s.d.data(), s.d.data(), s.d.size()));
         double out = gamma * (sum + (n + 4) * bound);
         if (schur) {
-            auto a = to_dense(s.a);
-            const auto d = balance_scales(a);
-            double uu = 0, vv = 0, rates = std::sqrt(dot(a.data(), a.data(), a.size()));
+            auto scaled = to_dense(s.a);
+            const auto d = balance_scales(scaled);
+            double uu = 0, vv = 0, rates = std::sqrt(dot(scaled.data(), scaled.data(), scaled.size()));
             for (std::size_t i = 0; i < u.size(); ++i) {
                 uu = std::hypot(uu, u[i] * d[i]);
                 vv = std::hypot(vv, v[i] / d[i]);
@@ -125,7 +157,7 @@ double measure_allowance(System<dense<double>> e, double value) {
         if constexpr (in_discrete_time<System<dense<double>>>) return stein_factor(g.a.a, g.b);
         else return lyapunov_factor(g.a.a, g.b);
     };
-    const double rho = resolvent_bound(e), rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
+    const double rho = poles_and_resolvent(e).resolvent, rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
     return 10 * eps * (length(e.a.a) * cr * rb + length(e.b) * cr + length(e.c) * rb) + (4 + n) * eps * value;
 }
 
