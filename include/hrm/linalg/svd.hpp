@@ -11,81 +11,155 @@
 namespace hrm {
 namespace detail {
 
+/// The differential quotient-difference algorithm with shifts on one unreduced block: q and e are the squares of a
+/// bidiagonal matrix's diagonal and superdiagonal. A sweep takes the squares of B to those of a B' with
+///     B'^T B' = B B^T - tau:      d = q_1 - tau,   q'_k = d + e_k,   e'_k = e_k q_{k+1} / q'_k,   d <- d q_{k+1} / q'_k - tau
+/// one division an entry, no root; some d < 0 says that tau was too large.  Fernando & Parlett 1994; Parlett & Marques 2000.
+class quotient_difference {
+public:
+    /// The values of q, e (one shorter) squared, in no order.  q, e: at most about 1.
+    quotient_difference(std::vector<double> q, std::vector<double> e) : q_(std::move(q)), e_(std::move(e)), q2_(q_.size()), e2_(e_.size()) {
+        values_.reserve(q_.size());
+        if (!q_.empty()) blocks_.push_back({0, q_.size() - 1, 0});
+        while (!blocks_.empty()) {
+            const auto b = blocks_.back();
+            blocks_.pop_back();
+            solve(b);
+        }
+    }
+    const std::vector<double>& values() const { return values_; }
+
+private:
+    struct block {
+        std::size_t first, last;
+        double shift;  // the squares are those of q, e and this
+    };
+    struct outcome {  // of a sweep: the last d and the one before, the least of all, of all but the last, of all but two
+        double end, next_end, least, above, higher;
+        void drop() { *this = {next_end, -1, next_end < 0 ? -1 : above, higher, -1}; }
+    };
+    static constexpr double eps = std::numeric_limits<double>::epsilon();
+    static constexpr double negligible = eps * eps / 256;  // e: eps/16 in the superdiagonal
+
+    outcome sweep(const block& b, double tau) {
+        const double* __restrict q = q_.data();
+        const double* __restrict e = e_.data();
+        double* __restrict q2 = q2_.data();
+        double* __restrict e2 = e2_.data();
+        double d = q[b.first] - tau, higher = d;
+        const auto step = [&](std::size_t k) {
+            q2[k] = d + e[k];
+            const double ratio = q[k + 1] / q2[k];
+            e2[k] = e[k] * ratio;
+            d = d * ratio - tau;
+        };
+        for (std::size_t k = b.first; k + 1 < b.last; ++k) {
+            higher = d < higher ? d : higher;
+            step(k);
+        }
+        const double next_end = d, above = std::min(higher, d);
+        step(b.last - 1);
+        q2[b.last] = d;
+        return {d, next_end, d < above || !(d == d) ? d : above, above, higher};
+    }
+    void solve(block b) {
+        outcome before{-1, -1, -1, -1, -1};
+        const std::size_t limit = 40 * (b.last - b.first + 1);
+        for (std::size_t sweeps = 0;;) {
+            // Off the end what has settled: a single value, or two.
+            const double mass = b.shift + q_[b.last];
+            if (b.first == b.last) {
+                values_.push_back(mass);
+                return;
+            }
+            if (e_[b.last - 1] <= std::max(negligible, eps * eps * mass)) {
+                values_.push_back(mass);
+                --b.last;
+                before.drop();
+                continue;
+            }
+            if (b.last - b.first == 1 || e_[b.last - 2] <= std::max(negligible, eps * eps * mass)) {
+                const double x = q_[b.last - 1], y = q_[b.last], z = e_[b.last - 1];
+                const double half = (x - y + z) / 2, large = (x + y + z) / 2 + std::sqrt(half * half + y * z);
+                values_.push_back(b.shift + large);
+                values_.push_back(b.shift + (large > 0 ? y * (x / large) : 0));
+                if (b.last - b.first == 1) return;
+                b.last -= 2;
+                before.least = -1;
+                continue;
+            }
+            for (std::size_t k = b.last - 1; k-- > b.first;)
+                if (e_[k] <= negligible) {
+                    blocks_.push_back({b.first, k, b.shift});
+                    std::copy(q_.begin() + at(b.first), q_.begin() + at(k) + 1, q2_.begin() + at(b.first));
+                    std::copy(e_.begin() + at(b.first), e_.begin() + at(k), e2_.begin() + at(b.first));
+                    b.first = k + 1;
+                    before.least = -1;
+                    break;
+                }
+            if (q_[b.last] > 2 * q_[b.first] && before.least < 0) {  // small ones settle at the end
+                std::reverse(q_.begin() + at(b.first), q_.begin() + at(b.last) + 1);
+                std::reverse(e_.begin() + at(b.first), e_.begin() + at(b.last));
+            }
+            double tau = before.least < 0 ? 0 : shift(b, before);
+            for (int tries = 0;; ++tries) {
+                if (++sweeps > limit) throw numerical_error("hrm::bidiagonal_svd: the singular values did not converge");  // NaN, above all
+                const auto now = sweep(b, tau);
+                if (now.least >= 0 || (tau == 0 && now.least == now.least)) {
+                    before = now;
+                    break;
+                }
+                // Negative only at the very end, d is about as much too far as tau was.
+                const double less = now.above > 0 && tau + now.end > 0 ? (tau + now.end) * (1 - 4 * eps) : tau / 4;
+                tau = tries < 3 ? less : 0;
+                share_ = 0;
+            }
+            std::swap(q_, q2_);
+            std::swap(e_, e2_);
+            b.shift += tau;
+        }
+    }
+    /// At most the least eigenvalue of what is left, nearly always. Where the last d is the least, the vector that it belongs
+    /// to falls off from the end by e_k / q_k a step: with a the sum of its other squares, its Rayleigh quotient is
+    /// r = d / (1 + a), its residual r sqrt(a), and the least eigenvalue at least r - residual^2 / (distance to the next).
+    double shift(const block& b, const outcome& before) {
+        if (before.end > before.least) {
+            share_ += (1 - share_) / 3;
+            return share_ * before.least;
+        }
+        share_ = 0;
+        double a = 0, term = 1;
+        for (std::size_t k = b.last; k-- > b.first && a < 0.6;) {
+            term *= e_[k] / q_[k];
+            a += term;
+            if (term < 1e-2 * a) break;
+        }
+        a *= 1.01;
+        if (!(a < 0.6)) return before.end / 3;
+        const double r = before.end / (1 + a), residual = r * std::sqrt(a), gap = 0.75 * before.above - r;
+        return std::max(r - residual, gap > residual ? r - residual * residual / gap : 0);
+    }
+    static std::ptrdiff_t at(std::size_t k) { return static_cast<std::ptrdiff_t>(k); }
+
+    std::vector<double> q_, e_, q2_, e2_, values_;
+    std::vector<block> blocks_;
+    double share_ = 0;
+};
+
 /// The singular values, descending, of the upper bidiagonal matrix with diagonal d and superdiagonal e (one shorter), to
-/// eps of the largest: Golub & Kahan's implicit QR with the shift of the trailing 2 x 2 block.  O(n^2).
+/// eps of the largest.  O(n^2).
 inline std::vector<double> bidiagonal_values(std::vector<double> d, std::vector<double> e) {
-    const double eps = std::numeric_limits<double>::epsilon();
-    const auto n = d.size();
+    constexpr double eps = std::numeric_limits<double>::epsilon();
     double norm = 0;
     for (double x : d) norm = std::max(norm, std::abs(x));
     for (double x : e) norm = std::max(norm, std::abs(x));
-    const double tiny = eps * norm / 16;
-    const auto rotation = [](double x, double y, double& c, double& s) {
-        const double r = std::sqrt(x * x + y * y);
-        c = r > 0 ? x / r : 1;
-        s = r > 0 ? y / r : 0;
-        return r;
-    };
-    for (double& x : d) x = norm > 0 ? x / norm : 0;
-    for (double& x : e) x = norm > 0 ? x / norm : 0;
-    const double floor = norm > 0 ? tiny / norm : 0;
-    std::size_t steps = 0;
-    for (std::size_t last = n; last > 1;) {
-        if (++steps > 100 * n) throw numerical_error("hrm::bidiagonal_svd: the QR iteration did not converge");  // NaN, above all
-        const auto negligible = [&](std::size_t k) {
-            return std::abs(e[k]) <= floor || std::abs(e[k]) <= eps / 4 * std::sqrt(std::abs(d[k] * d[k + 1]));
-        };
-        if (negligible(last - 2)) {
-            --last;
-            continue;
-        }
-        std::size_t first = last - 2;
-        while (first > 0 && !negligible(first - 1)) --first;
-        // A vanishing diagonal entry: rotate its row's superdiagonal away to the right; then the block falls apart there.
-        bool split = false;
-        for (std::size_t k = first; k + 1 < last && !split; ++k)
-            if (std::abs(d[k]) <= floor) {
-                d[k] = 0;
-                double f = e[k];
-                e[k] = 0;
-                for (std::size_t j = k + 1; j < last && f != 0; ++j) {
-                    double c, s;
-                    d[j] = rotation(d[j], f, c, s);
-                    if (j + 1 < last) {
-                        f = -s * e[j];
-                        e[j] *= c;
-                    }
-                }
-                split = true;
-            }
-        if (split) continue;
-        double shift = 0;
-        {  // of B^T B's trailing block, the eigenvalue nearer to its corner
-            const double x = d[last - 2], y = d[last - 1], z = e[last - 2], w = last - 2 > first ? e[last - 3] : 0;
-            const double a = x * x + w * w, b = x * z, c = y * y + z * z, half = (a - c) / 2;
-            const double root = std::copysign(std::hypot(half, b), half);
-            shift = half + root != 0 ? c - b * b / (half + root) : c;
-        }
-        double x = d[first] - shift / d[first], y = e[first], c, s;
-        if (shift < eps * d[first] * d[first]) x = d[first];
-        for (std::size_t k = first; k + 1 < last; ++k) {
-            const double r = rotation(x, y, c, s);
-            if (k > first) e[k - 1] = r;
-            x = c * d[k] + s * e[k];
-            e[k] = c * e[k] - s * d[k];
-            y = s * d[k + 1];
-            d[k + 1] *= c;
-            d[k] = rotation(x, y, c, s);
-            x = c * e[k] + s * d[k + 1];
-            d[k + 1] = c * d[k + 1] - s * e[k];
-            e[k] = x;
-            if (k + 2 < last) {
-                y = s * e[k + 1];
-                e[k + 1] *= c;
-            }
-        }
+    if (norm > 0) {
+        // Squares in units of the norm. A vanishing diagonal entry becomes a rounding error of it, so that none divides by 0.
+        for (double& x : d) x = std::max(std::abs(x) / norm, eps / 16), x *= x;
+        for (double& x : e) x /= norm, x *= x;
+        d = quotient_difference(std::move(d), std::move(e)).values();
+        for (double& x : d) x = norm * std::sqrt(x);
     }
-    for (double& x : d) x = norm * std::abs(x);
     std::sort(d.begin(), d.end(), std::greater<>());
     return d;
 }
@@ -95,7 +169,7 @@ inline std::vector<double> bidiagonal_values(std::vector<double> d, std::vector<
 /// All singular values of a matrix, and the vectors of the leading few:
 ///     bidiagonal_svd svd(k);   svd.sigma();   svd.vectors(r, u, v);     // k v_i = sigma_i u_i
 /// k = Q B P^T with B bidiagonal, 32 columns at a time (Dongarra, Hammarling & Sorensen 1989), O(8/3 n^3), half of it
-/// matrix times vector; then sigma by implicit QR and the vectors by inverse iteration on B, O(n r^2 + n^2 r).
+/// matrix times vector; then sigma by quotients and differences and the vectors by inverse iteration on B, O(n r^2 + n^2 r).
 /// Errors are eps sigma_1, as Golub & Kahan's: where small values must be accurate by themselves, take jacobi_svd.
 class bidiagonal_svd {
 public:
@@ -104,7 +178,9 @@ public:
         : m_(k.rows()), n_(k.cols()), left_(n_, m_), right_(n_, n_), d_(static_cast<std::size_t>(n_)), e_(d_.size()),
           left_tau_(d_.size()), right_tau_(d_.size()) {
         require_shape("hrm::bidiagonal_svd", "the matrix", m_, n_, std::max(m_, n_), n_);
-        for (index_t first = 0; first < n_;) first += reduce_panel(k.view(), first);
+        if (m_ * n_ <= detail::in_cache) reduce_in_cache(k);
+        else
+            for (index_t first = 0; first < n_;) first += reduce_panel(k.view(), first);
         sigma_ = detail::bidiagonal_values(d_, {e_.begin(), e_.end() - (n_ > 0)});
     }
     const std::vector<double>& sigma() const { return sigma_; }
@@ -112,26 +188,112 @@ public:
     /// u: m x r, v: n x r, orthonormal columns. False where the vectors do not come out to rounding, because sigma_r is
     /// too near to nothing or the iteration failed.
     bool vectors(index_t r, matrix<double>& u, matrix<double>& v) const {
-        const index_t padded = (r + simd::lanes<double> - 1) / simd::lanes<double> * simd::lanes<double>;
-        matrix<double> wide_u(m_, padded), wide_v(n_, padded);
-        const bool good = r == 0 || iterate(r, wide_u, wide_v);
-        std::vector<double> sum(static_cast<std::size_t>(padded));
-        const auto reflect = [&](const double* h, double tau, matrix_view<double> x) {  // x <- (I - tau h h^T) x
-            std::fill(sum.begin(), sum.end(), 0.0);
-            detail::add_transposed_times(x, h, sum.data());
-            for (index_t i = 0; i < x.rows; ++i) axpy(-tau * h[i], sum.data(), x.row(i), padded);
-        };
-        for (index_t j = n_ - 1; j >= 0; --j) {
-            const auto at = static_cast<std::size_t>(j);
-            reflect(left_.view().row(j) + j, left_tau_[at], wide_u.view().slice_rows(j, m_ - j));
-            if (j + 1 < n_) reflect(right_.view().row(j) + j + 1, right_tau_[at], wide_v.view().slice_rows(j + 1, n_ - j - 1));
-        }
-        u = matrix<double>(matrix_view<const double>(wide_u.view().slice_cols(0, r)));
-        v = matrix<double>(matrix_view<const double>(wide_v.view().slice_cols(0, r)));
-        return good;
+        matrix<double> ut(r, n_), vt(r, n_);
+        if (r > 0 && !iterate(ut, vt)) return false;
+        u = back(ut, left_, left_tau_, 0);
+        v = back(vt, right_, right_tau_, 1);
+        return true;
     }
 
 private:
+    // H_0 H_1 .. x for the columns x that are the given rows: a register's worth of them at a time, the reflections from the
+    // last. Reflection j is about row j of h and the states from j + shift on.
+    matrix<double> back(const matrix<double>& rows, const matrix<double>& h, const std::vector<double>& tau, index_t shift) const {
+        using pack = simd::pack<double>;
+        constexpr index_t W = simd::lanes<double>;
+        const index_t r = rows.rows(), n = h.cols();
+        matrix<double> out(n, r), x(n, W);
+        for (index_t first = 0; first < r; first += W) {
+            const index_t live = std::min(W, r - first);
+            std::fill(x.flat().begin(), x.flat().end(), 0.0);
+            for (index_t l = 0; l < live; ++l)
+                for (index_t i = 0; i < n_; ++i) x(i, l) = rows(first + l, i);
+            for (index_t j = n_ - 1 - shift; j >= 0; --j) {
+                const double* v = h.view().row(j);
+                pack even = {}, odd = {}, value;
+                index_t i = j + shift;
+                for (; i + 2 <= n; i += 2) {
+                    simd::load<double>(value, x.view().row(i));
+                    even += v[i] * value;
+                    simd::load<double>(value, x.view().row(i + 1));
+                    odd += v[i + 1] * value;
+                }
+                if (i < n) {
+                    simd::load<double>(value, x.view().row(i));
+                    even += v[i] * value;
+                }
+                even = tau[static_cast<std::size_t>(j)] * (even + odd);
+                for (i = j + shift; i < n; ++i) {
+                    simd::load<double>(value, x.view().row(i));
+                    value -= v[i] * even;
+                    simd::store<double>(x.view().row(i), value);
+                }
+            }
+            for (index_t i = 0; i < n; ++i)
+                for (index_t l = 0; l < live; ++l) out(i, first + l) = x(i, l);
+        }
+        return out;
+    }
+
+    // What stays in the second cache is reduced a column at a time: the update that a step asks for, A - u y^T - x w^T, is done
+    // by the next one in the pass that multiplies by its reflector v,  A^T v. So A is read twice and written once a step.
+    void reduce_in_cache(const matrix<double>& k) {
+        using pack = simd::pack<double>;
+        constexpr index_t W = simd::lanes<double>, group = 4;
+        const auto whole = [](index_t n, index_t of) { return (n + of - 1) / of * of; };
+        const index_t width = whole(n_, W), height = whole(m_, std::max(W, group));
+        matrix<double> a(height, width);  // filled up with zeros, so that loops have no ends
+        for (index_t i = 0; i < m_; ++i) std::copy_n(k.view().row(i), n_, a.view().row(i));
+        matrix<double> tall(3, height), wide(3, width);
+        double *u = tall.view().row(0), *v = tall.view().row(1), *x = tall.view().row(2);
+        double *y = wide.view().row(0), *next = wide.view().row(1), *w = wide.view().row(2);
+        for (index_t j = 0; j < n_; ++j) {
+            const auto at = static_cast<std::size_t>(j);
+            const index_t from = j + 1, first_col = from / W * W, first_row = j / group * group;
+            std::fill(v, v + j, 0.0);
+            for (index_t r = j; r < m_; ++r) v[r] = a(r, j) - u[r] * y[j] - x[r] * w[j];
+            left_tau_[at] = detail::make_reflector(v + j, m_ - j);
+            d_[at] = v[j];
+            v[j] = 1;
+            std::copy(v + j, v + m_, left_.view().row(j) + j);
+            if (from == n_) break;
+            std::fill(next + first_col, next + width, 0.0);
+            for (index_t r = first_row; r < m_; r += group) {
+                double* const row = a.view().row(r);
+                for (index_t c = first_col; c < width; c += W) {
+                    pack yc, wc, sum, value;
+                    simd::load<double>(yc, y + c);
+                    simd::load<double>(wc, w + c);
+                    simd::load<double>(sum, next + c);
+#pragma GCC unroll 4
+                    for (index_t q = 0; q < group; ++q) {
+                        simd::load<double>(value, row + q * width + c);
+                        value -= u[r + q] * yc;
+                        value -= x[r + q] * wc;
+                        simd::store<double>(row + q * width + c, value);
+                        sum += v[r + q] * value;
+                    }
+                    simd::store<double>(next + c, sum);
+                }
+            }
+            for (index_t c = first_col; c < width; ++c) next[c] *= left_tau_[at];
+            for (index_t c = from; c < n_; ++c) w[c] = a(j, c) - next[c];
+            std::fill(w + first_col, w + from, 0.0);
+            right_tau_[at] = detail::make_reflector(w + from, n_ - from);
+            e_[at] = w[from];
+            w[from] = 1;
+            std::copy(w + from, w + n_, right_.view().row(j) + from);
+            // A w with A - v next^T for A.
+            const index_t rows_from = from / W * W;
+            detail::times_vector(a.view().slice_rows(rows_from, height - rows_from).slice_cols(first_col, width - first_col), w + first_col,
+                                 x + rows_from);
+            const double along = dot(next + first_col, w + first_col, width - first_col), tau = right_tau_[at];
+            for (index_t r = rows_from; r < height; ++r) x[r] = tau * (x[r] - along * v[r]);
+            std::swap(u, v);
+            std::swap(y, next);
+        }
+    }
+
     // Reduces columns and rows [first, first + nb). What the panel does to the rest is A - V Y^T - X W^T: v, w its
     // reflectors from the left and the right, kept as rows; with both known so far, column i and row i of the rest follow.
     index_t reduce_panel(matrix_view<double> a, index_t first) {
@@ -196,14 +358,13 @@ private:
 
     // Inverse iteration on the Golub-Kahan matrix [0 B^T; B 0], which in the order v_1 u_1 v_2 u_2 .. is tridiagonal with a
     // zero diagonal and d_1 e_1 d_2 .. beside it; a register of shifts at a time. u and v are kept orthogonal to the earlier
-    // ones apart from each other. Column i of u and v: the vectors of B to sigma_i.
-    bool iterate(index_t r, matrix<double>& u, matrix<double>& v) const {
+    // ones apart from each other. Row i of ut and vt: the vectors of B to sigma_i.
+    bool iterate(matrix<double>& ut, matrix<double>& vt) const {
         using pack = simd::pack<double>;
         constexpr index_t W = simd::lanes<double>;
         const double eps = std::numeric_limits<double>::epsilon(), enough = 32 * eps * sigma_[0];
-        const index_t size = 2 * n_;
+        const index_t size = 2 * n_, r = ut.rows();
         const auto beside = [&](index_t i) { return i % 2 == 0 ? d_[static_cast<std::size_t>(i / 2)] : e_[static_cast<std::size_t>(i / 2)]; };
-        matrix<double> ut(r, n_), vt(r, n_);
         // T - sigma = P L U, shift by shift: U has two superdiagonals. A factor above one says that rows changed places.
         const index_t groups = (r + W - 1) / W;
         matrix<double> inverse(groups * size, W), above(groups * size, W), second(groups * size, W), factor(groups * size, W), swapped(groups * size, W), x(size, W);
@@ -267,11 +428,14 @@ private:
                     latest = later;
                     later = value;
                 }
-                for (index_t i = 0; i < n_; ++i)
+                const pack scale = one / largest;
+                for (index_t i = 0; i < n_; ++i) {
+                    const pack from_v = get(x, 2 * i) * scale, from_u = get(x, 2 * i + 1) * scale;
                     for (index_t l = 0; l < live; ++l) {
-                        vt(g * W + l, i) = x(2 * i, l) / largest[l];
-                        ut(g * W + l, i) = x(2 * i + 1, l) / largest[l];
+                        vt(g * W + l, i) = from_v[l];
+                        ut(g * W + l, i) = from_u[l];
                     }
+                }
             }
             bool settled = pass > 0;  // B v - sigma u and B^T u - sigma v are rounding
             std::vector<double> along(static_cast<std::size_t>(r));
@@ -293,10 +457,7 @@ private:
                     settled = settled && std::abs(bv - sigma * own_u[i]) <= enough && std::abs(bu - sigma * own_v[i]) <= enough;
                 }
             }
-            if (!settled) continue;
-            for (index_t i = 0; i < n_; ++i)
-                for (index_t l = 0; l < r; ++l) u(i, l) = ut(l, i), v(i, l) = vt(l, i);
-            return true;
+            if (settled) return true;
         }
         return false;
     }

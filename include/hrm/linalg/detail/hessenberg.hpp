@@ -48,12 +48,96 @@ inline void apply_block(const reflector_block& r, bool turned, matrix_view<doubl
     multiply(r.v.view(), tw.view(), x, into::add, -1.0);
 }
 
+/// Numbers in a matrix that stays in the second cache, where passes over it cost less than what blocks add.
+inline constexpr index_t in_cache = 1 << 16;
+
+/// hessenberg_blocks of such a matrix, a column at a time. With H = I - tau v v^T
+///     H A H = A - v g^T - f v^T,    f = tau A v - s v,  g = tau A^T v - s v,  s = tau^2/2 (v^T A v),
+/// and a step's update is done by the next one in the pass that multiplies by its v from both sides: one pass a step.
+inline std::vector<reflector_block> hessenberg_in_cache(matrix_view<double> a) {
+    using pack = simd::pack<double>;
+    constexpr index_t W = simd::lanes<double>, most = 16;
+    const index_t n = a.rows, width = (n + W - 1) / W * W;
+    matrix<double> work(width, width), rows(5, width);  // filled up with zeros, so that loops have no ends
+    for (index_t i = 0; i < n; ++i) std::copy_n(a.row(i), n, work.view().row(i));
+    double *u = rows.view().row(0), *v = rows.view().row(1), *f = rows.view().row(2), *g = rows.view().row(3), *next = rows.view().row(4);
+    std::vector<reflector_block> blocks;
+    matrix<double> vt(most, width);
+    std::vector<double> tau(most);
+    for (index_t j = 0; j < n; ++j) {
+        for (index_t r = 0; r < n; ++r) v[r] = work(r, j) - u[r] * g[j] - f[r] * u[j];
+        if (j + 2 >= n) {
+            for (index_t r = 0; r < n; ++r) a(r, j) = v[r];
+            continue;
+        }
+        const double t = make_reflector(v + j + 1, n - j - 1);
+        for (index_t r = 0; r < n; ++r) a(r, j) = r < j + 2 ? v[r] : 0;
+        std::fill(v, v + j + 1, 0.0);
+        v[j + 1] = 1;
+        const index_t first = (j + 1) / W * W, at = j % most;
+        std::fill(next, next + width, 0.0);
+        double* const p = f;  // becomes A v, a group of rows at a time, after that group's f has been used
+        for (index_t r = 0; r < width; r += W) {
+            double* const row = work.view().row(r);
+            pack sums[W] = {};
+            for (index_t c = first; c < width; c += W) {
+                pack uc, vc, gc, down, value;
+                simd::load<double>(uc, u + c);
+                simd::load<double>(vc, v + c);
+                simd::load<double>(gc, g + c);
+                simd::load<double>(down, next + c);
+#pragma GCC unroll 8
+                for (index_t q = 0; q < W; ++q) {
+                    simd::load<double>(value, row + q * width + c);
+                    value -= u[r + q] * gc;
+                    value -= f[r + q] * uc;
+                    simd::store<double>(row + q * width + c, value);
+                    sums[q] += value * vc;
+                    down += v[r + q] * value;
+                }
+                simd::store<double>(next + c, down);
+            }
+            simd::turn<double>(sums);
+            for (index_t half = W / 2; half > 0; half /= 2)
+                for (index_t q = 0; q < half; ++q) sums[q] += sums[q + half];
+            simd::store<double>(p + r, sums[0]);
+        }
+        const double s = t * t / 2 * dot(v, p, n);
+        for (index_t i = 0; i < width; ++i) {
+            f[i] = t * p[i] - s * v[i];
+            g[i] = t * next[i] - s * v[i];
+        }
+        std::copy(v, v + width, vt.view().row(at));
+        tau[static_cast<std::size_t>(at)] = t;
+        std::swap(u, v);
+        if (at + 1 == most || j + 3 == n) {  // a block is full
+            const index_t start = j + 1 - at, nb = at + 1, height = n - start;
+            reflector_block block{start, matrix<double>(height, nb), matrix<double>(nb, nb)};
+            const auto part = vt.view().slice_rows(0, nb).slice_cols(start, height);
+            matrix<double> gram(nb, nb);
+            multiply(part, transposed(part), gram.view());
+            for (index_t i = 0; i < nb; ++i) {
+                for (index_t c = 0; c < i; ++c) {
+                    double sum = 0;
+                    for (index_t q = c; q < i; ++q) sum += block.t(c, q) * gram(q, i);
+                    block.t(c, i) = -tau[static_cast<std::size_t>(i)] * sum;
+                }
+                block.t(i, i) = tau[static_cast<std::size_t>(i)];
+                for (index_t r = 0; r < height; ++r) block.v(r, i) = part(i, r);
+            }
+            blocks.push_back(std::move(block));
+        }
+    }
+    return blocks;
+}
+
 /// a <- Q^T a Q, upper Hessenberg; returns the blocks whose product, in order, is Q.  a: n x n.
 /// Columns are reduced a panel of 32 at a time: inside it only a product A v a column, with Y = A V T the rest is
 ///     A <- (I - V T V^T)^T (A - Y V^T)                             Dongarra, Hammarling & Sorensen 1989.
 /// O(10/3 n^3), a fifth of it matrix times vector.
 inline std::vector<reflector_block> hessenberg_blocks(matrix_view<double> a) {
     const index_t n = a.rows;
+    if (n * n <= in_cache) return hessenberg_in_cache(a);
     std::vector<reflector_block> blocks;
     std::vector<double> column(static_cast<std::size_t>(n)), product(column.size());
     for (index_t k = 0; k + 2 < n;) {
