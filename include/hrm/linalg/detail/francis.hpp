@@ -7,6 +7,7 @@
 
 #include <hrm/linalg/detail/hessenberg.hpp>
 #include <hrm/linalg/detail/schur_blocks.hpp>
+#include <hrm/linalg/simd.hpp>
 
 // The QR iteration on small Hessenberg matrices, and its building block for large ones: a bulge of two shifts.
 
@@ -14,9 +15,47 @@ namespace hrm::detail {
 
 using shift_pair = std::array<std::complex<double>, 2>;
 
+/// make_reflector of two or three entries.
+inline double make_short_reflector(double* x, index_t n) {
+    const double tail = x[1] * x[1] + (n == 3 ? x[2] * x[2] : 0), square = x[0] * x[0] + tail;
+    if (square < 1e-280) return make_reflector(x, n);
+    if (tail == 0) return 0;
+    const double norm = std::sqrt(square), beta = x[0] < 0 ? norm : -norm;
+    const double tau = (beta - x[0]) / beta, scale = 1 / (x[0] - beta);
+    x[1] *= scale;
+    x[2] *= scale;
+    x[0] = beta;
+    return tau;
+}
+
+/// Rows a, b, c minus tau (1, v1, v2) (a + v1 b + v2 c), from column `first` to n.  t1 = tau v1, t2 = tau v2.
+inline void reflect_rows(double tau, double v1, double v2, double t1, double t2, double* __restrict a, double* __restrict b, double* __restrict c, index_t first, index_t n) {
+    using pack = simd::pack<double>;
+    constexpr index_t W = simd::lanes<double>;
+    index_t j = first;
+    for (; j + W <= n; j += W) {
+        pack x, y, z;
+        simd::load<double>(x, a + j);
+        simd::load<double>(y, b + j);
+        simd::load<double>(z, c + j);
+        const pack sum = x + v1 * y + v2 * z;
+        simd::store<double>(a + j, x - tau * sum);
+        simd::store<double>(b + j, y - t1 * sum);
+        simd::store<double>(c + j, z - t2 * sum);
+    }
+    for (; j < n; ++j) {
+        const double sum = a[j] + v1 * b[j] + v2 * c[j];
+        a[j] -= tau * sum;
+        b[j] -= t1 * sum;
+        c[j] -= t2 * sum;
+    }
+}
+
 /// One step of the bulge at column k of the Hessenberg h: a reflection of rows k + 1 .. k + 3 clears what column k has
 /// below row k + 1. For k = -1 it introduces the bulge: x ~ (H - s1)(H - s2) e_1. qt: its rows are turned along.
+/// Both may have columns of zeros at the end, best up to whole registers, which the loops over rows then consist of.
 inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift, index_t first, matrix_view<double> qt) {
+    constexpr index_t W = simd::lanes<double>;
     const index_t n = h.rows, len = std::min<index_t>(3, n - 1 - k);
     double x[3] = {};
     if (k >= first) {
@@ -28,45 +67,40 @@ inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift
         x[1] = c * (a + h(first + 1, first + 1) - (shift[0] + shift[1]).real());
         if (len == 3) x[2] = c * h(first + 2, first + 1);
     }
-    const double tau = make_reflector(x, len);
-    if (k >= first) {
-        h(k + 1, k) = x[0];
-        for (index_t i = 1; i < len; ++i) h(k + 1 + i, k) = 0;
-    }
-    if (tau == 0) return;
-    const double v1 = x[1], v2 = len == 3 ? x[2] : 0;
-    const auto rows = [&](matrix_view<double> m, index_t from) {
-        double *a = m.row(k + 1), *b = m.row(k + 2), *c = len == 3 ? m.row(k + 3) : nullptr;
-        if (len == 3)
-            for (index_t j = from; j < m.cols; ++j) {
-                const double sum = tau * (a[j] + v1 * b[j] + v2 * c[j]);
-                a[j] -= sum;
-                b[j] -= v1 * sum;
-                c[j] -= v2 * sum;
-            }
-        else
-            for (index_t j = from; j < m.cols; ++j) {
+    const double tau = make_short_reflector(x, len), v1 = x[1], v2 = x[2], t1 = tau * v1, t2 = tau * v2;
+    const index_t last = std::min(k + 5, n);
+    if (tau != 0 && len == 3) {
+        // To the left of column k these rows are zero: the loop begins with a whole register.
+        reflect_rows(tau, v1, v2, t1, t2, h.row(k + 1), h.row(k + 2), h.row(k + 3), (k + 1) / W * W, h.cols);
+        for (index_t i = 0; i < last; ++i) {
+            double* a = h.row(i) + k + 1;
+            const double sum = a[0] + v1 * a[1] + v2 * a[2];
+            a[0] -= tau * sum;
+            a[1] -= t1 * sum;
+            a[2] -= t2 * sum;
+        }
+        reflect_rows(tau, v1, v2, t1, t2, qt.row(k + 1), qt.row(k + 2), qt.row(k + 3), 0, qt.cols);
+    } else if (tau != 0) {
+        const auto rows = [&](double* __restrict a, double* __restrict b, index_t from, index_t end) {
+            for (index_t j = from; j < end; ++j) {
                 const double sum = tau * (a[j] + v1 * b[j]);
                 a[j] -= sum;
                 b[j] -= v1 * sum;
             }
-    };
-    rows(h, k + 1);
-    const index_t last = std::min(k + 5, n);
-    for (index_t i = 0; i < last; ++i) {
-        double* a = h.row(i) + k + 1;
-        if (len == 3) {
-            const double sum = tau * (a[0] + v1 * a[1] + v2 * a[2]);
-            a[0] -= sum;
-            a[1] -= v1 * sum;
-            a[2] -= v2 * sum;
-        } else {
+        };
+        rows(h.row(k + 1), h.row(k + 2), k + 1, h.cols);
+        for (index_t i = 0; i < last; ++i) {
+            double* a = h.row(i) + k + 1;
             const double sum = tau * (a[0] + v1 * a[1]);
             a[0] -= sum;
             a[1] -= v1 * sum;
         }
+        rows(qt.row(k + 1), qt.row(k + 2), 0, qt.cols);
     }
-    rows(qt, 0);
+    if (k >= first) {
+        h(k + 1, k) = x[0];
+        for (index_t i = 1; i < len; ++i) h(k + 1 + i, k) = 0;
+    }
 }
 
 /// Where the last unreduced block of the leading `last` rows begins; subdiagonal entries that are rounding become zero.

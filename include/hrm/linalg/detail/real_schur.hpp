@@ -19,7 +19,8 @@ inline void copy(matrix_view<const double> from, matrix_view<double> to) {
 struct orthogonal_product {
     struct window {
         index_t first;
-        matrix<double> ut;
+        matrix<double> ut;  // square, and perhaps columns of zeros
+        matrix_view<const double> square() const { return ut.view().slice_cols(0, ut.rows()); }
     };
     std::vector<reflector_block> blocks;
     std::vector<window> windows;
@@ -27,11 +28,11 @@ struct orthogonal_product {
     /// x <- Q^T x.
     void apply_transposed(matrix_view<double> x) const {
         for (const auto& b : blocks) apply_block(b, true, x.slice_rows(b.first, x.rows - b.first));
-        for (const auto& w : windows) turn(w, w.ut.view(), x);
+        for (const auto& w : windows) turn(w, w.square(), x);
     }
     /// x <- Q x.
     void apply(matrix_view<double> x) const {
-        for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->ut.view()), x);
+        for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->square()), x);
         for (auto b = blocks.rbegin(); b != blocks.rend(); ++b) apply_block(*b, false, x.slice_rows(b->first, x.rows - b->first));
     }
 
@@ -47,19 +48,20 @@ private:
 /// The similarity by ut^T of rows and columns [s, s + ut.rows) of h outside that window; ut joins q, if there is one.
 inline void apply_window(matrix_view<double> h, orthogonal_product* q, index_t s, matrix<double> ut) {
     const index_t w = ut.rows(), e = s + w;
+    const auto square = ut.view().slice_cols(0, w);
     constexpr index_t stretch = 96;  // of what is copied: it stays near
     matrix<double> old(w, stretch);
     for (index_t j = e; j < h.cols; j += stretch) {
         const auto x = h.slice_rows(s, w).slice_cols(j, std::min(stretch, h.cols - j));
         const auto before = old.view().slice_cols(0, x.cols);
         copy(x, before);
-        multiply(ut.view(), before, x);
+        multiply(square, before, x);
     }
     for (index_t i = 0; i < s; i += stretch) {
         const auto x = h.slice_rows(i, std::min(stretch, s - i)).slice_cols(s, w);
         const matrix_view<double> before(old.data(), x.rows, w);
         copy(x, before);
-        multiply(before, transposed(ut.view()), x);
+        multiply(before, transposed(square), x);
     }
     if (q) q->windows.push_back({s, std::move(ut)});
 }
@@ -68,6 +70,17 @@ inline matrix<double> identity(index_t n) {
     for (index_t i = 0; i < n; ++i) x(i, i) = 1;
     return x;
 }
+/// A square of h and the identity beside it, both with columns of zeros up to whole registers, as bulge_step likes them.
+struct work_window {
+    matrix<double> h, ut;
+    explicit work_window(matrix_view<const double> x) : h(x.rows, whole(x.cols)), ut(x.rows, whole(x.cols)) {
+        copy(x, h.view().slice_cols(0, x.cols));
+        for (index_t i = 0; i < x.rows; ++i) ut(i, i) = 1;
+    }
+
+private:
+    static index_t whole(index_t n) { return (n + simd::lanes<double> - 1) / simd::lanes<double> * simd::lanes<double>; }
+};
 inline matrix_view<double> block(matrix_view<double> h, index_t first, index_t size) {
     return h.slice_rows(first, size).slice_cols(first, size);
 }
@@ -77,17 +90,17 @@ inline void sweep(matrix_view<double> h, orthogonal_product* q, index_t first, i
     std::vector<index_t> at(shifts.size(), first - 1);  // the column each bulge clears next; last - 2: gone
     while (at.back() < last - 2) {
         const index_t s = std::max(first, at.back()), e = std::min(last, s + 6 * count + 4);
-        auto window = matrix<double>(matrix_view<const double>(block(h, s, e - s))), ut = identity(e - s);
+        work_window window(block(h, s, e - s));
         for (std::size_t b = 0; b < shifts.size(); ++b) {
             auto& k = at[b];
             const index_t ahead = b > 0 && at[b - 1] < last - 2 ? at[b - 1] - 3 : last;
             while (k < last - 2 && k < ahead && (e == last || k + 5 <= e)) {
-                bulge_step(window.view(), k - s, shifts[b], first - s, ut.view());
+                bulge_step(window.h.view(), k - s, shifts[b], first - s, window.ut.view());
                 ++k;
             }
         }
-        copy(window.view(), block(h, s, e - s));
-        apply_window(h, q, s, std::move(ut));
+        copy(window.h.view(), block(h, s, e - s));
+        apply_window(h, q, s, std::move(window.ut));
     }
 }
 
@@ -97,8 +110,9 @@ inline index_t deflate(std::string_view where, matrix_view<double> h, orthogonal
                        std::vector<shift_pair>& shifts) {
     constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
     const index_t s = last - size;
-    matrix<double> window{matrix_view<const double>(block(h, s, size))}, ut = identity(size);
-    const auto t = window.view();
+    work_window window(block(h, s, size));
+    auto& ut = window.ut;
+    const auto t = window.h.view();
     const double spike = s > first ? h(s, s - 1) : 0;
     francis(where, t, ut.view());
 
@@ -159,7 +173,7 @@ inline index_t deflate(std::string_view where, matrix_view<double> h, orthogonal
         for (const auto& by : hessenberg_blocks(stay)) turn(by);
     }
     if (s > first) h(s, s - 1) = corner;
-    copy(window.view(), block(h, s, size));
+    copy(t, block(h, s, size));
     apply_window(h, q, s, std::move(ut));
     return size - kept;
 }
@@ -172,10 +186,10 @@ inline void quasi_triangularize(std::string_view where, matrix_view<double> h, o
     for (index_t last = h.rows; last > 0;) {
         const index_t first = unreduced_from(h, last), size = last - first;
         if (size <= small) {
-            matrix<double> window{matrix_view<const double>(block(h, first, size))}, ut = identity(size);
-            francis(where, window.view(), ut.view());
-            copy(window.view(), block(h, first, size));
-            apply_window(h, q, first, std::move(ut));
+            work_window window(block(h, first, size));
+            francis(where, window.h.view(), window.ut.view());
+            copy(window.h.view(), block(h, first, size));
+            apply_window(h, q, first, std::move(window.ut));
             last = first;
             continue;
         }
