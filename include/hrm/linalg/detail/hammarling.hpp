@@ -6,6 +6,7 @@
 
 #include <hrm/linalg/detail/real_schur.hpp>
 #include <hrm/linalg/detail/schur.hpp>
+#include <hrm/linalg/simd.hpp>
 
 // The Cholesky factor U of the Gramian X = U U^T,   T X + X T^T + B B^T = 0,   T quasi-triangular, by blocks and in real
 // arithmetic. With T = [T1 T12; 0 T2], B = [B1; B2] and U = [U1 U12; 0 U2], first the trailing block, then
@@ -97,9 +98,18 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     return out;
 }
 
-/// Columns [j, j + k) of the x with  T X + X M^T = F,  M a diagonal block of order k. Row i of xt is column i of F, then of X.
-/// t: rows x rows, quasi-triangular.  A pair of rows [a f; c a] is one complex row: its rotation is the factor a - i w.
-inline void solve_columns(matrix_view<const double> t, const gramian_block& block, index_t k, double* x0, double* x1) {
+/// Row j: what of column j of T lies above its diagonal block, then zeros up to whole registers.
+inline matrix<double> columns_above(matrix_view<const double> t) {
+    constexpr index_t W = simd::lanes<double>;
+    matrix<double> y(t.rows, (t.rows + W - 1) / W * W);
+    for (index_t j = 0; j < t.rows; ++j)
+        for (index_t i = 0; i < j; ++i) y(j, i) = i + 1 == j && t(j, i) != 0 ? 0 : t(i, j);
+    return y;
+}
+/// Columns [j, j + k) of the x with  T X + X M^T = F,  M a diagonal block of order k. x0 and x1, of whole registers: columns of
+/// F, then of X. t: rows x rows, quasi-triangular;  above: its columns, by which an unknown once found is taken off the others.
+/// A pair of rows [a f; c a] is one complex row: its rotation is the factor a - i w.
+inline void solve_columns(matrix_view<const double> t, const matrix<double>& above, const gramian_block& block, index_t k, double* x0, double* x1) {
     using complex = std::complex<double>;
     const double a = block.pole.real(), w = block.pole.imag(), m01 = block.m[0][1], m10 = block.m[1][0];
     // (M + l I) z = f;  det = (l + a + i w)(l + a - i w)
@@ -115,36 +125,41 @@ inline void solve_columns(matrix_view<const double> t, const gramian_block& bloc
             z1 = inverse.real() * y1;
         }
     };
+    const auto take_off = [&](double* x, index_t h, index_t count) {  // the unknowns from h on
+        using pack = simd::pack<double>;
+        const double *first = above.view().row(h), *second = first + (count - 1) * above.cols(), u = x[h], v = count == 2 ? x[h + 1] : 0;
+        for (index_t i = 0; i < h; i += simd::lanes<double>) {
+            pack to, f, s;
+            simd::load<double>(to, x + i);
+            simd::load<double>(f, first + i);
+            simd::load<double>(s, second + i);
+            to -= u * f + v * s;
+            simd::store<double>(x + i, to);
+        }
+    };
     for (index_t i = t.rows - 1; i >= 0; --i) {
         const bool pair = i > 0 && t(i, i - 1) != 0;
         if (!pair) {
-            const double *row = t.row(i) + i + 1, l = t(i, i);
-            const index_t n = t.rows - i - 1;
-            x0[i] -= dot(row, x0 + i + 1, n);
-            if (k == 1) x0[i] /= l + a;
+            if (k == 1) x0[i] /= t(i, i) + a;
             else {
-                x1[i] -= dot(row, x1 + i + 1, n);
-                solve(l, x0[i], x1[i]);
+                solve(t(i, i), x0[i], x1[i]);
+                take_off(x1, i, 1);
             }
+            take_off(x0, i, 1);
             continue;
         }
         const index_t h = --i;
-        const index_t n = t.rows - h - 2;
         const double l = t(h, h), f = t(h, h + 1), c = t(h + 1, h), g = std::sqrt(-f / c);
         const complex factor{l, -std::copysign(std::sqrt(std::abs(f)) * std::sqrt(std::abs(c)), f)};
-        const auto gather = [&](double* x) {
-            x[h] -= dot(t.row(h) + h + 2, x + h + 2, n);
-            x[h + 1] -= dot(t.row(h + 1) + h + 2, x + h + 2, n);
-            return complex{x[h], g * x[h + 1]};
-        };
         const auto scatter = [&](double* x, complex z) {
             x[h] = z.real();
             x[h + 1] = z.imag() / g;
+            take_off(x, h, 2);
         };
-        complex z0 = gather(x0);
+        complex z0{x0[h], g * x0[h + 1]};
         if (k == 1) scatter(x0, z0 / (factor + a));
         else {
-            complex z1 = gather(x1);
+            complex z1{x1[h], g * x1[h + 1]};
             solve(factor, z0, z1);
             scatter(x0, z0);
             scatter(x1, z1);
@@ -154,7 +169,8 @@ inline void solve_columns(matrix_view<const double> t, const gramian_block& bloc
 
 /// X with T X + X M^T = F, in place. M is that of several blocks: its own diagonal blocks, -b_i b_k^T above.
 inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, const matrix<double>& m, matrix_view<double> f) {
-    matrix<double> xt(f.cols, f.rows);
+    const auto above = columns_above(t);
+    matrix<double> xt(f.cols, above.cols());
     for (index_t i = 0; i < f.rows; ++i)
         for (index_t j = 0; j < f.cols; ++j) xt(j, i) = f(i, j);
     index_t j = f.cols;
@@ -163,7 +179,7 @@ inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_bl
         j -= k;
         for (index_t c = j; c < j + k; ++c)
             for (index_t h = j + k; h < f.cols; ++h) axpy(-m(c, h), xt.view().row(h), xt.view().row(c), f.rows);
-        solve_columns(t, block, k, xt.view().row(j), k == 2 ? xt.view().row(j + 1) : nullptr);
+        solve_columns(t, above, block, k, xt.view().row(j), k == 2 ? xt.view().row(j + 1) : nullptr);
     }
     for (index_t i = 0; i < f.rows; ++i)
         for (index_t c = 0; c < f.cols; ++c) f(i, c) = xt(c, i);
@@ -171,18 +187,20 @@ inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_bl
 
 /// U with U U^T = X.  t: n x n, every eigenvalue left of the imaginary axis;  b: n x m.  O(n^3/3 + n^2 m), as products.
 inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<double> b) {
-    constexpr index_t most = 32;
-    const index_t n = t.rows, inputs = b.cols();
+    const index_t n = t.rows, inputs = b.cols(), most = n <= 64 ? 64 : 32;
     matrix<double> u(n, n);
     const auto start = [&](index_t end) {
         index_t s = std::max<index_t>(0, end - most);
         return s > 0 && t(s, s - 1) != 0 ? s + 1 : s;
     };
+    std::vector<double> solved[2];
+    for (auto& column : solved) column.resize(static_cast<std::size_t>(most));
     for (index_t e = n; e > 0;) {
         const index_t s = start(e), size = e - s;
         std::vector<gramian_block> blocks;  // from the last
         matrix<double> direction(size, inputs), m(size, size);
         // The trailing block itself, state by state or pair by pair.
+        const auto above = columns_above(t.slice_rows(s, size).slice_cols(s, size));
         for (index_t i = e; i > s;) {
             const index_t k = i - 2 >= s && t(i - 1, i - 2) != 0 ? 2 : 1, at = i -= k;
             auto block = solve_gramian_block(t, at, k, b.view());
@@ -191,27 +209,28 @@ inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matri
                 for (index_t c = 0; c < k; ++c) u(at + r, at + c) = block.u[r][c], m(at - s + r, at - s + c) = block.m[r][c];
             }
             const index_t rows = at - s;
-            std::vector<double> x[2];
-            for (index_t c = 0; c < k; ++c) {
-                x[c].resize(static_cast<std::size_t>(rows));
-                for (index_t r = 0; r < rows; ++r) {
-                    double sum = dot(b.view().row(s + r), direction.view().row(at - s + c), inputs);
-                    for (index_t h = 0; h < k; ++h) sum += t(s + r, at + h) * block.u[h][c];
-                    x[c][static_cast<std::size_t>(r)] = -sum;
-                }
-            }
-            const matrix_view<const double> corner = t.slice_rows(s, rows).slice_cols(s, rows);
-            solve_columns(corner, block, k, x[0].data(), x[1].data());
             for (index_t c = 0; c < k; ++c)
                 for (index_t r = 0; r < rows; ++r) {
-                    const double value = u(s + r, at + c) = x[c][static_cast<std::size_t>(r)];
+                    const double *from = b.view().row(s + r), *along = direction.view().row(at - s + c);
+                    double sum = 0;
+                    for (index_t q = 0; q < inputs; ++q) sum += from[q] * along[q];
+                    for (index_t h = 0; h < k; ++h) sum += t(s + r, at + h) * block.u[h][c];
+                    solved[c][static_cast<std::size_t>(r)] = -sum;
+                }
+            const matrix_view<const double> corner = t.slice_rows(s, rows).slice_cols(s, rows);
+            solve_columns(corner, above, block, k, solved[0].data(), solved[1].data());
+            for (index_t c = 0; c < k; ++c)
+                for (index_t r = 0; r < rows; ++r) {
+                    const double value = u(s + r, at + c) = solved[c][static_cast<std::size_t>(r)];
                     axpy(-value, direction.view().row(at - s + c), b.view().row(s + r), inputs);
                 }
+            if (s == 0) continue;
             for (index_t c = 0; c < k; ++c)
                 for (index_t h = at - s + k; h < size; ++h)
                     m(at - s + c, h) = -dot(direction.view().row(at - s + c), direction.view().row(h), inputs);
             blocks.push_back(std::move(block));
         }
+        if (s == 0) break;
         // The rows above it, block by block from below.
         auto right = u.view().slice_rows(0, s).slice_cols(s, size);
         multiply(t.slice_rows(0, s).slice_cols(s, size), u.view().slice_rows(s, size).slice_cols(s, size), right, into::overwrite, -1.0);
