@@ -51,6 +51,33 @@ inline void reflect_rows(double tau, double v1, double v2, double t1, double t2,
     }
 }
 
+/// Columns j, j + 1, j + 2 of x in the same way. A row is one pack of four, whose last number stays.
+inline void reflect_columns(double tau, double v1, double v2, double t1, double t2, matrix_view<double> x, index_t j) {
+    using pack = simd::pack<double, 4>;
+    pack v = {}, t = {};
+    v[0] = 1, v[1] = v1, v[2] = v2;
+    t[0] = tau, t[1] = t1, t[2] = t2;
+    index_t i = 0;
+    if (j + 4 <= x.cols)
+        for (; i + 2 <= x.rows; i += 2) {
+            pack a, b;
+            simd::load<double, 4>(a, x.row(i) + j);
+            simd::load<double, 4>(b, x.row(i + 1) + j);
+            const pack av = a * v, bv = b * v;
+            a -= ((av[0] + av[1]) + av[2]) * t;
+            b -= ((bv[0] + bv[1]) + bv[2]) * t;
+            simd::store<double, 4>(x.row(i) + j, a);
+            simd::store<double, 4>(x.row(i + 1) + j, b);
+        }
+    for (; i < x.rows; ++i) {
+        double* a = x.row(i) + j;
+        const double sum = a[0] + v1 * a[1] + v2 * a[2];
+        a[0] -= tau * sum;
+        a[1] -= t1 * sum;
+        a[2] -= t2 * sum;
+    }
+}
+
 /// One step of the bulge at column k of the Hessenberg h: a reflection of rows k + 1 .. k + 3 clears what column k has
 /// below row k + 1. For k = -1 it introduces the bulge: x ~ (H - s1)(H - s2) e_1. qt: its rows are turned along.
 /// Both may have columns of zeros at the end, best up to whole registers, which the loops over rows then consist of.
@@ -72,13 +99,7 @@ inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift
     if (tau != 0 && len == 3) {
         // To the left of column k these rows are zero: the loop begins with a whole register.
         reflect_rows(tau, v1, v2, t1, t2, h.row(k + 1), h.row(k + 2), h.row(k + 3), (k + 1) / W * W, h.cols);
-        for (index_t i = 0; i < last; ++i) {
-            double* a = h.row(i) + k + 1;
-            const double sum = a[0] + v1 * a[1] + v2 * a[2];
-            a[0] -= tau * sum;
-            a[1] -= t1 * sum;
-            a[2] -= t2 * sum;
-        }
+        reflect_columns(tau, v1, v2, t1, t2, h.slice_rows(0, last), k + 1);
         reflect_rows(tau, v1, v2, t1, t2, qt.row(k + 1), qt.row(k + 2), qt.row(k + 3), 0, qt.cols);
     } else if (tau != 0) {
         const auto rows = [&](double* __restrict a, double* __restrict b, index_t from, index_t end) {
