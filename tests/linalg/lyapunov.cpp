@@ -20,7 +20,7 @@ TEST_CASE("lyapunov and its factor agree with SciPy") {
 
 TEST_CASE("lyapunov solves its equation, symmetric right-hand side or not") {
     random_stream r(9);
-    for (index_t n : {2, 7, 33, 150}) {  // 150: bulges, early deflation and blocks of columns
+    for (index_t n : {2, 7, 33, 150, 270}) {  // 150: bulges, early deflation and blocks of columns; 270: panels
         matrix<double> a(n, n), q(n, n);
         r.fill_normal(a.flat(), 0.45 / std::sqrt(static_cast<double>(n)));
         r.fill_normal(q.flat());

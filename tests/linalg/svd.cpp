@@ -20,16 +20,16 @@ matrix<double> made(index_t m, index_t n, double decades) {
 
 // Everything to n eps sigma_1: k v = sigma u, orthonormal vectors, and the sum of squares of all sigma is |k|_F^2.
 TEST_CASE("bidiagonal_svd: values and leading vectors") {
-    for (auto [m, n] : {std::pair<index_t, index_t>{1, 1}, {5, 2}, {30, 30}, {61, 47}, {90, 90}})
+    for (auto [m, n] : {std::pair<index_t, index_t>{1, 1}, {5, 2}, {30, 30}, {61, 47}, {90, 90}, {280, 250}})  // the last one by panels
         for (double decades : {0.0, 16.0}) {
             const auto k = made(m, n, decades);
             const hrm::bidiagonal_svd svd(k);
             const auto& sigma = svd.sigma();
             REQUIRE(sigma.size() == static_cast<std::size_t>(n));
             CHECK(std::is_sorted(sigma.rbegin(), sigma.rend()));
-            double squares = 0, frobenius = 0;
-            for (double s : sigma) squares += s * s;
-            for (double x : k.flat()) frobenius += x * x;
+            long double squares = 0, frobenius = 0;  // sums of many numbers, whose own rounding is not the matter
+            for (long double s : sigma) squares += s * s;
+            for (long double x : k.flat()) frobenius += x * x;
             const double rounding = static_cast<double>(m) * 2.3e-16;
             CHECK(std::abs(squares - frobenius) <= rounding * frobenius);
 
@@ -48,6 +48,28 @@ TEST_CASE("bidiagonal_svd: values and leading vectors") {
                 }
             }
         }
+}
+
+// A bidiagonal matrix of ones has the singular values 2 cos(k pi / (2 n + 1)), k = 1 .. n. Several of them on one diagonal,
+// of very different size and in any order, with nothing between them: to n eps of the largest.
+TEST_CASE("bidiagonal_values: closed form, blocks that fall apart, small above large and below, vanishing entries") {
+    using sizes = std::vector<std::pair<int, double>>;  // order and scale
+    for (const auto& blocks : {sizes{{1, 1}}, {{2, 1}}, {{3, 1}}, {{50, 1}}, {{300, 1}}, {{40, 1}, {30, 1e-9}}, {{30, 1e-9}, {40, 1}},
+                               {{20, 1}, {25, 1e-30}, {20, 1}}, {{7, 1e3}, {60, 1}, {1, 1e-4}, {60, 1}}, {{5, 0}, {40, 2}, {5, 0}}}) {
+        std::vector<double> d, e, expected;
+        for (const auto& [n, scale] : blocks)
+            for (int k = 1; k <= n; ++k) {
+                d.push_back(scale);
+                e.push_back(k < n ? -scale : 0);
+                expected.push_back(2 * scale * std::cos(k * 3.14159265358979323846 / (2 * n + 1)));
+            }
+        e.pop_back();
+        std::sort(expected.rbegin(), expected.rend());
+        const auto sigma = hrm::detail::bidiagonal_values(d, e);
+        REQUIRE(sigma.size() == expected.size());
+        for (std::size_t i = 0; i < sigma.size(); ++i)
+            CHECK(std::abs(sigma[i] - expected[i]) <= 2.3e-16 * static_cast<double>(d.size()) * expected[0]);
+    }
 }
 
 TEST_CASE("bidiagonal_svd: equal values, zeros and a zero matrix") {

@@ -110,7 +110,6 @@ inline matrix<double> columns_above(matrix_view<const double> t) {
 /// F, then of X. t: rows x rows, quasi-triangular;  above: its columns, by which an unknown once found is taken off the others.
 /// A pair of rows [a f; c a] is one complex row: its rotation is the factor a - i w.
 inline void solve_columns(matrix_view<const double> t, const matrix<double>& above, const gramian_block& block, index_t k, double* x0, double* x1) {
-    using complex = std::complex<double>;
     const double a = block.pole.real(), w = block.pole.imag(), m01 = block.m[0][1], m10 = block.m[1][0];
     // (M + l I) z = f;  det = (l + a + i w)(l + a - i w)
     const auto solve = [&](auto l, auto& z0, auto& z1) {
