@@ -15,8 +15,8 @@ namespace detail {
 inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, const gramian_factors& f) {
     if (f.lc.empty()) return false;
     const double eps = std::numeric_limits<double>::epsilon() * static_cast<double>(a.rows());
-    const auto grown = [&](double size, const matrix<double>& b) {
-        return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(b);
+    const auto grown = [&](double size, const matrix<double>& in) {
+        return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(in);
     };
     if (!f.coordinates) return grown(std::sqrt(frobenius_squared(a)), b);
     const auto& t = f.coordinates->t;
