@@ -52,16 +52,16 @@ struct spread_adjoint {
     rows_of<double> da;                           ///< tiles x dynamic
 
     index_t count() const { return cut.count(); }
-    static constexpr index_t shared_bytes() { return threads * static_cast<index_t>(sizeof(planar)); }
+    static constexpr index_t shared_bytes() { return threads * static_cast<index_t>(sizeof(tile_planar)); }
 
     template <class Block>
     HRM_BOTH void operator()(const Block& block) const {
         const index_t tile = block.index, sequence = tile / cut.tiles(), first = cut.row(tile), live = cut.rows(tile % cut.tiles());
-        planar* const shared = reinterpret_cast<planar*>(block.shared);
+        tile_planar* const shared = reinterpret_cast<tile_planar*>(block.shared);
         const auto width = static_cast<int>(cut.padded), height = threads / width;
         block.threads([&](int thread) {  // thread: a column of every height-th row; pairs are their real column's
             const index_t j = thread % width, k = j - cut.fixed;
-            planar sum{0, 0};
+            tile_planar sum{0, 0};
             if (thread / width < height)
                 for (index_t t = thread / width; t < live; t += height) {
                     const index_t row = first + t, back = live - 1 - t;
@@ -86,9 +86,9 @@ struct spread_adjoint {
         block.sync();
         block.threads([&](int thread) {
             if (thread >= cut.modes()) return;
-            planar sum{0, 0};
+            tile_planar sum{0, 0};
             for (int h = 0; h < height; ++h) {
-                const planar part = shared[h * width + cut.fixed + thread];
+                const tile_planar part = shared[h * width + cut.fixed + thread];
                 sum.re += part.re, sum.im += part.im;
             }
             da(tile, thread) = sum.re;

@@ -29,7 +29,7 @@ struct tile_cut {
         return {l.fixed, l.reals, l.pairs, l.padded(), batch, time, length, adjoint};
     }
     template <real S>
-    HRM_BOTH planar pole_of(const S* poles, index_t mode) const {
+    HRM_BOTH tile_planar pole_of(const S* poles, index_t mode) const {
         const double im = mode < reals ? 0.0 : static_cast<double>(poles[mode + pairs]);
         return {static_cast<double>(poles[mode]), adjoint ? -im : im};
     }
@@ -41,7 +41,7 @@ HRM_BOTH void scan_tile(const Block& block, const tile_cut& cut, const float* po
     block.threads([&](int thread) {
         for (index_t m = thread; m < cut.modes(); m += threads) {
             const bool pair = m >= cut.reals;
-            const planar p = cut.pole_of(poles, m);
+            const tile_planar p = cut.pole_of(poles, m);
             const auto re = static_cast<float>(p.re), im = static_cast<float>(p.im);
             float* x = z + cut.fixed + m;
             float sx = 0, sy = 0;
@@ -82,7 +82,7 @@ struct tile_carries {
         const index_t tiles = cut.tiles(), per = (tiles + runs - 1) / runs, last = (run + 1) * per < tiles ? (run + 1) * per : tiles;
         const bool pair = mode >= cut.reals;
         for (index_t k = run * per; k < last; k += ahead) {
-            planar e[ahead];
+            tile_planar e[ahead];
             for (int i = 0; i < ahead; ++i)
                 if (k + i < last) {
                     const index_t row = sequence * tiles + (cut.adjoint ? tiles - 1 - k - i : k + i);
@@ -94,42 +94,42 @@ struct tile_carries {
     }
     /// Steps of tile k, counted in the direction of time.
     HRM_BOTH index_t steps(index_t k) const { return cut.rows(cut.adjoint ? cut.tiles() - 1 - k : k); }
-    HRM_BOTH static planar on(planar p, planar c, planar e) {
-        const planar t = p * c;
+    HRM_BOTH static tile_planar on(tile_planar p, tile_planar c, tile_planar e) {
+        const tile_planar t = p * c;
         return {t.re + e.re, t.im + e.im};
     }
 
     template <class Block>
     HRM_BOTH void operator()(const Block& block) const {
         const index_t groups = (cut.modes() + side - 1) / side, sequence = block.index / groups;
-        planar* const shared = reinterpret_cast<planar*>(block.shared);
+        tile_planar* const shared = reinterpret_cast<tile_planar*>(block.shared);
         const auto mode_of = [&](int thread) { return block.index % groups * side + thread % side; };
         block.each([&](int thread) {  // what a run adds, started from zero
             const index_t mode = mode_of(thread);
             if (mode >= cut.modes()) return;
-            const planar a = cut.pole_of(poles, mode), p = raised(a, cut.length);
-            planar c{0, 0};
-            walk(sequence, thread / side, mode, [&](index_t k, planar e) { c = on(steps(k) == cut.length ? p : raised(a, steps(k)), c, e); });
+            const tile_planar a = cut.pole_of(poles, mode), p = raised(a, cut.length);
+            tile_planar c{0, 0};
+            walk(sequence, thread / side, mode, [&](index_t k, tile_planar e) { c = on(steps(k) == cut.length ? p : raised(a, steps(k)), c, e); });
             shared[thread] = c;
         });
         block.each([&](int thread) {  // what every run starts from
             const index_t mode = mode_of(thread), per = (cut.tiles() + runs - 1) / runs;
             if (thread >= side || mode >= cut.modes()) return;
-            const planar a = cut.pole_of(poles, mode);
-            planar c{0, 0};
+            const tile_planar a = cut.pole_of(poles, mode);
+            tile_planar c{0, 0};
             if (initial) {
                 c.re = static_cast<double>(initial(sequence, mode));
                 if (mode >= cut.reals) c.im = static_cast<double>(initial(sequence, mode + cut.pairs));
             }
-            const planar p = raised(a, per * cut.length);
+            const tile_planar p = raised(a, per * cut.length);
             for (int run = 0; run < runs; ++run) {
-                const planar added = shared[run * side + thread];
+                const tile_planar added = shared[run * side + thread];
                 const index_t n = steps_of(run * per, (run + 1) * per);
                 shared[run * side + thread] = c;
                 c = on(n == per * cut.length ? p : raised(a, n), c, added);
             }
             if (beyond) {
-                const planar end = a * c;
+                const tile_planar end = a * c;
                 beyond(sequence, mode) = static_cast<float>(end.re);
                 if (mode >= cut.reals) beyond(sequence, mode + cut.pairs) = static_cast<float>(end.im);
             }
@@ -137,9 +137,9 @@ struct tile_carries {
         block.each([&](int thread) {
             const index_t mode = mode_of(thread), tiles = cut.tiles();
             if (mode >= cut.modes()) return;
-            const planar a = cut.pole_of(poles, mode), p = raised(a, cut.length);
-            planar c = shared[thread];
-            walk(sequence, thread / side, mode, [&](index_t k, planar e) {
+            const tile_planar a = cut.pole_of(poles, mode), p = raised(a, cut.length);
+            tile_planar c = shared[thread];
+            walk(sequence, thread / side, mode, [&](index_t k, tile_planar e) {
                 const index_t row = sequence * tiles + (cut.adjoint ? tiles - 1 - k : k);
                 carried(row, cut.fixed + mode) = c.re;
                 if (mode >= cut.reals) carried(row, cut.fixed + mode + cut.pairs) = c.im;
@@ -163,7 +163,7 @@ struct pole_powers {
     S* to;  ///< length x modes x 2
     index_t count() const { return cut.length * cut.modes(); }
     HRM_BOTH void operator()(index_t i) const {
-        const planar p = raised(cut.pole_of(poles, i % cut.modes()), i / cut.modes() + 1);
+        const tile_planar p = raised(cut.pole_of(poles, i % cut.modes()), i / cut.modes() + 1);
         to[2 * i] = static_cast<S>(p.re), to[2 * i + 1] = static_cast<S>(p.im);
     }
 };

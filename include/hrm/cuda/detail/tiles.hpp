@@ -76,12 +76,12 @@ struct fma_tiles {
 };
 
 /// re + i im in double, and its powers by squaring: 2 log2(exponent) products.
-struct planar {
+struct tile_planar {
     double re = 1, im = 0;
-    HRM_BOTH planar operator*(planar o) const { return {re * o.re - im * o.im, re * o.im + im * o.re}; }
+    HRM_BOTH tile_planar operator*(tile_planar o) const { return {re * o.re - im * o.im, re * o.im + im * o.re}; }
 };
-HRM_BOTH inline planar raised(planar a, index_t exponent) {
-    planar p;
+HRM_BOTH inline tile_planar raised(tile_planar a, index_t exponent) {
+    tile_planar p;
     for (; exponent > 0; exponent /= 2, a = a * a)
         if (exponent % 2) p = p * a;
     return p;

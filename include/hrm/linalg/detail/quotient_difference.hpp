@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <hrm/core/error.hpp>
+
 namespace hrm::detail {
 
 /// The differential quotient-difference algorithm with shifts on one unreduced block: q and e are the squares of a
