@@ -26,8 +26,8 @@ long allocations_of(const adapter<S>& a, index_t rows = 40, team* threads = null
     const call<S> streaming{.carried = &state, .threads = threads};
     long before = 0;
     for (int round = 0; round < 3; ++round) {
-        if (round == 2) before = hrm_test::allocations();
-        ws.clear();
+        ws.clear();  // after the first round it joins what that took
+        if (round == 1) before = hrm_test::allocations();
         a.forward(u, out, training, keep, ws);
         a.backward(u, w, du, gradient, training, keep, ws);
         a.forward(u, out, streaming, keep, ws);
@@ -55,9 +55,11 @@ TEST_CASE_TEMPLATE("no adapter touches the heap in its second forward and backwa
             CHECK(allocations_of<S>(hrm_adapter<S>(24, 24, o, r)) == 0);
         }
     CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2})) == 0);
-    team two(cpu{.threads = 2});
-    CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2}), 1100, &two) == 0);
     CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.full = 6})) == 0);
+    team two(cpu{.threads = 2});  // who takes which part varies: tests/core/parallel.cpp forces the worst
+    CHECK(allocations_of<S>(lora<S>(24, 16, {.rank = 4}, r), 1100, &two) == 0);
+    CHECK(allocations_of<S>(hrm_adapter<S>(24, 24, {}, r), 1100, &two) == 0);
+    CHECK(allocations_of<S>(reduced_adapter<S>(24, 16, {.reals = 3, .pairs = 2}), 1100, &two) == 0);
     std::vector<int> seen(100);
     if (hrm_test::allocations_are_counted()) CHECK(hrm_test::allocations() > 0);
 }

@@ -1,7 +1,9 @@
 #include <hrm/core/parallel.hpp>
 
+#include <latch>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -71,4 +73,33 @@ TEST_CASE("shared blocks cover a range once, each with scratch of its own") {
             for (int s : seen) REQUIRE(s == 1);
         }
     }
+}
+
+TEST_CASE("shared blocks allocate nothing from the second time on, whichever thread takes which") {
+    team two(cpu{.threads = 2});
+    workspace ws;
+    const auto here = std::this_thread::get_id();
+    // Each block waits for the other, so each thread has one of them; much work falls to one thread, then to the other.
+    const auto work = [&](bool much_here) {
+        std::latch both(2);
+        share(&two, 2, 1, ws, [&](index_t, index_t, workspace& own) {
+            both.arrive_and_wait();
+            const bool much = (std::this_thread::get_id() == here) == much_here;
+            (void)own.take<double>(10);
+            if (much) (void)own.take<double>(1 << 17);  // a second block
+        });
+    };
+    work(true);
+    const auto before = hrm_test::allocations();
+    work(false);
+    work(true);
+    CHECK(hrm_test::allocations() == before);
+}
+
+TEST_CASE("a shared block gives back what it took, on one thread too") {
+    workspace ws;
+    const auto kept = ws.take<double>(10);
+    share(nullptr, 100, 1, ws, [&](index_t, index_t, workspace& own) { (void)own.take<double>(1000); });
+    CHECK(ws.take<double>(1).data() == kept.data() + 16);  // behind two cache lines
+    CHECK(ws.capacity() == std::size_t{1} << 16);
 }

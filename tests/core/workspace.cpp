@@ -93,6 +93,21 @@ TEST_CASE("parts are apart, keep their memory, and leave the whole as it was") {
     CHECK(ws.capacity() >= 3100 * sizeof(double));
 }
 
+TEST_CASE("levelled parts have the room of the largest, in one block") {
+    workspace ws;
+    const auto work = [](workspace& part) {
+        for (index_t n : {1000, 200000, 5}) (void)part.take<double>(n);
+    };
+    work(ws.split(3)[1]);
+    workspace::level(ws.split(3));
+    const auto parts = ws.split(3);
+    const auto before = hrm_test::allocations();
+    for (auto& part : parts) work(part);
+    CHECK(hrm_test::allocations() == before);
+    CHECK(parts[0].capacity() == parts[1].capacity());
+    CHECK(parts[2].capacity() == parts[1].capacity());
+}
+
 TEST_CASE("a workspace that was moved from is an empty one") {
     workspace a;
     for (int i = 0; i < 4; ++i) (void)a.take<double>(1 << (14 + 2 * i));

@@ -105,18 +105,23 @@ private:
     std::exception_ptr failure_;
 };
 
-/// f(first, count, scratch) over [0, size) in blocks, shared by the threads (null: this one), each with scratch of its own.
+/// f(first, count, scratch) over [0, size) in blocks, shared by the threads (null: this one), each with scratch of its own,
+/// which gets back what a block takes. The second call of the same work allocates nothing, whichever thread takes what.
 template <class F>
 void share(team* threads, index_t size, index_t block, workspace& ws, F&& f) {
     if (size <= 0) return;
     const index_t items = (size + block - 1) / block;
-    const auto one = [&](index_t item, workspace& own) { f(item * block, std::min(block, size - item * block), own); };
+    const auto one = [&](index_t item, workspace& own) {
+        scratch_scope scope(own);
+        f(item * block, std::min(block, size - item * block), own);
+    };
     if (!threads || threads->size() == 1 || items == 1) {
         for (index_t item = 0; item < items; ++item) one(item, ws);
         return;
     }
     const auto own = ws.split(threads->size());
     threads->run(items, [&](index_t item, int worker) { one(item, own[static_cast<std::size_t>(worker)]); });
+    workspace::level(own);
 }
 
 }  // namespace hrm

@@ -57,10 +57,10 @@ public:
         current_ = m.block;
         blocks_[current_].used = m.used;
     }
-    /// Forgets every piece and keeps the memory, as one block.
-    void clear() {
-        if (blocks_.size() > 1) {
-            const std::size_t total = held();
+    /// Forgets every piece and keeps the memory, as one block of `least` bytes or more.
+    void clear(std::size_t least = 0) {
+        const std::size_t total = std::max(held(), least);
+        if (blocks_.size() > 1 || held() < least) {
             blocks_.clear();
             blocks_.push_back({buffer<std::byte>(total), 0});
         }
@@ -79,6 +79,12 @@ public:
         while (parts_.size() < n) parts_.emplace_back();
         for (auto& w : parts_) w.clear();
         return std::span(parts_).first(n);
+    }
+    /// Empties parts and gives each the room of the largest: whichever does the same work next time, it allocates nothing.
+    static void level(std::span<workspace> parts) {
+        std::size_t most = 0;
+        for (const auto& w : parts) most = std::max(most, w.held());
+        for (auto& w : parts) w.clear(most);
     }
 
 private:
