@@ -3,6 +3,7 @@
 #include <ctime>
 #include <fstream>
 #include <string>
+#include <tuple>
 
 #include <doctest/doctest.h>
 
@@ -124,6 +125,32 @@ TEST_CASE("a sparse discrete system and its dense form reduce to the same map, E
                 if (w == 0 && weak == weak_states::residualize) CHECK(std::sqrt(error) <= 1e-11 * r.sigma[0]);
             }
         }
+}
+
+TEST_CASE("shifts: a pair next to the real axis is a real shift, also where it comes from outside the circle") {
+    // Nothing lies inside: 1.5 +- 1e-9 i and 1.25 +- 0.5 i are mirrored, to 2/3 +- 4e-10 i, by whose imaginary part a step
+    // would divide, and (1.25 +- 0.5 i)/1.8125.
+    sparse<double> a{sparse_matrix<double>(4, 4)};
+    for (const auto& [at, re, im] : {std::tuple{0, 1.5, 1e-9}, {2, 1.25, 0.5}}) {
+        a.a.coeffRef(at, at) = a.a.coeffRef(at + 1, at + 1) = re;
+        a.a.coeffRef(at, at + 1) = im;
+        a.a.coeffRef(at + 1, at) = -im;
+    }
+    a.a.makeCompressed();
+    const auto shifts = detail::projected_shifts<unit_disk>(a, column_block<double>(column_block<double>::Identity(4, 4)), {});
+    REQUIRE(shifts.size() >= 2);
+    int pairs = 0;
+    for (const auto& s : shifts) {
+        CHECK(std::abs(s) < 1);
+        pairs += s.imag() != 0;
+        if (s.imag() != 0) CHECK(std::abs(s - std::complex<double>(1.25, 0.5) / 1.8125) <= 1e-14);  // 4 eps
+        else CHECK(std::abs(s - 2.0 / 3) <= 1e-14);
+    }
+    CHECK(pairs == 1);
+    // Inside: as they are.
+    a.a *= 0.5;
+    for (const auto& s : detail::projected_shifts<unit_disk>(a, column_block<double>(column_block<double>::Identity(4, 4)), {}))
+        CHECK(std::abs(s - (s.imag() == 0 ? std::complex<double>(0.75) : std::complex<double>(0.625, 0.25))) <= 1e-14);
 }
 
 TEST_CASE("sparse discrete systems without inputs, outputs or states, and what is refused") {

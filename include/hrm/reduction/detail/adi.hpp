@@ -160,13 +160,13 @@ std::vector<std::complex<double>> projected_shifts(const sparse<T>& a, const col
     const auto values = eigenvalues("hrm::low_rank", solve(from_eigen(e), from_eigen(p)));
     std::vector<std::complex<double>> inside, mirrored;
     for (auto x : values) {
-        // A pair is as good as real where a step would divide by its imaginary part and lose more than it gains.
-        if (std::abs(x.imag()) <= (disk ? 1e-4 * (1 - x.real() * x.real()) : 1e-8 * std::abs(x.real()))) x = x.real();
-        if (x.imag() < 0 || !std::isfinite(std::abs(x))) continue;
+        if (!std::isfinite(std::abs(x))) continue;
         const double gap = Domain::gap({x.real(), x.imag()});
         if (std::abs(gap) <= 1e-14 * (disk ? 1 : std::abs(x))) continue;
-        if (gap > 0) inside.push_back(x);
-        else mirrored.push_back(disk ? 1.0 / std::conj(x) : -std::conj(x));
+        if (!(gap > 0)) x = disk ? 1.0 / std::conj(x) : -std::conj(x);
+        // A pair is as good as real where a step would divide by its imaginary part and lose more than it gains.
+        if (std::abs(x.imag()) <= (disk ? 1e-4 * (1 - x.real() * x.real()) : 1e-8 * std::abs(x.real()))) x = x.real();
+        if (!(x.imag() < 0)) (gap > 0 ? inside : mirrored).push_back(x);
     }
     if (inside.empty()) inside = std::move(mirrored);
     const auto away = [](std::complex<double> x, std::complex<double> y) { return std::abs((x - y) / Domain::denominator(x, y)); };
