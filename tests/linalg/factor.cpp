@@ -91,3 +91,51 @@ TEST_CASE("many columns: rows that are independent, nearly dependent, of very di
     }
     CHECK(hrm::lower_factor(w)(1, 1) == doctest::Approx(static_cast<double>(std::sqrt(square - mixed * mixed / length))).epsilon(1e-6));
 }
+
+TEST_CASE("many columns: rows each of which is far from the one before, and together nearly dependent") {
+    // W = B Q, B bidiagonal with unit rows (c, s), and Q orthonormal: each of B's entries 16 times, over 4, so that W is exact.
+    // Every pivot of W W^T is s^2, an unstable fixed point of p <- 1 - (c s)^2 / p, which rounding leaves for c^2 or for
+    // nothing. Reference: the smallest singular value of B by inverse iteration in long double. Reflections leave W + E,
+    // |E| <= n eps |W|, which moves it by no more.
+    const hrm::index_t n = 24;
+    const auto smallest = [](const hrm::matrix<double>& l) {
+        const auto at = [&](std::size_t i, std::size_t j) { return static_cast<long double>(l(static_cast<hrm::index_t>(i), static_cast<hrm::index_t>(j))); };
+        std::vector<long double> x(static_cast<std::size_t>(l.rows()), 1.0L);
+        long double size = 0;
+        for (int round = 0; round < 30; ++round) {  // x <- L^-T L^-1 x
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                for (std::size_t j = 0; j < i; ++j) x[i] -= at(i, j) * x[j];
+                x[i] /= at(i, i);
+            }
+            for (std::size_t i = x.size(); i-- > 0;) {
+                for (std::size_t j = i + 1; j < x.size(); ++j) x[i] -= at(j, i) * x[j];
+                x[i] /= at(i, i);
+            }
+            size = 0;
+            for (const auto v : x) size += v * v;
+            size = std::sqrt(size);
+            for (auto& v : x) v /= size;
+        }
+        return static_cast<double>(1 / std::sqrt(size));
+    };
+    for (int k = 0; k < 28; ++k) {
+        const double s = 0.267 + 0.001 * k;
+        hrm::matrix<double> b(n, n), w(n, 16 * n);
+        for (hrm::index_t i = 0; i < n; ++i) {
+            b(i, i) = i == 0 ? 1 : s;
+            if (i > 0) b(i, i - 1) = std::sqrt(1 - s * s);
+            for (hrm::index_t j = 0; j < n; ++j)
+                for (hrm::index_t h = 0; h < 16; ++h) w(i, 16 * j + h) = b(i, j) / 4;
+        }
+        const double want = smallest(b), least = n * 2.3e-16 * (1 + s);
+        CHECK(want > 10 * least);
+        CHECK(want < 1e-11);
+        CHECK(std::abs(smallest(hrm::lower_factor(w)) - want) <= least);
+        CHECK(!hrm::detail::factor_of_square(hrm::strided_view<const double>(w.view())).has_value());
+    }
+    // Where rows are independent squares will do: |L^-1| < 2 for 16 n random columns, |L^-1|_1 and |L^-1|_inf below 8.
+    hrm::random_stream r(13);
+    hrm::matrix<float> some(40, 640);
+    r.fill_normal(some.flat());
+    CHECK(hrm::detail::factor_of_square(hrm::strided_view<const float>(some.view())).has_value());
+}

@@ -16,8 +16,32 @@ namespace hrm {
 
 namespace detail {
 
-/// The Cholesky factor of W W^T where squaring costs no more than a digit: the rows of W, brought to unit length, are far from
-/// dependent (no pivot below 1/16) and their squares within range. Else nothing. A product of matrices and O(n^3).
+/// At least |L^-1|_2, as the root of |L^-1|_1 |L^-1|_inf, and infinite where a pivot is zero.  l: lower triangular.  O(n^3/3)
+template <real S>
+S inverse_bound(const matrix<S>& l) {
+    const index_t n = l.rows();
+    matrix<S> inverse(n, n);
+    std::vector<S> column(static_cast<std::size_t>(n));
+    S row = 0;
+    for (index_t i = 0; i < n; ++i) {
+        S* x = inverse.view().row(i);
+        for (index_t j = 0; j < i; ++j) axpy(-l(i, j), inverse.view().row(j), x, j + 1);
+        x[i] = 1;
+        S sum = 0;
+        for (index_t j = 0; j <= i; ++j) {
+            x[j] /= l(i, i);
+            sum += std::abs(x[j]);
+            column[static_cast<std::size_t>(j)] += std::abs(x[j]);
+        }
+        row = std::max(row, sum);
+    }
+    return n > 0 ? std::sqrt(row * *std::max_element(column.begin(), column.end())) : 0;
+}
+
+/// The Cholesky factor L of W W^T where squaring costs no more than a digit: with the rows of W brought to unit length
+/// |L^-1| <= 8, and their squares are within range. Else nothing. Rounding moves W W^T by H and L by at most
+/// |L| |L^-1 H L^-T|. Pivots far from zero (none below 1/16 here) are necessary and cheap to see, but a long L may have none
+/// and be singular all the same. A product of matrices and O(n^3).
 template <real S>
 std::optional<matrix<S>> factor_of_square(strided_view<const S> w) {
     const index_t n = w.rows;
@@ -37,6 +61,7 @@ std::optional<matrix<S>> factor_of_square(strided_view<const S> w) {
         row[j] = std::sqrt(pivot);
         for (index_t i = j + 1; i < n; ++i) row[i] = 0;
     }
+    if (!(inverse_bound(g) <= 8)) return {};
     for (index_t i = 0; i < n; ++i)
         for (index_t j = 0; j <= i; ++j) g(i, j) *= length[static_cast<std::size_t>(i)];
     return g;
