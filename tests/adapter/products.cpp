@@ -24,19 +24,19 @@ matrix<float> normal(index_t rows, index_t cols, random_stream& r) {
     return m;
 }
 
-constexpr double unit = 0x1p-24, coarse = 0x1p-8;  ///< half a unit in the last place of float and of bf16
-
-/// got = before + k sum_j x_j y_j over `terms` terms. Float sums round once a term; `more` roundings of k, of the end and of what
-/// the sum is added to; a bf16 rounds that once more.
-template <class T, class X, class Y>
+/// got = before + k sum_j x_j y_j over `terms` terms. Sums in S round once a term; `more` roundings of k, of the end and of what
+/// the sum is added to. A bf16 is that, rounded once: rounding keeps the order, so it lies between what the borders round to.
+template <class S = float, class T, class X, class Y>
 bool holds(T got, double before, double k, index_t terms, X&& x, Y&& y) {
     double want = before, size = std::abs(before);
     for (index_t j = 0; j < terms; ++j) {
         const double term = k * static_cast<double>(x(j)) * static_cast<double>(y(j));
         want += term, size += std::abs(term);
     }
-    const double more = 3, off = (static_cast<double>(terms) + more) * unit * size;
-    return std::abs(static_cast<double>(static_cast<float>(got)) - want) <= off + (std::same_as<T, bf16> ? coarse * (std::abs(want) + off) : 0);
+    const double unit = std::same_as<S, float> ? 0x1p-24 : 0x1p-53, more = std::same_as<S, float> ? 3 : 3 + static_cast<double>(terms);  // of ours
+    const double off = (static_cast<double>(terms) + more) * unit * size;
+    if constexpr (std::same_as<T, bf16>) return float(bf16(want - off)) <= float(got) && float(got) <= float(bf16(want + off));
+    else return std::abs(static_cast<double>(got) - want) <= off;
 }
 
 template <class M>
@@ -109,4 +109,36 @@ TEST_CASE("bf16 in, float sums, bf16 out: all four products, any rows beside, an
             detail::input_backward<float, bf16, bf16>(lambda, u, b, db2, du2, ws, &two);
             CHECK((same(z2, z) && same(y2, y) && same(ds2, ds) && same(dc2, dc) && same(db2, db) && same(du2, du)));
         }
+}
+
+TEST_CASE("double sums into bf16 are rounded once: what lies next to a tie as well") {
+    random_stream r(42);
+    workspace ws;
+    for (const index_t rows : {1, 70}) {
+        const index_t n = 20, out = 301;
+        matrix<double> s(rows, n);
+        r.fill_normal(s.flat());
+        const auto c = stored(out, n, r), y0 = stored(rows, out, r);
+        auto y = y0;
+        detail::project_out<double, bf16, bf16>(s, c, 0.7, y, ws);
+        bool ok = true;
+        for (index_t t = 0; t < rows; ++t)
+            for (index_t j = 0; j < out; ++j)
+                ok = ok && holds<double>(y(t, j), float(y0(t, j)), 0.7, n, [&](index_t i) { return s(t, i); }, [&](index_t i) { return float(c(j, i)); });
+        CHECK(ok);
+
+        // 1 + 2^-8 is the tie between 1 and 1 + 2^-7; a float does not see the 2^-40 that decides.
+        matrix<double> near(rows, 2);
+        for (index_t t = 0; t < rows; ++t) near(t, 0) = 0x1p-8, near(t, 1) = t % 2 ? 0x1p-40 : -0x1p-40;
+        const matrix<bf16> c1(3, 2, bf16(1.0f)), b1(2, 3, bf16(1.0f)), u(rows, 3);
+        matrix<bf16> from_one(rows, 3, bf16(1.0f)), du = from_one;
+        matrix<double> db(2, 3);
+        detail::project_out<double, bf16, bf16>(near, c1, 1, from_one, ws);
+        detail::input_backward<double, bf16, bf16>(near, u, b1, db, du, ws);
+        for (index_t t = 0; t < rows; ++t)
+            for (index_t j = 0; j < 3; ++j) {
+                REQUIRE(from_one(t, j).bits == (t % 2 ? 0x3f81 : 0x3f80));
+                REQUIRE(du(t, j).bits == (t % 2 ? 0x3f81 : 0x3f80));
+            }
+    }
 }

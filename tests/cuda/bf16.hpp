@@ -6,7 +6,8 @@
 
 namespace cuda_test {
 
-/// A bf16 has 8 bits: rounding to nearest moves every number by at most 2^-9 of it, and so the norm.
+/// A bf16 has 8 bits: rounding to nearest moves a number m 2^e, 1 <= m < 2, by at most 2^(e - 8), and by 2^(e - 8) / sqrt(3) in
+/// the mean square. Where m is spread evenly, E[m^2] = 7/3, that is 2^-8 / sqrt(7) of the norm.
 inline constexpr double bf16_rounding = 1.0 / 512;
 
 inline hrm::matrix<float> in_float(const hrm::matrix<hrm::bf16>& m) {

@@ -26,8 +26,21 @@ struct bf16 {
         if ((u & 0x7fffffffu) > 0x7f800000u) bits = static_cast<std::uint16_t>((u >> 16) | 0x40u);
         else bits = static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
     }
+    /// The same, once: by way of a float that is rounded to nearest too, what lies next to a tie would become one.
+    HRM_BOTH explicit bf16(double x) : bf16(to_odd(x)) {}
     HRM_BOTH operator float() const { return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16); }
     friend bool operator==(bf16 x, bf16 y) { return float(x) == float(y); }
+
+private:
+    /// x as a float, cut; where that drops anything, its last bit is set. No tie of fewer bits has that bit (Boldo & Melquiond,
+    /// IEEE Transactions on Computers 57, 2008).
+    HRM_BOTH static float to_odd(double x) {
+        const auto nearest = static_cast<float>(x);
+        const auto back = static_cast<double>(nearest);
+        auto u = __builtin_bit_cast(std::uint32_t, nearest);
+        if (back < x || back > x) u = (u - ((back > x) == (x > 0) ? 1u : 0u)) | 1u;
+        return __builtin_bit_cast(float, u);
+    }
 };
 
 /// What may be stored: a computing scalar or bf16.

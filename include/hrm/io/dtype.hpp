@@ -54,14 +54,14 @@ inline float from_half(std::uint16_t h) {
     return sign ? -tiny : tiny;
 }
 
-/// Copies numbers of type t, packed at any address, into out. Widening is exact; narrowing rounds to nearest (to bf16
-/// from F64 and F16 by way of float). Throws io_error for types that are not floating point of 16 bits or more.
+/// Copies numbers of type t, packed at any address, into out. Widening is exact; narrowing rounds to nearest, once. Throws
+/// io_error for types that are not floating point of 16 bits or more.
 template <storable S>
 void convert(dtype t, std::span<const std::byte> from, std::span<S> out) {
     const auto each = [&]<class T>(auto&& widen, T raw) {
         for (std::size_t i = 0; i < out.size(); ++i) {
             std::memcpy(&raw, from.data() + i * sizeof(T), sizeof(T));
-            out[i] = static_cast<S>(static_cast<accumulate_t<S>>(widen(raw)));
+            out[i] = static_cast<S>(widen(raw));
         }
     };
     if (from.size() * 8 != out.size() * bits(t))

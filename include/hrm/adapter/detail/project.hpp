@@ -8,7 +8,8 @@
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
 // product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
 // may go to threads in any cut. What is summed over rows goes in parts of part_of(L) rows, added in their order.
-// Activations (T) and parameters (P) may be stored in bf16: widened as they are read, summed in S, what is written rounded once.
+// Activations (T) and parameters (P) may be stored in bf16: widened as they are read; all terms, and what they are added to, are
+// summed in S, whose every step rounds as S does; that sum alone is rounded to T, once.
 
 namespace hrm::detail {
 

@@ -6,7 +6,7 @@
 // What surrounds the products of an adapter on a device, each a plain function of an index, the same on host and device.
 //
 // The gains are folded into the weights once, when the parameters are set:
-//     b_ij = scale_i B_ij,    c_ij = k h_i C_ij        rounded to T, the type of u and out
+//     b_ij = scale_i B_ij,    c_ij = k h_i C_ij        rounded once to T, the type of u and out
 // so that a pass knows nothing of gates and normalisations, and the gradients come from two sums that it forms anyway:
 //     M = dout^T s:       dC_ij += k h_i M_ij,     dh_i += factor <M_i, C_i>,    k's likewise, summed over i
 //     N = lambda^T u:     dB_ij += scale_i N_ij,   dscale_i = <B_i, N_i>
@@ -50,11 +50,11 @@ struct fold_gains {
         const index_t first = l.padded() * l.inputs;
         if (at < first) {
             const index_t i = at / l.inputs;
-            b[at] = T(i < l.states() ? static_cast<S>(scale[i] * static_cast<double>(p[l.b + at])) : S{0});
+            b[at] = narrowed<T>(i < l.states() ? scale[i] * static_cast<double>(p[l.b + at]) : 0);
             return;
         }
         const index_t i = (at - first) / l.padded(), j = (at - first) % l.padded();
-        c[at - first] = T(j < l.states() ? static_cast<S>(l.gain(p, i) * static_cast<double>(p[l.c + i * l.states() + j])) : S{0});
+        c[at - first] = narrowed<T>(j < l.states() ? l.gain(p, i) * static_cast<double>(p[l.c + i * l.states() + j]) : 0);
     }
 };
 

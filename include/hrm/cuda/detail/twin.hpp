@@ -41,16 +41,14 @@ struct rows_of {
 template <class T>
 using read_view = std::type_identity_t<matrix_view<const T>>;
 
-/// The one seam between what is stored (float, double, bf16) and the double that kernels run in.
+/// The one seam between what is stored (float, double, bf16) and the double that kernels run in; rounded once.
 template <storable T>
 HRM_BOTH double widened(T x) {
-    if constexpr (std::same_as<T, bf16>) return static_cast<double>(static_cast<float>(x));
-    else return static_cast<double>(x);
+    return static_cast<double>(x);
 }
 template <storable T>
 HRM_BOTH T narrowed(double x) {
-    if constexpr (std::same_as<T, bf16>) return bf16(static_cast<float>(x));
-    else return static_cast<T>(x);
+    return static_cast<T>(x);
 }
 
 /// The most shared memory a block has without asking the driver for more.
