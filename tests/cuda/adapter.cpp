@@ -105,6 +105,46 @@ TEST_CASE("adjoint identity: <dout, out> + <dfinal, final> = <du, u> + <dinitial
     }
 }
 
+TEST_CASE("a reduced adapter of order 0 adds nothing, and no gradient") {
+    random_stream r(26);
+    for (const auto g : {gate::scalar, gate::per_channel, gate::none}) {
+        reduced_adapter<float> a(5, 6, {.gate = g, .gate_start = 0.7});
+        on_host<float> device(a, {.batch = 2, .time = 9});
+        const auto u = random_matrix<float>(18, 5, r), dout = random_matrix<float>(18, 6, r), before = random_matrix<float>(18, 6, r), slope = random_matrix<float>(18, 5, r);
+        auto out = before, du = slope;
+        matrix<float> states(18, 0), border(2, 0);
+        buffer<float> gradient(static_cast<std::size_t>(a.parameters().size()), 0.25f);
+        const auto unchanged = gradient;
+        device.passes.forward(device.weights, u.view(), out.view(), states.view(), border.view(), border.view());
+        device.passes.forward(device.weights, u.view(), out.view(), {}, {}, {});
+        device.passes.backward(device.weights, u.view(), dout.view(), states.view(), du.view(), gradient, border.view(), border.view(), border.view());
+        CHECK(out == before);
+        CHECK(du == slope);
+        CHECK(gradient == unchanged);
+    }
+}
+
+TEST_CASE("BLAS is told of every matrix, turned or not, by lines that do not overlap and hold what the view holds") {
+    buffer<double> numbers(1000);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i);
+    for (index_t rows = 0; rows < 5; ++rows)
+        for (index_t cols = 0; cols < 5; ++cols)
+            for (index_t stride = cols; stride < cols + 4; ++stride) {
+                const matrix_view<const double> m(numbers.data(), rows, cols, stride);
+                for (const strided_view<const double> v : {strided_view<const double>(m), transposed(m)}) {
+                    const auto l = detail::blas_layout::of(v);
+                    CAPTURE(v.rows);
+                    CAPTURE(v.cols);
+                    CAPTURE(stride);
+                    CHECK(l.apart >= std::max<index_t>(l.by_rows ? v.cols : v.rows, 1));
+                    bool same = true;
+                    for (index_t i = 0; i < v.rows; ++i)
+                        for (index_t j = 0; j < v.cols; ++j) same &= &v(i, j) == v.data + (l.by_rows ? i * l.apart + j : j * l.apart + i);
+                    CHECK(same);
+                }
+            }
+}
+
 TEST_CASE("what a device does not run is refused by name") {
     random_stream r(24);
     const auto refused = [&](hrm_options o) { return detail::layout_of(hrm_adapter<float>(4, 4, o, r)); };
@@ -132,4 +172,7 @@ TEST_CASE("shapes that do not fit are refused with both numbers") {
     CHECK_THROWS_WITH_AS(run(long_u, out8), "hrm::adapter_plan: u has 8 rows, expected a multiple of 2 up to 6", shape_error);
     detail::folded_weights<float, host_products> unset({}, detail::layout_of(a));
     CHECK_THROWS_WITH_AS(device.passes.forward(unset, u.view(), out.view(), {}, {}, {}), "hrm::adapter_plan: the weights were never set", error);
+    matrix<float> state(2, 6, 1.0f);
+    CHECK_THROWS_WITH_AS(unset.begin(state), "hrm::adapter_weights::begin: the weights were never set", error);
+    CHECK(state == matrix<float>(2, 6, 1.0f));
 }

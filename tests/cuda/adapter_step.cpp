@@ -12,7 +12,7 @@ namespace {
 
 /// Tokens one by one against the CPU's whole sequence.
 template <storable T>
-void check(random_stream& r, double tolerance, index_t widest) {
+void check(random_stream& r, double tolerance, index_t widest, const host_products& device = {}) {
     using S = accumulate_t<T>;
     const index_t batch = 1 + r.below(r.below(8) ? 5 : 70), time = 1 + r.below(6), inputs = 1 + r.below(widest), outputs = 1 + r.below(widest);
     const auto a = random_adapter<S>(inputs, outputs, r);
@@ -22,9 +22,9 @@ void check(random_stream& r, double tolerance, index_t widest) {
     auto out = start;
     const auto want = on_cpu<S>(*a, batch, converted<S>(u), converted<S>(start), matrix<S>(batch * time, outputs), matrix<S>(batch * time, inputs), {},
                                 buffer<S>(static_cast<std::size_t>(a->parameters().size())));
-    detail::folded_weights<T, host_products> w({}, detail::layout_of(*a));
+    detail::folded_weights<T, host_products> w(device, detail::layout_of(*a));
     w.set(a->parameters().flat().data());
-    detail::decode_plan<T, host_products> step({}, w.layout(), batch);
+    detail::decode_plan<T, host_products> step(device, w.layout(), batch);
     matrix<S> state(batch, n, S(std::numeric_limits<float>::quiet_NaN()));
     w.begin(state);
     for (index_t t = 0; t < time; ++t)  // row t of every sequence: rows time * stride apart
@@ -43,6 +43,12 @@ TEST_CASE("token by token, the step gives the outputs and states of the CPU") {
         check<float>(r, 1e-5, round % 10 ? 60 : 400);
         check<bf16>(r, 2e-2, 90);
     }
+}
+
+TEST_CASE("a device that runs few blocks at once is asked for no more") {
+    random_stream r(42);
+    for (const index_t most : {1, 3, 4, 63})
+        for (int round = 0; round < 8; ++round) check<double>(r, 1e-12, 1500, {{nullptr, most}});
 }
 
 TEST_CASE("every column and every output belongs to one block") {

@@ -23,7 +23,7 @@ std::unique_ptr<adapter<S>> random_adapter(index_t inputs, index_t outputs, rand
         a = std::make_unique<lora<S>>(inputs, outputs, lora_options{.rank = 1 + pick(9)}, r);
     } else if (kind == 1) {
         reduced_options o;
-        o.reals = pick(4), o.pairs = pick(3), o.reals += o.reals + o.pairs == 0;
+        o.reals = pick(4), o.pairs = pick(3);
         o.gate = gates[pick(4)], o.gate_start = 0.7, o.scale = 1.3, o.learn_initial_state = pick(2) == 0;
         a = std::make_unique<reduced_adapter<S>>(inputs, outputs, o);
     } else {

@@ -131,8 +131,18 @@ TEST_CASE("a dense A: a new one is noticed, and what a graph may bring back is n
     CHECK(run(c) == made);
 }
 
+TEST_CASE("a dense A of order 0: nothing is launched") {
+    int launches = 0;
+    scan::detail::chunked_dense<float, counting> p({{}, &launches}, 0, 2, 40, 0);
+    matrix<float> s(2 * 40, 0), border(2, 0);
+    p.states(dense_poles<float>(0), s, s.view(), border, border.view());
+    p.states_backward(dense_poles<float>(0), s, border, s.view(), {}, border, border);
+    CHECK(p.most_parts() == 256);
+    CHECK(launches == 0);
+}
+
 TEST_CASE("a dense A: every state of every token has its thread, and blocks their shared memory") {
-    for (index_t order = 1; order <= scan::detail::dense_tile::most_order; ++order) {
+    for (index_t order = 0; order <= scan::detail::dense_tile::most_order; ++order) {
         const scan::detail::dense_tile tile{order};
         CHECK(tile.bytes() <= hrm::detail::shared_limit);
         CHECK(tile.steps() >= 1);

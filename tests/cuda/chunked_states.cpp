@@ -92,6 +92,15 @@ TEST_CASE("a call shorter than the plan, none at all, and more poles than one la
     CHECK(relative_error(final, initial) == 0);
 }
 
+TEST_CASE("order 0: nothing to do, forward and backward") {
+    const auto a = pair_poles<float>(0, 0);
+    chunked<float> p({}, a, 2, 100, 0);
+    matrix<float> s(2 * 100, 0), border(2, 0);
+    p.states(a, s.view(), s.view(), border, border);
+    p.states_backward(a, s.view(), border, s.view(), {}, border, border);
+    CHECK(p.order() == 0);
+}
+
 TEST_CASE("chunks and steps balance, and every token has its thread") {
     for (index_t time = 1; time <= 1000000; time += 1 + time / 50) {
         const index_t length = chunked<float>::usual_length(time);

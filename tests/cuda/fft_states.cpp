@@ -117,6 +117,16 @@ TEST_CASE("transforms: a new A is noticed, a shorter call too, no step keeps the
     CHECK(relative_error(final, initial) == 0);
 }
 
+TEST_CASE("transforms of order 0: nothing to do, forward and backward") {
+    const auto a = pair_poles<float>(0, 0);
+    transformed<complex_pairs<float>> p({}, a, 2, 40);
+    matrix<float> s(2 * 40, 0), border(2, 0);
+    p.states(a, s, s.view(), border, border);
+    p.states_backward(a, s, border, s.view(), {}, border, border);
+    CHECK(p.order() == 0);
+    CHECK(p.wave_items() == 2);
+}
+
 TEST_CASE("transforms in bf16: only what is stored is rounded") {
     const auto a = pair_poles<float>(3, 4);
     const auto [z, slope] = cuda_test::bf16_inputs(2 * 1500, 11);

@@ -72,6 +72,7 @@ private:
 /// other and from the last to the first, so that what counts on another index of its launch fails. New memory holds NaN.
 struct host_device {
     const bool* recording = nullptr;
+    index_t side_by_side = 64;  ///< blocks it runs at once
 
     template <class T>
     hrm::buffer<T> memory(index_t size) const {
@@ -91,7 +92,12 @@ struct host_device {
         }
     }
     template <class F>
+    index_t most_together(index_t) const {
+        return side_by_side;
+    }
+    template <class F>
     void launch_together(index_t count, index_t shared_bytes, const F& f, int*) const {
+        hrm::require_size("host_device", "blocks at once", std::min(count, side_by_side), count);
         hrm::require_size("host_device", "shared memory", std::min(shared_bytes, hrm::detail::shared_limit), shared_bytes);
         std::vector<hrm::buffer<std::byte>> shared(static_cast<std::size_t>(count));
         for (index_t b = count; b-- > 0;) {

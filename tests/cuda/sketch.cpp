@@ -176,6 +176,11 @@ TEST_CASE("a piece that is not finite is left out and counted; wrong shapes are 
     CHECK(device.counts()[0].tokens == 9);
     CHECK(device.digits() == good.digits());
     CHECK_THROWS_WITH_AS(device.add(matrix<float>(4, 39).view()), "hrm::device_moment_sketch: the activations is 4x39, expected 4x40", shape_error);
+    CHECK_THROWS_WITH_AS(hrm::detail::require_alike(moment_sketch(39, {.columns = 12}), device.width(), host.options()),
+                         "hrm::device_moment_sketch: the width of a sketch is 39, expected 40", shape_error);
+    CHECK_THROWS_WITH_AS(hrm::detail::require_alike(moment_sketch(40, {.columns = 13}), device.width(), host.options()),
+                         "hrm::device_moment_sketch: a sketch of 13 columns, 4 probes, seed 1, expected 12, 4, 1", shape_error);
+    CHECK_NOTHROW(hrm::detail::require_alike(host, device.width(), host.options()));
     CHECK_THROWS_AS(host.merge(9, std::span<const std::int64_t>(good.digits()).first(7)), shape_error);
     CHECK(host.words() == clean.words());
 }

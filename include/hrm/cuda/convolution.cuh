@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include <hrm/cuda/detail/window_convolution.hpp>
 #include <hrm/cuda/fourier.cuh>
 #include <hrm/scan/convolution.hpp>
@@ -17,7 +15,7 @@ template <real S>
 class convolution<S, cuda> {
 public:
     convolution(cuda where, index_t taps, index_t channels, shape extents)
-        : extents_(checked(taps, channels, extents)), taps_(taps), channels_(channels), work_({{where}}, taps, channels, extents) {}
+        : extents_(detail::checked_convolution(taps, channels, extents)), taps_(taps), channels_(channels), work_({{where}}, taps, channels, extents) {}
 
     index_t taps() const { return taps_; }
     index_t channels() const { return channels_; }
@@ -39,14 +37,6 @@ public:
     }
 
 private:
-    static shape checked(index_t taps, index_t channels, shape extents) {
-        if (taps < 1 || channels < 1)
-            throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
-        if (extents.batch < 1 || extents.time < 0)
-            throw shape_error("hrm::scan::convolution: batch is " + std::to_string(extents.batch) + " and time " +
-                              std::to_string(extents.time) + ", expected at least 1 and 0");
-        return extents;
-    }
     template <class T>
     void run_forward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y, const convolution_borders<S>& borders) {
         constexpr auto where = "hrm::scan::convolution::forward";

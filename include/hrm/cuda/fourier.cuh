@@ -77,7 +77,7 @@ public:
         const std::size_t back = inverse_.make(where, wide ? CUFFT_Z2D : CUFFT_C2R, length, count);
         work_ = device_array<std::byte>(static_cast<index_t>(std::max(there, back)));
         for (const auto* p : {&forward_, &inverse_})
-            detail::check_cufft(cufftSetWorkArea(p->get(), work_.data()), "hrm::fourier::device_plan", "cufftSetWorkArea");
+            hrm::detail::check_cufft(cufftSetWorkArea(p->get(), work_.data()), "hrm::fourier::device_plan", "cufftSetWorkArea");
     }
 
     index_t length() const { return length_; }
@@ -88,15 +88,15 @@ public:
     void forward(S* x, S* spectrum) const {
         constexpr auto where = "hrm::fourier::device_plan::forward";
         if constexpr (std::same_as<S, double>)
-            detail::check_cufft(cufftExecD2Z(forward_.get(), x, reinterpret_cast<cufftDoubleComplex*>(spectrum)), where, "cufftExecD2Z");
-        else detail::check_cufft(cufftExecR2C(forward_.get(), x, reinterpret_cast<cufftComplex*>(spectrum)), where, "cufftExecR2C");
+            hrm::detail::check_cufft(cufftExecD2Z(forward_.get(), x, reinterpret_cast<cufftDoubleComplex*>(spectrum)), where, "cufftExecD2Z");
+        else hrm::detail::check_cufft(cufftExecR2C(forward_.get(), x, reinterpret_cast<cufftComplex*>(spectrum)), where, "cufftExecR2C");
     }
     /// spectrum: spoilt.
     void inverse(S* spectrum, S* x) const {
         constexpr auto where = "hrm::fourier::device_plan::inverse";
         if constexpr (std::same_as<S, double>)
-            detail::check_cufft(cufftExecZ2D(inverse_.get(), reinterpret_cast<cufftDoubleComplex*>(spectrum), x), where, "cufftExecZ2D");
-        else detail::check_cufft(cufftExecC2R(inverse_.get(), reinterpret_cast<cufftComplex*>(spectrum), x), where, "cufftExecC2R");
+            hrm::detail::check_cufft(cufftExecZ2D(inverse_.get(), reinterpret_cast<cufftDoubleComplex*>(spectrum), x), where, "cufftExecZ2D");
+        else hrm::detail::check_cufft(cufftExecC2R(inverse_.get(), reinterpret_cast<cufftComplex*>(spectrum), x), where, "cufftExecC2R");
     }
 
 private:
@@ -107,7 +107,7 @@ private:
         return length;
     }
     index_t length_, count_;
-    detail::cufft_plan forward_, inverse_;
+    hrm::detail::cufft_plan forward_, inverse_;
     device_array<std::byte> work_;
 };
 

@@ -5,7 +5,6 @@
 
 #include <hrm/cuda/adapter.cuh>
 #include <hrm/cuda/detail/moment_sums.hpp>
-#include <hrm/reduction/sketch.hpp>
 
 namespace hrm {
 
@@ -28,14 +27,11 @@ public:
     /// A piece with a value that is not finite, or squares beyond 2^110 / |Omega|_F^2, is left out: merge_into says so.
     void add(matrix_view<const T> u) { sums_.add(u); }
 
-    /// Hands over all that was added, and starts again from nothing. Waits for the device.  Throws numerical_error, when
-    /// pieces were left out or 2^30 came in; then `to` takes nothing, and this starts again all the same.
+    /// Hands over all that was added, and starts again from nothing. Waits for the device.  Throws shape_error for a sketch of
+    /// another width or other options, and keeps what was added; numerical_error, when pieces were left out or 2^30 came in:
+    /// then `to` takes nothing, and this starts again all the same.
     void merge_into(moment_sketch& to) {
-        const auto& o = to.options();
-        if (o.columns != options_.columns || o.probes != options_.probes || o.seed != options_.seed)
-            throw shape_error("hrm::device_moment_sketch: a sketch of " + std::to_string(o.columns) + " columns, " + std::to_string(o.probes) +
-                              " probes, seed " + std::to_string(o.seed) + ", expected " + std::to_string(options_.columns) + ", " +
-                              std::to_string(options_.probes) + ", " + std::to_string(options_.seed));
+        detail::require_alike(to, sums_.width(), options_);
         std::vector<std::int64_t> digits(static_cast<std::size_t>(sums_.digits().size()));
         detail::moment_counts counts;
         sums_.digits().write_to(digits, where_);

@@ -24,6 +24,16 @@ struct convolution_backward_borders {
     matrix_view<const S> dfinal = {};   ///< dL/d final
 };
 
+namespace detail {
+
+inline shape checked_convolution(index_t taps, index_t channels, shape extents) {
+    if (taps < 1 || channels < 1)
+        throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
+    return checked_extents("hrm::scan::convolution", extents);
+}
+
+}  // namespace detail
+
 /// Causal convolutions of many channels with a kernel each (S4, H3, Hyena: one state-space kernel or filter a channel):
 ///     y_t = sum_{j < K} h_j u_{t-j}       h: K x channels;   u, y: (batch * time) x channels, row b * time + t
 ///     hrm::scan::convolution<float> conv(hrm::cpu{.threads = 2}, taps, channels, {.batch = 4, .time = 65536});
@@ -42,8 +52,8 @@ template <real S>
 class convolution<S, cpu> {
 public:
     convolution(cpu where, index_t taps, index_t channels, shape extents)
-        : team_(std::make_unique<team>(where)), extents_(extents), taps_(taps), channels_(channels),
-          engine_(choose(checked(taps, channels, extents), channels, extents, team_->size())), kept_(taps, channels),
+        : team_(std::make_unique<team>(where)), extents_(detail::checked_convolution(taps, channels, extents)), taps_(taps),
+          channels_(channels), engine_(choose(taps, channels, extents, team_->size())), kept_(taps, channels),
           sum_(taps, channels) {}
 
     index_t taps() const { return taps_; }
@@ -114,12 +124,6 @@ private:
     using narrow = detail::overlap_save<S, fourier::single<S>>;  ///< a channel across the lanes
     using either = std::variant<wide, narrow>;
 
-    static index_t checked(index_t taps, index_t channels, shape extents) {
-        if (taps < 1 || channels < 1)
-            throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
-        detail::checked_extents("hrm::scan::convolution", extents);
-        return taps;
-    }
     /// A transform of one sequence costs about a third of one of full lanes (bench/fft.cpp, where the lanes are 16).
     static either choose(index_t taps, index_t channels, shape extents, int workers) {
         if (channels * 6 <= simd::lanes<S>)

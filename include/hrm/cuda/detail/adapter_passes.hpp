@@ -23,7 +23,7 @@ public:
           powers_(device.template memory<S>(2 * longest_tile * l.poles())), b_(device.template memory<T>(l.padded() * l.inputs)), c_(device.template memory<T>(l.outputs * l.padded())) {}
 
     void set(const S* parameters) {
-        parameters_ = parameters;
+        parameters_ = parameters, ready_ = true;
         const set_poles<S> poles{layout_, parameters, poles_.data(), scale_.data()};
         device_.launch(poles.count(), poles);
         const fold_gains<T, S> fold{layout_, parameters, scale_.data(), b_.data(), c_.data()};
@@ -33,11 +33,13 @@ public:
     }
     /// The states of every sequence of a batch before its first token.  state: batch x dynamic.
     void begin(matrix_view<S> state) const {
+        if (!ready_) throw error("hrm::adapter_weights::begin: the weights were never set");
         require_shape("hrm::adapter_weights::begin", "state", state.rows, state.cols, state.rows, layout_.dynamic());
         if (state.empty()) return;
         device_.launch(state.size(), repeat_row<S>{layout_.s0 < 0 ? nullptr : parameters_ + layout_.s0, state, state.cols});
     }
     const adapter_layout& layout() const { return layout_; }
+    bool ready() const { return ready_; }  ///< set; of nothing, where the order is 0 and there is no gate
     const S* parameters() const { return parameters_; }
     const S* poles() const { return poles_.data(); }
     const double* scale() const { return scale_.data(); }
@@ -53,6 +55,7 @@ private:
     Device device_;
     adapter_layout layout_;
     const S* parameters_ = nullptr;
+    bool ready_ = false;
     decltype(std::declval<Device&>().template memory<S>(0)) poles_;
     decltype(std::declval<Device&>().template memory<double>(0)) scale_;
     decltype(std::declval<Device&>().template memory<S>(0)) powers_;
@@ -80,6 +83,7 @@ public:
         const auto s = states.empty() ? work(u.rows) : states;
         require_shape("hrm::adapter_plan", "states", s.rows, s.cols, u.rows, n_);
         check_borders("initial", initial.rows, initial.cols), check_borders("final", final.rows, final.cols);
+        if (n_ == 0) return;
         device_.multiply(strided_view<const T>(u), transposed(w.b()), S{0}, s);
         if (dynamic_ > 0) {
             const auto part = s.slice_cols(n_ - dynamic_, dynamic_);
@@ -99,6 +103,7 @@ public:
         check_borders("dfinal", dfinal.rows, dfinal.cols);
         const auto& l = w.layout();
         require_size("hrm::adapter_plan", "the gradient", static_cast<index_t>(gradient.size()), l.size);
+        if (n_ == 0) return;
 
         const auto lambda = work(u.rows);
         device_.multiply(strided_view<const T>(dout), strided_view<const T>(w.c()), S{0}, lambda);
@@ -110,7 +115,7 @@ public:
             if (learned && before.empty()) before = {begun_.data() + most_.batch * dynamic_, most_.batch, dynamic_};
             scan_.states_backward(w.poles(), states.slice_cols(first, dynamic_), begin(w, initial), lambda.slice_cols(first, dynamic_),
                                   {da_.data(), static_cast<std::size_t>(dynamic_)}, before, dfinal);
-            if (learned) device_.launch(dynamic_, add_columns<S, S>{matrix_view<const S>(before), gradient.data() + l.s0, most_.batch});
+            if (learned) device_.launch(dynamic_, add_to_gradient<S, S>{matrix_view<const S>(before), gradient.data() + l.s0, most_.batch});
         }
         device_.multiply(transposed(dout), strided_view<const T>(operand(states)), S{0}, gradients_.m());
         gradients_.of_outputs(w, gradient);
@@ -127,7 +132,7 @@ private:
     matrix_view<S> work(index_t rows) { return {work_.data(), rows, n_}; }
     void check(const weights& w, matrix_view<const T> u, index_t rows, index_t cols, const char* what) const {
         const auto& l = w.layout();
-        if (!w.parameters()) throw error("hrm::adapter_plan: the weights were never set");
+        if (!w.ready()) throw error("hrm::adapter_plan: the weights were never set");
         if (l.inputs != inputs_ || l.outputs != outputs_ || l.states() != n_ || l.dynamic() != dynamic_)
             throw shape_error("hrm::adapter_plan: the adapter is " + extents(l.outputs, l.inputs) + " with " + std::to_string(l.dynamic()) +
                               " of " + std::to_string(l.states()) + " states dynamic, expected " + extents(outputs_, inputs_) + " with " +

@@ -149,17 +149,4 @@ struct pole_gradient {
     }
 };
 
-/// to[j] += sum of column j.
-template <real S, class From>
-struct add_columns {
-    rows_of<const From> from;
-    S* to;
-    index_t rows;
-    HRM_BOTH void operator()(index_t j) const {
-        double sum = 0;
-        for (index_t r = 0; r < rows; ++r) sum += static_cast<double>(from(r, j));
-        to[j] += static_cast<S>(sum);
-    }
-};
-
 }  // namespace hrm::detail

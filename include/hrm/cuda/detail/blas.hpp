@@ -6,7 +6,7 @@
 
 #include <cublas_v2.h>
 
-#include <hrm/core/view.hpp>
+#include <hrm/cuda/detail/blas_layout.hpp>
 #include <hrm/cuda/runtime.hpp>
 
 // Products on the device by cuBLAS. Any host compiler that finds cublas_v2.h takes this; the target hrm::cuda links it.
@@ -41,8 +41,9 @@ public:
         if (c.empty()) return;
         const accumulate_t<T> one = 1;  // cuBLAS counts by columns: it is asked for C^T = B^T A^T
         const bool double_sums = std::is_same_v<T, double>;
-        check_blas(cublasGemmEx_64(handle_.get(), turned(b), turned(a), c.cols, c.rows, a.cols, &one, b.data, blas_type<T>, apart(b),
-                                   a.data, blas_type<T>, apart(a), &beta, c.data, blas_type<To>, c.stride,
+        const auto x = blas_layout::of(a), y = blas_layout::of(b);
+        check_blas(cublasGemmEx_64(handle_.get(), turned(y), turned(x), c.cols, c.rows, a.cols, &one, b.data, blas_type<T>, y.apart,
+                                   a.data, blas_type<T>, x.apart, &beta, c.data, blas_type<To>, blas_layout::of(strided_view<To>(c)).apart,
                                    double_sums ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
                    "hrm::blas", "cublasGemmEx");
     }
@@ -50,18 +51,7 @@ public:
 private:
     static constexpr index_t work_bytes = index_t{32} << 20;  ///< what NVIDIA recommends from Hopper on
 
-    template <class T>
-    static bool by_rows(strided_view<const T> m) {
-        return m.col_stride == 1;
-    }
-    template <class T>
-    static cublasOperation_t turned(strided_view<const T> m) {
-        return by_rows(m) ? CUBLAS_OP_N : CUBLAS_OP_T;
-    }
-    template <class T>
-    static index_t apart(strided_view<const T> m) {
-        return by_rows(m) ? m.row_stride : m.col_stride;
-    }
+    static cublasOperation_t turned(blas_layout l) { return l.by_rows ? CUBLAS_OP_N : CUBLAS_OP_T; }
     struct release {
         void operator()(cublasHandle_t h) const { cublasDestroy(h); }
     };

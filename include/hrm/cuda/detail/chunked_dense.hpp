@@ -22,11 +22,11 @@ struct dense_tile {
     static constexpr index_t most_order = 2048;
     index_t order;
 
-    HRM_BOTH index_t chunks() const { return order < threads ? threads / order : 1; }
+    HRM_BOTH index_t chunks() const { return order < threads ? threads / (order > 0 ? order : 1) : 1; }
     HRM_BOTH index_t states() const { return chunks() * order; }
     HRM_BOTH bool holds_a() const { return order <= 64; }
     HRM_BOTH index_t steps() const {
-        const index_t fit = 1024 / states();
+        const index_t fit = 1024 / (order > 0 ? states() : 1);
         return fit < 1 ? 1 : fit < 16 ? fit : 16;
     }
     index_t bytes() const {
@@ -178,7 +178,7 @@ public:
 
     template <storable T = S>
     void states(const dense<S>& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.rows == 0) return keep_borders(initial, final);
+        if (z.empty()) return keep_borders(initial, final);
         prepare(a);
         run<T>(grid(z.rows / batch_, false), {z, {}}, initial, s, final);
     }
@@ -186,7 +186,7 @@ public:
     template <storable T = S>
     void states_backward(const dense<S>& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.rows == 0) return keep_borders(dfinal, dinitial);
+        if (s.empty()) return keep_borders(dfinal, dinitial);
         prepare(a);
         const auto g = grid(s.rows / batch_, true);
         const matrix_view<const T> lambda(ds);
@@ -200,7 +200,7 @@ public:
     }
 
     /// Spans of the gradient: 256, of large A fewer, so that they stay within 32 MiB.
-    index_t most_parts() const { return std::clamp<index_t>((index_t{1} << 22) / (order_ * order_), 1, 256); }
+    index_t most_parts() const { return std::clamp<index_t>((index_t{1} << 22) / std::max<index_t>(order_ * order_, 1), 1, 256); }
 
 private:
     static index_t checked(index_t order) {

@@ -141,7 +141,7 @@ class decode_plan {
 public:
     using S = accumulate_t<T>;
     decode_plan(Device device, const adapter_layout& l, index_t batch)
-        : device_(device), layout_(l), batch_(batch), blocks_(blocks_for(l)), most_(std::min(batch, fitting(l))),
+        : device_(device), layout_(l), batch_(batch), blocks_(blocks_for(device, l)), most_(std::min(batch, fitting(l, blocks_))),
           partial_(device.template memory<S>(blocks_ * most_ * l.states())), arrived_(device.template memory<int>(1)) {
         device_.launch(1, fill_zero<int>{arrived_.data()});
     }
@@ -150,15 +150,16 @@ public:
     template <class Weights>
     void run(const Weights& w, matrix_view<const T> u, matrix_view<T> out, matrix_view<S> state) {
         const auto& l = w.layout();
-        if (!w.parameters()) throw error("hrm::adapter_step: the weights were never set");
+        if (!w.ready()) throw error("hrm::adapter_step: the weights were never set");
         require_shape("hrm::adapter_step", "C", l.outputs, l.states(), layout_.outputs, layout_.states());
         require_shape("hrm::adapter_step", "B", l.dynamic(), l.inputs, layout_.dynamic(), layout_.inputs);
         require_shape("hrm::adapter_step", "u", u.rows, u.cols, batch_, l.inputs);
         require_shape("hrm::adapter_step", "out", out.rows, out.cols, batch_, l.outputs);
         require_shape("hrm::adapter_step", "state", state.rows, state.cols, batch_, l.dynamic());
+        if (l.states() == 0) return;
         for (index_t s = 0; s < batch_; s += most_) {
             const index_t count = std::min(most_, batch_ - s);
-            auto f = step(l, count);
+            auto f = step(l, count, blocks_);
             f.b = w.b().data, f.c = w.c().data, f.poles = w.poles();
             f.u = u.slice_rows(s, count), f.out = out.slice_rows(s, count), f.state = state.slice_rows(s, count);
             f.partial = partial_.data();
@@ -168,22 +169,23 @@ public:
     index_t batch() const { return batch_; }
 
 private:
-    static decode_step<T> step(const adapter_layout& l, index_t batch) {
-        return {l.inputs, l.outputs, l.fixed, l.reals, l.pairs, l.padded(), batch, blocks_for(l), nullptr, nullptr, nullptr, {}, {}, {}, nullptr};
+    static decode_step<T> step(const adapter_layout& l, index_t batch, index_t blocks) {
+        return {l.inputs, l.outputs, l.fixed, l.reals, l.pairs, l.padded(), batch, blocks, nullptr, nullptr, nullptr, {}, {}, {}, nullptr};
     }
-    /// Columns of about a cache line a block. A power of two, of which 2^32 is a multiple (the barrier counts that far), and few
-    /// enough that all run at once on any device.
-    static index_t blocks_for(const adapter_layout& l) {
+    /// Columns of about a cache line a block. A power of two, of which 2^32 is a multiple (the barrier counts that far), and no
+    /// more than run at once on this device (or on the slice of one that a process may have).
+    static index_t blocks_for(const Device& device, const adapter_layout& l) {
+        const index_t most = device.template most_together<decode_step<T>>(shared_limit);
         index_t blocks = 1;
-        while (blocks < 64 && blocks * 64 < std::max(l.inputs, l.outputs)) blocks *= 2;
+        while (blocks < 64 && 2 * blocks <= most && blocks * 64 < std::max(l.inputs, l.outputs)) blocks *= 2;
         return blocks;
     }
-    static index_t fitting(const adapter_layout& l) {
+    static index_t fitting(const adapter_layout& l, index_t blocks) {
         index_t most = 32;
-        while (most > 1 && step(l, most).shared_bytes() > shared_limit) most /= 2;
-        if (step(l, most).shared_bytes() > shared_limit)
+        while (most > 1 && step(l, most, blocks).shared_bytes() > shared_limit) most /= 2;
+        if (step(l, most, blocks).shared_bytes() > shared_limit)
             throw shape_error("hrm::adapter_step: a token of a layer of " + extents(l.outputs, l.inputs) + " asks for " +
-                              std::to_string(step(l, most).shared_bytes()) + " bytes of shared memory, expected at most " + std::to_string(shared_limit));
+                              std::to_string(step(l, most, blocks).shared_bytes()) + " bytes of shared memory, expected at most " + std::to_string(shared_limit));
         return most;
     }
 

@@ -84,6 +84,16 @@ struct cuda_device {
                                                static_cast<std::size_t>(shared_bytes), where.stream),
                    "hrm::cuda", "cudaLaunchCooperativeKernel");
     }
+    /// Asks the driver for this kernel on the current device.
+    template <class F>
+    index_t most_together(index_t shared_bytes) const {
+        int device = 0, processors = 0, each = 0;
+        check_cuda(cudaGetDevice(&device), "hrm::cuda", "cudaGetDevice");
+        check_cuda(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), "hrm::cuda", "cudaDeviceGetAttribute");
+        check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, run_together<F>, F::threads, static_cast<std::size_t>(shared_bytes)),
+                   "hrm::cuda", "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+        return index_t{processors} * each;
+    }
     bool capturing() const {
         auto status = cudaStreamCaptureStatusNone;
         check_cuda(cudaStreamIsCapturing(where.stream, &status), "hrm::cuda", "cudaStreamIsCapturing");

@@ -215,9 +215,9 @@ public:
     fft_states(Device device, const A& a, index_t batch, index_t time, index_t wave = usual_wave)
         : device_(device), reals_(modes<S>(a).reals()), pairs_(modes<S>(a).pairs()), batch_(batch),
           length_(mode_convolution<A>::chunk(a, time)), samples_(fourier::good_size(2 * length_ - 1)),
-          items_(std::clamp<index_t>(wave / (samples_ * order()), 1, std::max<index_t>(1, batch * ((time + length_ - 1) / length_)))),
-          kept_(order()), host_rates_(static_cast<std::size_t>(reals_ + pairs_)), transforms_(device.template transforms<S>(samples_, items_ * order())),
-          exact_(device.template transforms<double>(samples_, order())), poles_(memory<S>(order())), rates_(memory<double>(order())),
+          items_(std::clamp<index_t>(wave / (samples_ * columns()), 1, std::max<index_t>(1, batch * ((time + length_ - 1) / length_)))),
+          kept_(order()), host_rates_(static_cast<std::size_t>(reals_ + pairs_)), transforms_(device.template transforms<S>(samples_, items_ * columns())),
+          exact_(device.template transforms<double>(samples_, columns())), poles_(memory<S>(order())), rates_(memory<double>(order())),
           powers_(memory<S>(length_ * order())), kernels_(memory<S>(order() * 2 * bins())), x_(memory<S>(items_ * order() * samples_)),
           spectra_(memory<S>(items_ * order() * 2 * bins())), exact_x_(memory<double>(order() * samples_)),
           exact_spectra_(memory<double>(order() * 2 * bins())), running_(memory<double>(batch * order())),
@@ -229,14 +229,14 @@ public:
 
     template <storable T = S>
     void states(const A& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.rows == 0) return keep_borders(initial, final);
+        if (z.empty()) return keep_borders(initial, final);
         prepare(a);
         run<T>(z.rows / batch_, false, z, {}, initial, s, final, {});
     }
     template <storable T = S>
     void states_backward(const A& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds, std::span<S> da,
                          matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.rows == 0) return keep_borders(dfinal, dinitial);
+        if (s.empty()) return keep_borders(dfinal, dinitial);
         prepare(a);
         const index_t time = s.rows / batch_, span = std::max<index_t>(64, (s.rows + parts - 1) / parts);
         run<T>(time, true, ds, dfinal, {}, ds, {}, dinitial);
@@ -255,6 +255,7 @@ private:
         return device_.template memory<T>(size);
     }
     index_t bins() const { return samples_ / 2 + 1; }
+    index_t columns() const { return std::max<index_t>(order(), 1); }  ///< no transform is of nothing
     void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
         if (!to.empty()) device_.launch(batch_ * order(), hrm::detail::copy_rows<S>{from, to, order()});
     }

@@ -115,7 +115,7 @@ public:
                 if (!du.empty()) device_.launch_tiles(up_tile<Tiles, padded, false>{tokens, l.inputs, narrow().reading(), w.whole_b(), du});
             });
         }
-        if (learned) device_.launch(l.dynamic(), add_columns<float, float>{matrix_view<const float>(dinitial), gradient.data() + l.s0, most_.batch});
+        if (learned) device_.launch(l.dynamic(), add_to_gradient<float, float>{matrix_view<const float>(dinitial), gradient.data() + l.s0, most_.batch});
     }
 
 private:
@@ -166,7 +166,7 @@ private:
     }
     void check(const weights& w, const char* what, matrix_view<const T> m, index_t rows, index_t cols) const {
         const auto& l = w.layout();
-        if (!w.parameters()) throw error("hrm::fused_adapter_plan: the weights were never set");
+        if (!w.ready()) throw error("hrm::fused_adapter_plan: the weights were never set");
         require_shape("hrm::fused_adapter_plan", "the layer", l.outputs, l.inputs, layout_.outputs, layout_.inputs);
         require_size("hrm::fused_adapter_plan", "static states", l.fixed, layout_.fixed);
         require_size("hrm::fused_adapter_plan", "real poles", l.reals, layout_.reals);

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include <hrm/cuda/detail/twin.hpp>
-#include <hrm/reduction/detail/exact_sums.hpp>
-#include <hrm/reduction/detail/sparse_map.hpp>
+#include <hrm/reduction/sketch.hpp>
 
 // What reduction/sketch.hpp adds up, on a Device that also multiplies (multiply(a, b, beta, c): c = a b + beta c):
 //     z = u Omega,    Y += u^T z,    trace += sum u_ti^2,       Y and the trace without rounding, digit by digit
@@ -104,6 +103,16 @@ struct add_digits {
     }
 };
 
+/// Throws where `to` does not take what was summed for sketches of this width with these options.
+inline void require_alike(const moment_sketch& to, index_t width, const sketch_options& options) {
+    require_size("hrm::device_moment_sketch", "the width of a sketch", to.width(), width);
+    const auto& o = to.options();
+    if (o.columns != options.columns || o.probes != options.probes || o.seed != options.seed)
+        throw shape_error("hrm::device_moment_sketch: a sketch of " + std::to_string(o.columns) + " columns, " + std::to_string(o.probes) +
+                          " probes, seed " + std::to_string(o.seed) + ", expected " + std::to_string(options.columns) + ", " +
+                          std::to_string(options.probes) + ", " + std::to_string(options.seed));
+}
+
 template <storable T, class Device>
 class moment_sums {
 public:
@@ -143,6 +152,7 @@ public:
         device_.launch(exact_sums::digits * (numbers() + 1), fill_zero<std::int64_t>{digits_.data()});
         device_.launch(1, fill_zero<moment_counts>{counts_.data()});
     }
+    index_t width() const { return width_; }
     const auto& digits() const { return digits_; }
     const auto& counts() const { return counts_; }
 

@@ -6,7 +6,7 @@
 // A recurrence cut at the borders of tiles of `length` steps. Inside a tile states start from zero (scan_tile); then
 //     c_{k+1} = A^length c_k + e_k,   c_0 the initial state           tile_carries     e_k the last state of tile k
 //     s_t = local_t + A^{t - first + 1} c_k                           what reads the local states adds
-// backwards in time for the adjoint, with conj A. Carries run in double, powers are rounded from double.
+// backwards in time for the adjoint, with conj A. Carries run in double, powers are rounded once.
 
 namespace hrm::detail {
 

@@ -75,16 +75,14 @@ struct fma_tiles {
     }
 };
 
-/// re + i im in double, and its powers by squaring: 2 log2(exponent) products.
+/// re + i im in double, and its powers.
 struct tile_planar {
     double re = 1, im = 0;
     HRM_BOTH tile_planar operator*(tile_planar o) const { return {re * o.re - im * o.im, re * o.im + im * o.re}; }
 };
 HRM_BOTH inline tile_planar raised(tile_planar a, index_t exponent) {
-    tile_planar p;
-    for (; exponent > 0; exponent /= 2, a = a * a)
-        if (exponent % 2) p = p * a;
-    return p;
+    const auto p = power(a.re, a.im, exponent);
+    return {p.re.high, p.im.high};
 }
 
 }  // namespace hrm::detail

@@ -19,6 +19,7 @@
 //     launch_blocks(count, bytes, f)   f of blocks 0 ... count - 1, of F::threads threads and `bytes` of shared memory each
 //     launch_together(count, bytes, f, arrived)   f.before of all blocks, then f.after of all, shared memory kept between
 //     memory<T>(size)                  an array there, with data()
+//     most_together<F>(bytes)          the most blocks that launch_together takes; to be asked when a plan is made
 //     capturing()                      whether launches are recorded now, to run again at any later time
 
 namespace hrm::detail {
@@ -103,14 +104,15 @@ struct add_groups {
         to(g, c) = s;
     }
 };
-template <class S>
+/// to[c] += the sum of column c.
+template <class S, class From = double>
 struct add_to_gradient {
-    rows_of<const double> from;
+    rows_of<const From> from;
     S* to;
     index_t rows;
     HRM_BOTH void operator()(index_t c) const {
         double s = 0;
-        for (index_t r = 0; r < rows; ++r) s += from(r, c);
+        for (index_t r = 0; r < rows; ++r) s += static_cast<double>(from(r, c));
         to[c] += static_cast<S>(s);
     }
 };
