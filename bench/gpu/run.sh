@@ -90,7 +90,7 @@ if [ -x "$device" ]; then
     for tool in memcheck racecheck; do
         # The smallest tests: a sanitizer is some hundred times slower.
         if [ -n "$sanitizer" ]; then
-            part "$tool" $((limit / 12)) "$sanitizer" --tool "$tool" --error-exitcode 9 "$device" --test-case='numbers go*,a captured graph*,states in bf16*,decoding by*,activations that*'
+            part "$tool" $((limit / 12)) "$sanitizer" --tool "$tool" --error-exitcode 9 "$device" --test-case='numbers go*,a captured graph*,states in bf16*,small adapters*,decoding by*,activations that*'
         else
             printf '%s\tleft out: no compute-sanitizer\n' "$tool" >> "$notes"
         fi

@@ -43,19 +43,44 @@ struct host_lanes {
     }
 };
 
-/// A block whose threads and warps run one after the other, the last one first. Fetches arrive as late as a wait allows, or
-/// at once: what reads too early or overwrites too early differs in one of the two.
-struct host_tile_block : host_block {
+/// What a thread has asked for. Fetches arrive as late as a wait allows, or at once: what reads too early or overwrites too
+/// early differs in one of the two.
+struct fetch_queue {
     struct copy {
         void* to;
         const void* from;
         int bytes;
     };
-    bool late;
-    mutable std::vector<std::vector<copy>> open;               ///< by thread: fetches since the last commit
-    mutable std::vector<std::deque<std::vector<copy>>> groups;
+    bool late = true;
+    std::vector<copy> open = {};  ///< since the last commit
+    std::deque<std::vector<copy>> groups = {};
 
-    host_tile_block(index_t i, std::byte* memory, int count, bool late_) : host_block{i, memory, count}, late(late_), open(static_cast<std::size_t>(count)), groups(static_cast<std::size_t>(count)) {}
+    void fetch(void* to, const void* from, int bytes) {
+        const copy c{to, from, bytes};
+        if (late) open.push_back(c);
+        else run(c);
+    }
+    void commit() {
+        groups.push_back(std::move(open));
+        open.clear();
+    }
+    void wait(std::size_t n) {
+        for (; groups.size() > n; groups.pop_front())
+            for (const auto& c : groups.front()) run(c);
+    }
+
+private:
+    static void run(const copy& c) {
+        std::memset(c.to, 0, 16);
+        std::memcpy(c.to, c.from, static_cast<std::size_t>(c.bytes));
+    }
+};
+
+/// A block whose threads and warps run one after the other, the last one first.
+struct host_tile_block : host_block {
+    mutable std::vector<fetch_queue> queues;
+
+    host_tile_block(index_t i, std::byte* memory, int count, bool late) : host_block{i, memory, count}, queues(static_cast<std::size_t>(count), fetch_queue{late}) {}
 
     template <class X, int warps>
     struct per_warp {
@@ -71,28 +96,14 @@ struct host_tile_block : host_block {
         for (int i = host_block::threads / 32; i-- > 0;) f(i);
     }
     void sync() const {}
-    void fetch(void* to, const void* from, int bytes) const {
-        const copy c{to, from, bytes};
-        if (late) open[static_cast<std::size_t>(now)].push_back(c);
-        else run(c);
-    }
-    void commit(int thread) const {
-        const auto t = static_cast<std::size_t>(thread);
-        groups[t].push_back(std::move(open[t]));
-        open[t].clear();
-    }
+    void fetch(void* to, const void* from, int bytes) const { queues[static_cast<std::size_t>(now)].fetch(to, from, bytes); }
+    void commit(int thread) const { queues[static_cast<std::size_t>(thread)].commit(); }
     template <int n>
     void wait() const {
-        for (auto& mine : groups)
-            for (; mine.size() > n; mine.pop_front())
-                for (const auto& c : mine.front()) run(c);
+        for (auto& mine : queues) mine.wait(n);
     }
 
 private:
-    static void run(const copy& c) {
-        std::memset(c.to, 0, 16);
-        std::memcpy(c.to, c.from, static_cast<std::size_t>(c.bytes));
-    }
     mutable int now = 0;
 };
 
