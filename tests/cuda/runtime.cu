@@ -1,3 +1,9 @@
+// Everything in one source: what the host's umbrellas bring, then the device's. The other sources here begin with the one header
+// that they test.
+#include <hrm/hrm.hpp>
+#if __has_include(<nlohmann/json.hpp>)
+#include <hrm/io.hpp>
+#endif
 #include <hrm/cuda.hpp>
 
 #include <vector>

@@ -1,4 +1,4 @@
-#include <hrm/cuda.hpp>
+#include <hrm/cuda/scan.cuh>
 
 #include <doctest/doctest.h>
 
@@ -96,6 +96,7 @@ TEST_CASE("a dense A on the device is that of the CPU") {
     check(scan::chunked{}, dense_poles<float>(63), 1, 300);   // a block's threads, A in shared memory
     check(scan::chunked{}, dense_poles<float>(129), 2, 300);  // more states than threads
     check(scan::chunked{}, dense_poles<double>(12), 1, 65536);
+    check(scan::chunked{}, dense_poles<double>(0), 2, 50);
 }
 
 TEST_CASE("states by cuFFT are those of the CPU, in one wave and in many") {
@@ -107,6 +108,7 @@ TEST_CASE("states by cuFFT are those of the CPU, in one wave and in many") {
             check(scan::fft{}, pair_poles<float>(2, 15), batch, time);
         }
     check(scan::fft{}, real_poles<float>(70), 2, 500);
+    check(scan::fft{}, real_poles<float>(0), 2, 50);
 }
 
 TEST_CASE("states in bf16: the arithmetic is that of float, the result is rounded once") {

@@ -1,4 +1,4 @@
-#include <hrm/cuda.hpp>
+#include <hrm/cuda/sketch.cuh>
 
 #include <doctest/doctest.h>
 
@@ -70,6 +70,8 @@ TEST_CASE("activations that are not finite are reported at the merge, and nothin
     device.add(bad);
     CHECK_THROWS_WITH_AS(device.merge_into(other),
                          "hrm::device_moment_sketch: a sketch of 13 columns, 4 probes, seed 1, expected 12, 4, 1", shape_error);
+    moment_sketch narrow(39, {.columns = 12});
+    CHECK_THROWS_WITH_AS(device.merge_into(narrow), "hrm::device_moment_sketch: the width of a sketch is 39, expected 40", shape_error);
     CHECK_THROWS_WITH_AS(device.merge_into(host),
                          "hrm::device_moment_sketch: 1 of 2 pieces were not finite or too large, expected 0 of at most 2^30", numerical_error);
     CHECK(host.words() == before);
