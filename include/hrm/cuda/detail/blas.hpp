@@ -31,9 +31,11 @@ public:
         handle_.reset(handle);
         check_blas(cublasSetStream(handle, where.stream), "hrm::blas", "cublasSetStream");
         check_blas(cublasSetWorkspace(handle, work_.data(), work_bytes), "hrm::blas", "cublasSetWorkspace");
+        // Else a sum over K that is cut in parts may be added up in C's own bf16.
+        check_blas(cublasSetMathMode(handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION), "hrm::blas", "cublasSetMathMode");
     }
 
-    /// C = A B + beta C, sums in accumulate_t<T>; C in T or in that. Each of A and B has one stride of 1.
+    /// C = A B + beta C, sums in accumulate_t<T>, rounded once to C; C in T or in that. Each of A and B has one stride of 1.
     template <storable T, storable To>
     void multiply(strided_view<const T> a, strided_view<const T> b, accumulate_t<T> beta, matrix_view<To> c) const {
         require_shape("hrm::blas", "C", c.rows, c.cols, a.rows, b.cols);
