@@ -18,6 +18,15 @@ matrix<double> lyapunov(const matrix<S>& a, const matrix<S>& q) {
     return solve_gramian<two_sided::sum>(hurwitz_real_schur("hrm::lyapunov", to_double(a)), q);
 }
 
+namespace detail {
+
+/// The factor of A X + X A^T + B B^T = 0, lower triangular, from a Schur form of A.  See lyapunov_factor.
+inline matrix<double> lyapunov_factor_by(const balanced_schur& form, const matrix<double>& b) {
+    return lower_factor(form.out_of(quasi_triangular_factor(form.t.view(), form.into(b))));
+}
+
+}  // namespace detail
+
 /// The lower triangular L, n x n, with L L^T = X and A X + X A^T + B B^T = 0, without ever forming X: see stein_factor.
 /// a: n x n, every eigenvalue left of the imaginary axis;  b: n x m.  O(27 n^3 + n^2 m), as products.  Throws as lyapunov.
 /// Hammarling 1982, by blocks of the real Schur form (hrm/linalg/detail/hammarling.hpp).
@@ -26,9 +35,7 @@ matrix<double> lyapunov_factor(const matrix<S>& a, const matrix<S>& b) {
     using namespace detail;
     check_equation("hrm::lyapunov_factor", a, "B", b, b.cols());
     if (a.rows() == 0) return {};
-    const auto form = hurwitz_real_schur("hrm::lyapunov_factor", to_double(a));
-    const auto u = quasi_triangular_factor(form.t.view(), form.into(to_double(b)));
-    return lower_factor(form.out_of(u));
+    return lyapunov_factor_by(hurwitz_real_schur("hrm::lyapunov_factor", to_double(a)), to_double(b));
 }
 
 namespace detail {
@@ -40,13 +47,10 @@ struct lyapunov_pair {
     matrix<double> lc, lo;
     balanced_schur coordinates;
 };
-/// a: n x n, every eigenvalue left of the imaginary axis;  b: n x m;  c: p x n.  O(27 n^3).  Throws as lyapunov.
-inline lyapunov_pair lyapunov_factors(const char* where, const matrix<double>& a, const matrix<double>& b, const matrix<double>& c) {
-    const index_t n = a.rows();
-    check_equation(where, a, "B", b, b.cols());
-    require_shape(where, "C", c.rows(), c.cols(), c.rows(), n);
-    require_finite(where, "C", c);
-    lyapunov_pair out{{}, {}, hurwitz_real_schur(where, a)};
+/// form: that of A, n x n;  b: n x m;  c: p x n.  O(2 n^3).
+inline lyapunov_pair lyapunov_factors(balanced_schur schur, const matrix<double>& b, const matrix<double>& c) {
+    const index_t n = b.rows();
+    lyapunov_pair out{{}, {}, std::move(schur)};
     const auto& form = out.coordinates;
     out.lc = quasi_triangular_factor(form.t.view(), form.into(b));
     // T^T Y + Y T + (C E)^T C E = 0, turned upside down: T^T becomes quasi-triangular again.

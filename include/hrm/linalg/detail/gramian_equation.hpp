@@ -45,13 +45,17 @@ matrix<double> to_double(const matrix<S>& a) {
     throw unstable_error(s.str());
 }
 
-/// The Schur form of an A whose spectral radius must be below one.
-inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
-    auto form = schur(where, std::move(a));
+/// The Schur form of an A, in the units d, whose spectral radius must be below one.
+inline schur_form contractive_schur(std::string_view where, matrix<double> a, buffer<double> d) {
+    auto form = schur(where, std::move(a), std::move(d));
     double radius = 0;
     for (index_t i = 0; i < form.t.rows(); ++i) radius = std::max(radius, std::abs(form.t(i, i)));
     if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
     return form;
+}
+inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
+    auto d = balance_scales(a);
+    return contractive_schur(where, std::move(a), std::move(d));
 }
 /// The Schur form of an A whose eigenvalues must lie left of the imaginary axis.
 inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
@@ -96,22 +100,30 @@ private:
             for (double& value : x.view().row_span(i)) value *= f(d[static_cast<std::size_t>(i)]);
     }
 };
-inline balanced_schur balanced_real_schur(std::string_view where, matrix<double> a) {
-    auto d = balance_scales(a);
+/// a: in the units d, or, without any, in those that balance it.
+inline balanced_schur balanced_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
     auto form = factored_schur(where, std::move(a));
     return {std::move(form.t), std::move(form.q), std::move(d)};
 }
+inline balanced_schur balanced_real_schur(std::string_view where, matrix<double> a) {
+    auto d = balance_scales(a);
+    return balanced_real_schur(where, std::move(a), std::move(d));
+}
 /// That of an A whose eigenvalues must lie left of the imaginary axis.
-inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
-    auto form = balanced_real_schur(where, std::move(a));
+inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
+    auto form = balanced_real_schur(where, std::move(a), std::move(d));
     double abscissa = -std::numeric_limits<double>::infinity();
     for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i));
     if (form.t.rows() > 0 && !(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
     return form;
 }
+inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
+    auto d = balance_scales(a);
+    return hurwitz_real_schur(where, std::move(a), std::move(d));
+}
 /// That of an A whose spectral radius must be below one.
-inline balanced_schur contractive_real_schur(std::string_view where, matrix<double> a) {
-    auto form = balanced_real_schur(where, std::move(a));
+inline balanced_schur contractive_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
+    auto form = balanced_real_schur(where, std::move(a), std::move(d));
     double radius = 0;
     for (const auto& l : block_eigenvalues(form.t.view())) radius = std::max(radius, std::abs(l));
     if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
@@ -126,6 +138,18 @@ inline matrix<double> turned_over(const matrix<double>& t) {
         for (index_t j = 0; j < n; ++j) y(i, j) = t(n - 1 - j, n - 1 - i);
     return y;
 }
+/// 2 |X|_F with  T X + X T^T + I = 0  or  T X T^T - X + I = 0, infinite where T, quasi-triangular, is not stable.  O(2 n^3)
+template <two_sided kind>
+double resolvent_of(matrix_view<const double> t) {
+    const index_t n = t.rows;
+    for (const auto& l : block_eigenvalues(t))
+        if (!(kind == two_sided::sum ? l.real() < 0 : std::abs(l) < 1)) return std::numeric_limits<double>::infinity();
+    matrix<double> y(n, n);
+    for (index_t i = 0; i < n; ++i) y(i, n - 1 - i) = -1;
+    solve_two_sided<kind>(t, turned_over(matrix<double>(t)).view(), y.view());
+    return 2 * std::sqrt(dot(y.data(), y.data(), y.size()));
+}
+
 template <class T>
 bool is_symmetric(const matrix<T>& q) {
     for (index_t i = 0; i < q.rows(); ++i)

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include <hrm/linalg/detail/gramian_equation.hpp>
 #include <hrm/linalg/detail/hammarling.hpp>
 #include <hrm/linalg/detail/lu.hpp>
 
@@ -60,13 +61,14 @@ public:
         matrix<double> t(k, k);  // V^T A V
         multiply(v, transposed(av_.view()), t.view());
         multiply(v, b_.view(), b.view());
-        const auto form = factored_schur("hrm::rational_krylov", std::move(t));
+        auto form = factored_schur("hrm::rational_krylov", std::move(t));
         poles = block_eigenvalues(form.t.view());
         for (const auto& l : poles)
             if (!(l.real() < 0)) return false;
         form.q.apply_transposed(b.view());
         factor_ = quasi_triangular_factor(form.t.view(), std::move(b));
         form.q.apply(factor_.view());
+        t_ = std::move(form.t);
         return true;
     }
     /// How much of the factor lies in the directions after the first `from`, relative to all of it.
@@ -85,6 +87,8 @@ public:
         multiply(transposed(basis()), factor_.view(), l.view());
         return l;
     }
+    /// 2 |X|_F, X of the projected A and I.
+    double resolvent() const { return resolvent_of<two_sided::sum>(t_.view()); }
     buffer<std::complex<double>> poles;  ///< of the projected A
 
 private:
@@ -123,13 +127,14 @@ private:
 
     const matrix<double>& a_;
     side which_;
-    matrix<double> b_, av_, factor_;  // av_: rows (A v_i)^T
+    matrix<double> b_, av_, factor_, t_;  // av_: rows (A v_i)^T;  t_: the projected A in Schur form
     matrix<double> room_;  // row i: the i-th basis vector, as far as size_
     index_t size_ = 0, last_, newest_ = 0, done_ = 0;
 };
 
 struct low_rank_pair {
     matrix<double> lc, lo;  ///< n x (rank)
+    double resolvent = 0;   ///< of A projected, the larger one
 };
 
 /// Factors of both Gramians where a rank of at most n / 4 holds them to rounding; nothing where that shows not to be so, at
@@ -203,7 +208,7 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
         if (!state[0].done || !state[1].done) continue;
         // Each factor misses 2e-15 of its own length, so their product Lo^T Lc that much of |Lc| |Lo|. Where that is far above
         // |Lo^T Lc|, in badly scaled coordinates, the Schur form with its balancing keeps more.
-        low_rank_pair pair{spaces[0].result(), spaces[1].result()};
+        low_rank_pair pair{spaces[0].result(), spaces[1].result(), std::max(spaces[0].resolvent(), spaces[1].resolvent())};
         const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
         matrix<double> together(pair.lo.cols(), pair.lc.cols());
         multiply(transposed(pair.lo.view()), pair.lc.view(), together.view());

@@ -216,15 +216,19 @@ struct schur_form {
     buffer<double> d;
 };
 
-/// a: n x n, real: the real form first, whose 2 x 2 blocks then take a rotation each.
-inline schur_form schur(std::string_view where, matrix<double> a) {
-    auto d = balance_scales(a);
+/// a: n x n, real, in the units d: the real form first, whose 2 x 2 blocks then take a rotation each.
+inline schur_form schur(std::string_view where, matrix<double> a, buffer<double> d) {
     const auto real = real_schur(where, std::move(a));
     schur_form form{to_complex(real.t), to_complex(real.q), std::move(d)};
     triangularize(where, form.t, form.q);
     for (index_t i = 0; i < form.t.rows(); ++i)
         for (index_t j = 0; j < i; ++j) form.t(i, j) = 0;
     return form;
+}
+/// In the units that balance a.
+inline schur_form schur(std::string_view where, matrix<double> a) {
+    auto d = balance_scales(a);
+    return schur(where, std::move(a), std::move(d));
 }
 
 }  // namespace hrm::detail

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include <hrm/linalg/detail/rational_krylov.hpp>
+#include <hrm/linalg/detail/units.hpp>
 #include <hrm/linalg/factor.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/reduction/gramian.hpp>
@@ -20,6 +22,8 @@ struct gramian_factors {
     std::optional<balanced_schur> coordinates = {};
     bool graded = true;  ///< columns are accurate relative to their own size
     double missing = 0;  ///< at most so large is the sum of the singular values that columns left out would add
+    buffer<double> units = {};  ///< of the states in which a Schur form was found; empty: the given ones, or there is no such form
+    double resolvent = 0;       ///< 2 |X|_F, A X + X A^T + I = 0, of the part of A that took part; 0: nobody asked
 
     matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
     matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
@@ -78,33 +82,22 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     return f;
 }
 
-template <linear_system T>
-using domain_of = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-
-/// Both factors of a system in double, stable, with finite B and C.  modes: of a dense A, where find_modes sees them;
-/// floor: 0 for every column.
-template <linear_system T>
-gramian_factors factors_of(const char* where, const T& s, const std::optional<modal_coordinates>& modes, double floor) {
-    require_finite(where, "B", s.b);
-    require_finite(where, "C", s.c);
-    if constexpr (!std::same_as<typename T::structure_type, dense<double>>)
-        return modal_factors<domain_of<T>>(where, to_pairs(s.a), s.b, s.c, floor);
-    else {
-        if (modes) {
-            const auto m = in_modes(*modes, s);
-            auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
-            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};
-        }
-        if constexpr (in_discrete_time<T>) return {stein_factor(s.a.a, s.b), stein_factor(transpose(s.a.a), transpose(s.c)), {}, false};
-        else {
-            if (floor > 0)
-                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false};
-            // Every value is wanted: a Schur form for each side keeps more of the small ones than one for both.
-            if (floor == 0) return {lyapunov_factor(s.a.a, s.b), lyapunov_factor(transpose(s.a.a), transpose(s.c)), {}, false};
-            auto pair = lyapunov_factors(where, s.a.a, s.b, s.c);
-            return {std::move(pair.lc), std::move(pair.lo), std::move(pair.coordinates), false};
-        }
+/// Lengths of the rows.
+inline std::vector<double> row_lengths(const matrix<double>& x) {
+    std::vector<double> v;
+    for (index_t i = 0; i < x.rows(); ++i) v.push_back(std::sqrt(dot(x.view().row(i), x.view().row(i), x.cols())));
+    return v;
+}
+/// Those of Lc and Lo in the units of f.
+inline std::vector<double> lengths_in_units(const gramian_factors& f, const matrix<double>& l, bool dual) {
+    if (f.coordinates) {
+        auto x = l;
+        f.coordinates->q.apply(x.view());
+        return row_lengths(x);
     }
+    auto v = row_lengths(l);
+    for (std::size_t i = 0; i < f.units.size(); ++i) v[i] *= dual ? f.units[i] : 1 / f.units[i];
+    return v;
 }
 
 /// Lo^T Lc: its singular values are the Hankel singular values. In Schur coordinates row k of lc begins at column k - 1 and
@@ -124,7 +117,78 @@ inline matrix<double> factor_product(const gramian_factors& f) {
     return k;
 }
 
-/// The same where columns are missing anyway, without what is small as well: late columns of one factor meet early ones of
+/// Factors of a dense A, from Schur forms in good units: those that balance A, or better ones that the factors themselves
+/// show. side_by_side: a form for each side, which keeps more of the small values than one for both.
+template <class System>
+gramian_factors schur_factors(const char* where, const System& s, bool side_by_side) {
+    check_equation(where, s.a.a, "B", s.b, s.b.cols());
+    require_shape(where, "C", s.c.rows(), s.c.cols(), s.c.rows(), s.order());
+    const auto ct = transpose(s.c);
+    const auto solve = [&](const matrix<double>& a, const buffer<double>& d) {
+        gramian_factors f{{}, {}, {}, false, 0, d};
+        auto inverse = d;
+        for (double& x : inverse) x = 1 / x;
+        if constexpr (in_discrete_time<System>) {
+            f.lc = stein_factor_by(contractive_schur(where, a, d), s.b);
+            f.lo = stein_factor_by(contractive_schur(where, transpose(a), inverse), ct);
+        } else if (side_by_side) {
+            f.lc = lyapunov_factor_by(hurwitz_real_schur(where, a, d), s.b);
+            f.lo = lyapunov_factor_by(hurwitz_real_schur(where, transpose(a), inverse), ct);
+        } else {
+            auto pair = lyapunov_factors(hurwitz_real_schur(where, a, d), s.b, s.c);
+            f.lc = std::move(pair.lc);
+            f.lo = std::move(pair.lo);
+            f.coordinates = std::move(pair.coordinates);
+        }
+        return f;
+    };
+    auto a = s.a.a;
+    auto d = balance_scales(a);
+    if (s.order() == 0) return {{}, {}, {}, false};
+    auto f = solve(a, d);
+    for (int round = 0; round < 3; ++round) {
+        if (f.coordinates) {  // rows in the states' units cost products; sum_i u_i v_i >= |Lo^T Lc|_F
+            const auto square = [](const matrix<double>& x) { return dot(x.data(), x.data(), x.size()); };
+            if (square(f.lc) * square(f.lo) <= 1e3 * square(factor_product(f))) return f;
+        }
+        const auto t = better_units(a, lengths_in_units(f, f.lc, false), lengths_in_units(f, f.lo, true));
+        if (t.empty()) return f;
+        into_units(a, t);
+        for (std::size_t i = 0; i < d.size(); ++i) d[i] *= t[i];
+        try {
+            f = solve(a, d);
+        } catch (const unstable_error&) {  // poles next to the boundary: they were inside in the better units for A
+            break;
+        }
+    }
+    return f;
+}
+
+template <linear_system T>
+using domain_of = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+
+/// Both factors of a system in double, stable, with finite B and C.  modes: of a dense A, where find_modes sees them;
+/// floor: 0 for every column.
+template <linear_system T>
+gramian_factors factors_of(const char* where, const T& s, const std::optional<modal_coordinates>& modes, double floor) {
+    require_finite(where, "B", s.b);
+    require_finite(where, "C", s.c);
+    if constexpr (!std::same_as<typename T::structure_type, dense<double>>)
+        return modal_factors<domain_of<T>>(where, to_pairs(s.a), s.b, s.c, floor);
+    else {
+        if (modes) {
+            const auto m = in_modes(*modes, s);
+            auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
+            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};
+        }
+        if constexpr (!in_discrete_time<T>)
+            if (floor > 0)
+                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false, 0, {}, thin->resolvent};
+        return schur_factors(where, s, floor == 0);
+    }
+}
+
+/// factor_product where columns are missing anyway, without what is small as well: late columns of one factor meet early ones of
 /// the other alone, and last rows and columns of the product that hold nothing are cut off. Each of the two adds at most
 /// another f.missing to what is missing:  |X Y|_* <= |X|_F |Y|_F,  and |K|_* <= the sum of the lengths of its columns.
 inline matrix<double> leading_product(gramian_factors& f) {

@@ -192,10 +192,11 @@ System residualized(const System& s, index_t r) {
     return to;
 }
 
-/// The same elimination in the bases t, w of all states:  t <- [t1 + t2 E^-1 A21 | t2 E^-1],  w <- [w1 + w2 (A12 E^-1)^T | w2],
-/// so that A = w1^T A t1 and the weak states see inputs and outputs through the rest.
+/// The same elimination in the bases t, w of all states, as lengths (see projected_rows); columns of t and w are t_scale and
+/// w_scale times shorter than balanced Gramians' factors.
 template <class System>
-void follow_residualized(const System& s, index_t r, matrix<double>& t, matrix<double>& w) {
+projected_rows rows_residualized(const System& s, index_t r, const matrix<double>& t, const matrix<double>& w,
+                                 const std::vector<double>& t_scale, const std::vector<double>& w_scale) {
     const index_t n = s.order(), k = n - r;
     matrix<double> e(k, k), a21(k, r), a12(k, r), one(k, k);
     for (index_t i = 0; i < k; ++i) {
@@ -204,16 +205,28 @@ void follow_residualized(const System& s, index_t r, matrix<double>& t, matrix<d
         for (index_t j = 0; j < r; ++j) a21(i, j) = s.a.a(r + i, j), a12(i, j) = s.a.a(j, r + i);
     }
     const auto inverse = solve(e, one);
-    const auto along = [&](matrix<double>& x, const matrix<double>& coupling, const matrix<double>& last) {
-        matrix<double> weak(matrix_view<const double>(x.view().slice_cols(r, k)));
-        const auto into = product(weak, last), more = product(into, coupling);
+    projected_rows rows;
+    const auto along = [&](const matrix<double>& x, const matrix<double>& last, const matrix<double>& coupling, const matrix<double>& ports,
+                           const std::vector<double>& scale, std::vector<double>& strong, std::vector<double>& direct) {
+        auto through = product(last, coupling);
+        for (double& v : through.flat()) v = std::abs(v);
+        const auto seen = row_lengths(product(last, matrix<double>(matrix_view<const double>(ports.view().slice_rows(r, k)))));
+        std::vector<double> row(static_cast<std::size_t>(r));
         for (index_t i = 0; i < x.rows(); ++i) {
-            for (index_t j = 0; j < r; ++j) x(i, j) += more(i, j);
-            std::copy_n(into.view().row(i), k, x.view().row(i) + r);
+            double square = 0, sum = 0;
+            for (index_t j = 0; j < r; ++j) row[static_cast<std::size_t>(j)] = std::abs(x(i, j));
+            for (index_t h = 0; h < k; ++h) {
+                axpy(std::abs(x(i, r + h)), through.view().row(h), row.data(), r);
+                sum += std::abs(x(i, r + h)) * seen[static_cast<std::size_t>(h)];
+            }
+            for (std::size_t j = 0; j < row.size(); ++j) square += row[j] * scale[j] * row[j] * scale[j];
+            strong.push_back(std::sqrt(square));
+            direct.push_back(sum);
         }
     };
-    along(t, a21, inverse);
-    along(w, a12, transpose(inverse));
+    along(t, inverse, a21, s.b, t_scale, rows.t, rows.direct_t);
+    along(w, transpose(inverse), a12, transpose(s.c), w_scale, rows.w, rows.direct_w);
+    return rows;
 }
 
 /// The textbook form x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k of a system whose current input enters at once:
@@ -314,8 +327,8 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     out.w = std::move(strong.w);
     auto t = out.t, w = out.w;
     auto t_scale = strong.t_scale, w_scale = strong.w_scale;
-    if (all > r) {  // the weak directions beside the strong ones
-        const oblique_projection rest(f, svd, r, all - r, o.basis);
+    if (all > r) {  // the weak directions beside the strong ones, in the basis of least rounding: the result knows their span alone
+        const oblique_projection rest(f, svd, r, all - r, o.basis == projection::balancing_free ? projection::square_root : o.basis);
         const auto beside = [&](const matrix<double>& x, const matrix<double>& y) {
             matrix<double> both(x.rows(), all);
             for (index_t i = 0; i < x.rows(); ++i) {
@@ -334,22 +347,20 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     if (weak) {
         const auto whole = out.system;
         out.system = residualized(whole, r);
-        follow_residualized(whole, r, t, w);
-        const auto through = [&](const matrix<double>& x, const matrix<double>& ports) {  // the weak columns times the weak rows
-            return product(matrix<double>(matrix_view<const double>(x.view().slice_cols(r, all - r))),
-                           matrix<double>(matrix_view<const double>(ports.view().slice_rows(r, all - r))));
+        rows = rows_residualized(whole, r, t, w, t_scale, w_scale);
+    } else {
+        const auto scaled = [&](matrix<double> x, const std::vector<double>& scale) {
+            for (index_t i = 0; i < x.rows(); ++i)
+                for (index_t j = 0; j < r; ++j) x(i, j) *= scale[static_cast<std::size_t>(j)];
+            return x;
         };
-        rows.direct_t = row_lengths(through(t, whole.b));
-        rows.direct_w = row_lengths(through(w, transpose(whole.c)));
+        rows.t = row_lengths(scaled(t, t_scale));
+        rows.w = row_lengths(scaled(w, w_scale));
     }
-    const auto scaled = [&](const matrix<double>& x, const std::vector<double>& scale) {
-        matrix<double> y(x.rows(), r);
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < r; ++j) y(i, j) = x(i, j) * scale[static_cast<std::size_t>(j)];
-        return y;
-    };
-    rows.t = row_lengths(scaled(t, t_scale));
-    rows.w = row_lengths(scaled(w, w_scale));
+    if (f.graded) {  // V is right to eps, so a row of Lc V1 to eps of all of Lc V; else the Schur form's error covers that
+        const auto lc = row_lengths(f.lc), lo = row_lengths(f.lo);
+        for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
+    }
     require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
     auto balanced_units = out.system;  // what the allowance asks of R is about balanced coordinates
     for (index_t i = 0; i < r && !strong.factor.empty(); ++i)
@@ -362,7 +373,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         }
     out.spectral = poles.spectral;
     out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
-    out.rounding = rounding_allowance(s, a, poles.resolvent, rows, out.bound, !f.graded);
+    out.rounding = rounding_allowance(s, a, poles.resolvent, rows, out.bound, f, r < out.numerical_rank);
     return out;
 }
 

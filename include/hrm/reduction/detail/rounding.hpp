@@ -4,8 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include <hrm/linalg/lyapunov.hpp>
-#include <hrm/linalg/stein.hpp>
+#include <hrm/reduction/detail/gramian_factors.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/systems/modal.hpp>
 
@@ -16,18 +15,12 @@
 // the poles where A is normal, and more where it is not. (Discrete: A S A^T - S + B B^T = 0 and so on, with the same bounds.)
 // Projected, A_r = w^T (A t) is off by at most eps |w|^T |A| |t|, so with the rows t_i, w_i of t S^1/2 and w S^1/2
 //     |dG_r| <= eps sum_i (r |w_i|) (|A| r |t|)_i + eps sum_i r |w_i| |b_i| + eps sum_i |c_i| r |t_i|,    r = sqrt(2 rho).
-// The small columns of t and w count as little as they should. Gramians of a dense A are those of A + E, |E| ~ eps |A| in
-// balanced units (backward stability of the Schur form): E moves G and G_r in the same manner, and a dropped sigma by
-// eps |A| rho of itself.
+// The small columns of t and w count as little as they should. Gramians of a dense A are those of A + E, |E| ~ 10 eps |A| in
+// the units of its Schur form (backward stability): the bound is about A + E, so that what E moves in G is added, and what
+// w^T E t moves in G_r. In those units  |R B|^2 <= 2 rho |Wc|,  |C R|^2 <= 2 rho |Wo|  with the rho of A itself, whose
+// poles may lie nearer to the boundary than all that were kept. Poles of couples are rounded: by eps |l|.
 
 namespace hrm::detail {
-
-/// Lengths of the rows.
-inline std::vector<double> row_lengths(const matrix<double>& x) {
-    std::vector<double> v;
-    for (index_t i = 0; i < x.rows(); ++i) v.push_back(std::sqrt(dot(x.view().row(i), x.view().row(i), x.cols())));
-    return v;
-}
 
 /// |A| v, the magnitudes of the entries.
 inline std::vector<double> times_magnitudes(const diagonal<double>& a, std::vector<double> v) {
@@ -101,17 +94,63 @@ poles_and_norm poles_and_resolvent(const System& g) {
 }
 
 /// What the projection says about itself: G_r = C_r R B_r + D with both Gramians at most s^2 in its coordinates, the rows of
-/// t and w in lengths; and what stands beside R where weak states were residualised, D = D + c_D B and so on.
+/// t and w in lengths; and what stands beside R where weak states were residualised. Rounding of w^T A t knows no
+/// cancellation between columns: with t = t1 + t2 E^-1 A21 each row is |t1| + |t2| |E^-1 A21|, beside it |t2| |E^-1 B2|.
 struct projected_rows {
     std::vector<double> t, w;                    ///< of t S^1/2, w S^1/2
     std::vector<double> direct_t, direct_w;      ///< beside r t and r w; empty: none
     double read_out = 0;                         ///< |C| S^1/2 where C was divided by A_r afterwards, else 0
 };
 
+inline double root_of_squares(const std::vector<double>& v) {
+    double sum = 0;
+    for (double x : v) sum = std::hypot(sum, x);
+    return sum;
+}
+
+/// 2 |X|_F of A itself in the units of its Schur form.  O(2 n^3), and another such form where none is left.
+template <linear_system T>
+double whole_resolvent(const T& s, const gramian_factors& f) {
+    if (f.resolvent > 0) return f.resolvent;
+    constexpr auto kind = in_discrete_time<T> ? two_sided::product : two_sided::sum;
+    if (f.coordinates) return resolvent_of<kind>(f.coordinates->t.view());
+    auto a = to_dense(s.a);
+    if (!f.units.empty()) into_units(a, f.units);
+    return resolvent_of<kind>(factored_schur("hrm::balance", std::move(a)).t.view());
+}
+
+/// What rounded poles of couples move in G, at most: sum_i eps (|l_i| / depth_i + 4) |b_i| |c_i| / depth_i,  b = V^-1 B, c = C V.
+template <linear_system T>
+double rounded_couples(const T& s, const modal_coordinates& modes) {
+    const auto b = row_lengths(s.b), c = row_lengths(transpose(s.c));
+    const auto& a = modes.a;
+    double sum = 0;
+    for (const auto& block : modes.blocks) {
+        if (block.second < 0) continue;
+        const auto *v = block.v, *u = block.inverse;
+        const double b0 = b[static_cast<std::size_t>(block.first)], b1 = b[static_cast<std::size_t>(block.second)];
+        const double c0 = c[static_cast<std::size_t>(block.first)], c1 = c[static_cast<std::size_t>(block.second)];
+        const double in[2] = {std::abs(u[0]) * b0 + std::abs(u[1]) * b1, std::abs(u[2]) * b0 + std::abs(u[3]) * b1};
+        const double out[2] = {std::abs(v[0]) * c0 + std::abs(v[2]) * c1, std::abs(v[1]) * c0 + std::abs(v[3]) * c1};
+        const auto moved = [](double size, double depth, double x, double y) { return (size / depth + 4) * x * y / depth; };
+        const bool pair = block.first_mode >= a.reals();
+        if (pair) {
+            const auto at = static_cast<std::size_t>(block.first_mode - a.reals());
+            const complex l{a.re[at], a.im[at]};
+            sum += moved(std::abs(l), depth<T>(l), std::hypot(in[0], in[1]), std::hypot(out[0], out[1]));
+        } else
+            for (int i = 0; i < 2; ++i) {
+                const double l = a.real[static_cast<std::size_t>(i == 0 ? block.first_mode : block.second_mode)];
+                sum += moved(std::abs(l), depth<T>(complex(l)), in[i], out[i]);
+            }
+    }
+    return std::numeric_limits<double>::epsilon() * sum;
+}
+
 /// The allowance itself, infinite where nobody knows it (sparse A).  a: A as it was multiplied by;  rho: the resolvent of the
-/// reduced A;  bound: the tail;  schur: whether a Schur form of A took part.
+/// reduced A;  bound: the tail;  f: whose Gramians they were;  cut: whether more was dropped than rounding.
 template <linear_system T, class A>
-double rounding_allowance(const T& s, const A& a, double rho, const projected_rows& rows, double bound, bool schur) {
+double rounding_allowance(const T& s, const A& a, double rho, const projected_rows& rows, double bound, const gramian_factors& f, bool cut) {
     if constexpr (!requires { times_magnitudes(a, rows.t); }) return std::numeric_limits<double>::infinity();
     else {
         const double eps = std::numeric_limits<double>::epsilon(), n = static_cast<double>(s.order()), gamma = (4 + std::sqrt(n)) * eps;
@@ -124,18 +163,26 @@ double rounding_allowance(const T& s, const A& a, double rho, const projected_ro
         }
         const auto av = times_magnitudes(a, v), b = row_lengths(s.b), c = row_lengths(transpose(s.c));
         double sum = r * rows.read_out;
-        for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (av[i] + b[i]) + c[i] * v[i];
+        // In discrete time |z (w^T t - I)| counts as well.
+        for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (av[i] + b[i] + (in_discrete_time<T> ? v[i] : 0)) + c[i] * v[i];
         if (!rows.direct_t.empty()) sum += std::sqrt(dot(s.d.data(), s.d.data(), s.d.size()));
         double out = gamma * (sum + (n + 4) * bound);
-        if (schur) {
+        if constexpr (std::same_as<A, block_diagonal>) out += rounded_couples(s, a.modes);
+        if (!f.graded) {
+            const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
+            const auto whole = cut ? std::max(rho, whole_resolvent(s, f)) : rho;
             auto scaled = to_dense(s.a);
-            const auto d = balance_scales(scaled);
-            double uu = 0, vv = 0, rates = std::sqrt(dot(scaled.data(), scaled.data(), scaled.size()));
+            if (!f.units.empty()) into_units(scaled, f.units);
+            double uu = 0, vv = 0;
             for (std::size_t i = 0; i < u.size(); ++i) {
-                uu = std::hypot(uu, u[i] * d[i]);
-                vv = std::hypot(vv, v[i] / d[i]);
+                const double unit = f.units.empty() ? 1 : f.units[i];
+                uu = std::hypot(uu, u[i] * unit);
+                vv = std::hypot(vv, v[i] / unit);
             }
-            out += 10 * eps * rates * (uu * vv + rho * bound);
+            // In Schur coordinates a factor is as long as in their units.
+            const double reach = f.coordinates ? length(f.lc) : root_of_squares(lengths_in_units(f, f.lc, false));
+            const double observe = f.coordinates ? length(f.lo) : root_of_squares(lengths_in_units(f, f.lo, true));
+            out += 10 * eps * length(scaled) * (uu * vv + 2 * whole * reach * observe);
         }
         return out;
     }
