@@ -55,6 +55,8 @@ void check(index_t taps, index_t channels, index_t batch, index_t time) {
 TEST_CASE("shapes that do not fit are refused before anything runs") {
     CHECK_THROWS_WITH_AS((scan::convolution<float, cuda>(cuda{}, 0, 3, {.batch = 1, .time = 8})),
                          "hrm::scan::convolution: the kernel is 0x3, expected at least 1x1", shape_error);
+    CHECK_THROWS_WITH_AS((scan::convolution_stream<float, cuda>(cuda{}, 3, 0, 1)),
+                         "hrm::scan::convolution: the kernel is 3x0, expected at least 1x1", shape_error);
 }
 
 TEST_CASE("convolutions on the device are those of the CPU") {
@@ -83,4 +85,26 @@ TEST_CASE("a captured graph convolves with the kernel it finds on the device; bf
     const double bar = std::numeric_limits<float>::epsilon() * 64;  // 2 (4 + 2 log2 n), n at most 8192, in either
     CHECK(relative_error(dy.back(stream.where), y) <= bar);
     CHECK(relative_error(by.back(stream.where), y) <= bf16_rounding + bar);
+}
+
+TEST_CASE("a graph of one token goes on where a convolution ended") {
+    if (!present()) return;
+    const index_t taps = 70, channels = 40, batch = 2, time = 100, more = 9;
+    const own_stream stream;
+    random_stream r(6);
+    const auto h = normal<float>(r, taps, channels), u = normal<float>(r, batch * time, channels), next = normal<float>(r, batch, channels);
+    scan::convolution<float, cuda> conv(stream.where, taps, channels, {.batch = batch, .time = time});
+    scan::convolution_stream<float, cuda> tokens(stream.where, taps, channels, batch);
+    const on_device<float> dh(h), du(u), dy(batch * time, channels), final(batch * (taps - 1), channels), token(next), out(batch, channels);
+    conv.forward(dh, du, dy, {.final = final});
+    tokens.begin(final);
+    run_as_graph(stream.where, [&] { tokens.push(dh, token, out); }, static_cast<int>(more));  // the same token each time
+    scan::convolution<float> host(cpu{}, taps, channels, {.batch = batch, .time = time});
+    matrix<float> y(batch * time, channels), history(batch * (taps - 1), channels), again(batch * more, channels), want(batch * more, channels), last(batch, channels);
+    host.forward(h, u, y, {.final = history});
+    for (index_t b = 0; b < batch; ++b)
+        for (index_t t = 0; t < more; ++t) std::copy_n(next.view().row(b), channels, again.view().row(b * more + t));
+    host.forward(h, again, want, {.initial = history});
+    for (index_t b = 0; b < batch; ++b) std::copy_n(want.view().row((b + 1) * more - 1), channels, last.view().row(b));
+    CHECK(relative_error(out.back(stream.where), last) <= std::numeric_limits<float>::epsilon() * 32);  // 4 + 2 log2 n, n at most 1024, and 1
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <hrm/cuda/detail/token_convolution.hpp>
 #include <hrm/cuda/detail/window_convolution.hpp>
 #include <hrm/cuda/fourier.cuh>
 #include <hrm/scan/convolution.hpp>
+#include <hrm/scan/convolution_stream.hpp>
 
 namespace hrm::scan {
 
@@ -72,6 +74,45 @@ private:
     shape extents_;
     index_t taps_, channels_;
     detail::window_convolution<S, hrm::detail::cuda_fourier_device> work_;
+};
+
+/// A convolution's next token of every sequence of a batch, everything on the device:
+///     hrm::scan::convolution_stream<float, hrm::cuda> stream(hrm::cuda{s}, taps, channels, batch);
+///     stream.begin(history);      // as convolution's `final`, or empty: zeros
+///     stream.push(h, u, y);       // batch x channels, in S or bf16; y may be u
+/// Reads h and the last `taps` inputs in every call, in a launch and a small one: O(taps) a number. Captured, a graph goes on
+/// from token to token. Sums run in double, always in the same order.
+template <real S>
+class convolution_stream<S, cuda> {
+public:
+    convolution_stream(cuda where, index_t taps, index_t channels, index_t batch)
+        : taps_(taps), channels_(channels), batch_(detail::checked_convolution(taps, channels, {.batch = batch, .time = 1}).batch),
+          work_({where}, taps, channels, batch) {}
+
+    index_t taps() const { return taps_; }
+    index_t channels() const { return channels_; }
+    index_t batch() const { return batch_; }
+
+    /// Forgets every input but those of the history: batch * (taps - 1) x channels, oldest first.
+    void begin(matrix_view<const S> history = {}) {
+        if (!history.empty())
+            require_shape("hrm::scan::convolution_stream::begin", "the history", history.rows, history.cols, batch_ * (taps_ - 1), channels_);
+        work_.begin(history);
+    }
+    void push(matrix_view<const S> h, matrix_view<const S> u, matrix_view<S> y) { run(h, u, y); }
+    void push(matrix_view<const S> h, matrix_view<const bf16> u, matrix_view<bf16> y) { run(h, u, y); }
+
+private:
+    template <class T>
+    void run(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y) {
+        constexpr auto where = "hrm::scan::convolution_stream::push";
+        require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
+        require_shape(where, "u", u.rows, u.cols, batch_, channels_);
+        require_shape(where, "y", y.rows, y.cols, batch_, channels_);
+        work_.push(h, u, y);
+    }
+    index_t taps_, channels_, batch_;
+    detail::token_convolution<S, hrm::detail::cuda_device> work_;
 };
 
 }  // namespace hrm::scan

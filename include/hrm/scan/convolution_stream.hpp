@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <hrm/core/error.hpp>
+#include <hrm/core/policy.hpp>
 #include <hrm/fourier/plan.hpp>
 #include <hrm/scan/detail/lanes.hpp>
 
@@ -18,8 +19,11 @@ namespace hrm::scan {
 /// amortised over the largest block: the token that completes one pays for its transforms, O(K log K). Memory: up to 11 K
 /// numbers a column. Columns are channels of one sequence, or of several side by side. A history is pushed first.
 /// Fischer and Stockmeyer 1974; Gardner, J. Audio Eng. Soc. 43 (1995) 127-136, with the largest blocks soonest.
+template <real S, class Policy = cpu>
+class convolution_stream;
+
 template <real S>
-class convolution_stream {
+class convolution_stream<S, cpu> {
 public:
     explicit convolution_stream(matrix_view<const S> h)
         : taps_(h.rows), columns_(h.cols), padded_((h.cols + W - 1) / W * W), near_(std::min(taps_, direct), padded_) {
