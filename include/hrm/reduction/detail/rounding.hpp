@@ -119,7 +119,8 @@ double whole_resolvent(const T& s, const gramian_factors& f) {
     return resolvent_of<kind>(factored_schur("hrm::balance", std::move(a)).t.view());
 }
 
-/// What rounded poles of couples move in G, at most: sum_i eps (|l_i| / depth_i + 4) |b_i| |c_i| / depth_i,  b = V^-1 B, c = C V.
+/// What rounded poles of couples move in G, at most: sum_i eps (|l_i| / depth_i + 6) |b_i| |c_i| / depth_i,  b = V^-1 B, c = C V,
+/// on the way to which and back V, V^-1 and products with them are rounded.
 template <linear_system T>
 double rounded_couples(const T& s, const modal_coordinates& modes) {
     const auto b = row_lengths(s.b), c = row_lengths(transpose(s.c));
@@ -132,7 +133,7 @@ double rounded_couples(const T& s, const modal_coordinates& modes) {
         const double c0 = c[static_cast<std::size_t>(block.first)], c1 = c[static_cast<std::size_t>(block.second)];
         const double in[2] = {std::abs(u[0]) * b0 + std::abs(u[1]) * b1, std::abs(u[2]) * b0 + std::abs(u[3]) * b1};
         const double out[2] = {std::abs(v[0]) * c0 + std::abs(v[2]) * c1, std::abs(v[1]) * c0 + std::abs(v[3]) * c1};
-        const auto moved = [](double size, double depth, double x, double y) { return (size / depth + 4) * x * y / depth; };
+        const auto moved = [](double size, double depth, double x, double y) { return (size / depth + 6) * x * y / depth; };
         const bool pair = block.first_mode >= a.reals();
         if (pair) {
             const auto at = static_cast<std::size_t>(block.first_mode - a.reals());
