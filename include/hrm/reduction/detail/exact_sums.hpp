@@ -98,20 +98,27 @@ private:
     template <class S>
     using bits = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
 
-    static constexpr index_t piece = 2048;  // numbers that stay in the nearest cache
+    static constexpr index_t piece = 2048;     // numbers that stay in the nearest cache
+    static constexpr double shift = 0x1.8p52;  // of numbers from 2^52 to 2^53 the last bit is worth 1
 
     template <real S>
     void add(S* __restrict x, index_t first, index_t size) {
         auto largest = magnitude(x, size);
         for (int k = digits; k-- > 0 && largest > 0;) {
-            const S quantum = static_cast<S>(std::ldexp(1.0, lowest + 32 * k)), inverse = 1 / quantum;
+            const S quantum = static_cast<S>(std::ldexp(1.0, lowest + 32 * k));
             if (largest < std::bit_cast<decltype(largest)>(quantum)) continue;
+            const double inverse = std::ldexp(1.0, -lowest - 32 * k);
             std::int64_t* __restrict to = digit(k) + first;
-            for (index_t i = 0; i < size; ++i) {
-                const auto part = static_cast<std::int64_t>(x[i] * inverse);
-                to[i] += part;
-                x[i] -= static_cast<S>(part) * quantum;  // leading bits of x: nothing is rounded
-            }
+            const auto take = [&](auto whole) {
+                for (index_t i = 0; i < size; ++i) {
+                    const double part = whole(static_cast<double>(x[i]) * inverse);  // at most 2^32
+                    to[i] += std::bit_cast<std::int64_t>(part + shift) - std::bit_cast<std::int64_t>(shift);
+                    x[i] -= static_cast<S>(part) * quantum;  // leading bits of x: nothing is rounded
+                }
+            };
+            // The nearest integer, in vectors, where what is left then ends above 2^-112 and nothing will be cut off.
+            if (k > 1) take([](double t) { return (t + shift) - shift; });
+            else take([](double t) { return std::trunc(t); });
             largest = magnitude(x, size);
         }
     }
