@@ -1,8 +1,7 @@
-// A host project's CUDA source: the tag, a plan, and the headers of the CPU beside them.
+// A host project's CUDA source: the tag, and a plan of each kind.
 #include <cstdio>
 
 #include <hrm/cuda.hpp>
-#include <hrm/hrm.hpp>
 
 int main() {
     const hrm::diagonal<float> a{{0.5f, 0.9f}};
