@@ -224,13 +224,12 @@ void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
 /// Rows that are not worth packing a matrix for.
 inline constexpr index_t few = 4;
 
-/// sum[q][r] = the products of W rows of m with row r of x, Q times: of parts of those rows that lie `apart`, or, at 0, of
-/// the next W rows. 16 bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait
-/// for each other.
-template <int R, int Q, int W, index_t apart_, real S>
-[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, const S* m, index_t stride, index_t steps, simd::pack<S, W> (&sum)[Q][R]) {
-    constexpr int part = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S)), line = 64 / static_cast<int>(sizeof(S));
-    const index_t next = apart_ ? apart_ : W * stride;
+/// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
+/// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
+template <int R, int Q, int W, real S>
+[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, index_t x_next, const S* m, index_t stride, index_t next, index_t steps,
+                                        simd::pack<S, W> (&sum)[Q][R]) {
+    constexpr int part = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S));
     index_t k = 0;
     for (; k + part <= steps; k += part) {
         const S* here = m + k;
@@ -247,12 +246,9 @@ template <int R, int Q, int W, index_t apart_, real S>
 #pragma GCC unroll 4
                 for (int r = 0; r < R; ++r) {
                     simd::pack<S, W> all;
-                    simd::spread<S, W>(all, x[r * x_stride + q * apart_ + k + j]);
+                    simd::spread<S, W>(all, x[r * x_stride + q * x_next + k + j]);
                     simd::multiply_add<S, W>(sum[q][r], all, w[j]);
                 }
-            // What comes after the Q parts: a row is too short for the processor to foresee.
-#pragma GCC unroll 4
-            for (int j = 0; j < W; j += 4) __builtin_prefetch(at + Q * next + (j + k % line / part) * stride);
         }
     }
     for (index_t left = steps % part; left > 0; --left, ++k)
@@ -264,24 +260,28 @@ template <int R, int Q, int W, index_t apart_, real S>
                 for (int j = 0; j < W; ++j) w[j] = at[j * stride];
             for (int r = 0; r < R; ++r) {
                 simd::pack<S, W> all;
-                simd::spread<S, W>(all, x[r * x_stride + q * apart_ + k]);
+                simd::spread<S, W>(all, x[r * x_stride + q * x_next + k]);
                 simd::multiply_add<S, W>(sum[q][r], all, w);
             }
         }
 }
 
 /// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
-/// m: n x K, its rows contiguous. Read once.
+/// m: n x K, its rows contiguous. Read once, and from memory: a decoded token has seen all other weights since. The
+/// processor foresees four to eight straight streams on pages of their own, at twice what one gets; short pieces that lie
+/// beside each other, or being told, made it slower than one.
 template <int R, int W, real S>
 index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y, index_t i) {
-    constexpr int many = 4 / R;
-    const auto run = [&]<int Q, index_t apart_>(index_t row, index_t k, index_t steps) {
+    constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
+    constexpr int many = 4 / R, two = R > 2 ? 1 : 2;
+    // Q sums, `rows_on` rows or `on` columns apart.
+    const auto run = [&]<int Q>(index_t row, index_t k, index_t steps, index_t rows_on, index_t on) {
         simd::pack<S, W> sum[Q][R] = {};
-        dots<R, Q, W, apart_>(x.data + k, x.stride, m.row(row) + k, m.stride, steps, sum);
+        dots<R, Q, W>(x.data + k, x.stride, on, m.row(row) + k, m.stride, rows_on * m.stride + on, steps, sum);
         for (int q = 0; q < Q; ++q)
             for (int r = 0; r < R; ++r) {
-                S* const to = y.row(r) + row + (apart_ ? 0 : q * W);
-                if (how == start::on_top || k > 0 || (apart_ && q > 0)) {
+                S* const to = y.row(r) + row + q * rows_on;
+                if (how == start::on_top || k > 0 || (on > 0 && q > 0)) {
                     simd::pack<S, W> old;
                     simd::load<S, W>(old, to);
                     sum[q][r] += old;
@@ -289,12 +289,17 @@ index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matri
                 simd::store<S, W>(to, sum[q][r]);
             }
     };
-    if (m.cols <= depth)  // short rows: several groups of them side by side
-        for (; i + many * W <= m.rows; i += many * W) run.template operator()<many, 0>(i, 0, m.cols);
-    for (; i + W <= m.rows; i += W) {
-        index_t k = 0;  // long ones: several stretches of the sum
-        for (; k + many * depth <= m.cols; k += many * depth) run.template operator()<many, depth>(i, k, depth);
-        for (; k < m.cols; k += depth) run.template operator()<1, 0>(i, k, std::min(depth, m.cols - k));
+    if (m.cols <= depth) {  // short rows: streams of many of them, far apart
+        const index_t part = (m.rows - i) / (many * W) * W;
+        for (const index_t end = i + part; i < end; i += W) run.template operator()<many>(i, 0, m.cols, part, 0);
+        i += (many - 1) * part;
+    }
+    const bool near = m.rows * m.cols * static_cast<index_t>(sizeof(S)) <= in_cache;
+    for (; i + W <= m.rows; i += W) {  // long ones: a stream each
+        index_t k = 0;
+        if (near)
+            for (; k + two * depth <= m.cols; k += two * depth) run.template operator()<two>(i, k, depth, 0, depth);
+        for (; k < m.cols; k += depth) run.template operator()<1>(i, k, std::min(depth, m.cols - k), 0, 0);
     }
     return i;
 }
