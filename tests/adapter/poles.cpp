@@ -1,5 +1,8 @@
 #include <hrm/adapter/poles.hpp>
 
+#include <limits>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include <hrm/systems/discretize.hpp>
@@ -58,6 +61,43 @@ TEST_CASE("slopes of every pole, normalised or not") {
         check_slopes([&](double x, double) { return real_signed_pole(x, o); }, -0.7, 0);
         check_slopes([&](double x, double y) { return complex_pole(x, y, o); }, -1.2, 0.8);
     }
+}
+
+TEST_CASE_TEMPLATE("many poles are each the one that <cmath> gives, whatever stands beside", S, float, double) {
+    // Two ulp of each of three functions, passed on by up to four quotients and products. unit_gain's |Abar| is the root of a
+    // difference, 1 / (2 |Abar|^2) times as uncertain: poles of 0.2 and more.
+    const double off = 32 * std::numeric_limits<double>::epsilon();
+    const auto near = [&](double got, double want) { return std::abs(got - want) <= off * (std::abs(want) + 1e-300); };
+    hrm_options o;
+    o.theta = 0.3;
+    for (const poles kind : {poles::real_positive, poles::real_signed, poles::complex_pairs})
+        for (const normalization how : {normalization::none, normalization::unit_variance, normalization::unit_gain})
+            for (const discretization rule : all_rules)
+                for (const index_t n : {1, 7, 8, 9, 37}) {
+                    o.normalization = how;
+                    o.discretization = rule;
+                    std::vector<S> first, second;
+                    for (index_t i = 0; i < n; ++i) {
+                        first.push_back(static_cast<S>(0.31 * static_cast<double>(i % 8) - 1.7));
+                        second.push_back(static_cast<S>(0.83 * static_cast<double>(i % 13) - 9));  // clamped at either end
+                    }
+                    std::vector<pole> all(first.size());
+                    fill_poles<S>(kind, first.data(), kind == poles::real_signed ? nullptr : second.data(), n, o, all.data());
+                    bool same = true;
+                    for (std::size_t i = 0; i < all.size(); ++i) {
+                        const double x = static_cast<double>(first[i]), y = static_cast<double>(second[i]);
+                        const pole want = kind == poles::real_positive ? real_positive_pole(x, y, o)
+                                          : kind == poles::real_signed ? real_signed_pole(x, o)
+                                                                       : complex_pole(x, y, o);
+                        const auto& got = all[i];
+                        same = same && near(got.re, want.re) && near(got.im, want.im) && near(got.scale, want.scale);
+                        // A derivative is a difference of two numbers of the size of Delta at most.
+                        for (int j = 0; j < 2; ++j)
+                            same = same && near(got.d_re[j], want.d_re[j]) && near(got.d_im[j], want.d_im[j]) &&
+                                   std::abs(got.d_scale[j] - want.d_scale[j]) <= off * (std::abs(want.d_scale[j]) + want.scale + o.dt_max);
+                    }
+                    CHECK(same);
+                }
 }
 
 TEST_CASE("a step size the clamp holds does not move") {

@@ -38,6 +38,7 @@ struct call {
 template <real S>
 struct kept {
     std::array<matrix_view<S>, 6> m{};
+    const void* more = nullptr;  ///< what is no matrix of S
 };
 
 /// The one concept every adapter kind meets: an additive, causal map beside frozen weights,

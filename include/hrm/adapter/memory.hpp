@@ -45,29 +45,31 @@ public:
     const hrm_options& settings() const { return options_; }
 
 protected:
-    void transition(std::span<double> flat, std::span<double> scale) const override {
+    void transition(std::span<double> flat, std::span<double> scale, std::span<pole> all) const override {
+        const auto& p = this->parameters_;
+        fill_poles<S>(options_.poles, p[first_].data, second_ < 0 ? nullptr : p[second_].data, dynamic_poles(), options_, all.data());
         std::fill(scale.begin(), scale.end(), 1.0);
-        const auto k = static_cast<std::size_t>(dynamic_poles()), n0 = static_cast<std::size_t>(options_.static_states);
+        const auto k = all.size(), n0 = static_cast<std::size_t>(options_.static_states);
         for (std::size_t i = 0; i < k; ++i) {
-            const auto a = at(static_cast<index_t>(i));
-            flat[i] = a.re;
-            scale[n0 + i] = a.scale;
+            flat[i] = all[i].re;
+            scale[n0 + i] = all[i].scale;
             if (!complex()) continue;
-            flat[k + i] = a.im;
-            scale[n0 + k + i] = a.scale;
+            flat[k + i] = all[i].im;
+            scale[n0 + k + i] = all[i].scale;
         }
     }
-    void transition_backward(std::span<const double> dflat, std::span<const double> dscale,
+    void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double> dscale,
                              std::span<S> gradient) const override {
-        const auto k = static_cast<std::size_t>(dynamic_poles()), n0 = static_cast<std::size_t>(options_.static_states);
+        const auto k = all.size(), n0 = static_cast<std::size_t>(options_.static_states);
+        S* const first = this->parameters_.in(gradient, first_).data;
+        S* const second = second_ < 0 ? nullptr : this->parameters_.in(gradient, second_).data;
         for (std::size_t i = 0; i < k; ++i) {
-            const auto row = static_cast<index_t>(i);
-            const auto a = at(row);
+            const auto& a = all[i];
             const double dre = dflat[i], dim = complex() ? dflat[k + i] : 0;
             const double ds = dscale[n0 + i] + (complex() ? dscale[n0 + k + i] : 0);
             const auto slope = [&](int j) { return static_cast<S>(a.d_re[j] * dre + a.d_im[j] * dim + a.d_scale[j] * ds); };
-            this->parameters_.in(gradient, first_)(row, 0) += slope(0);
-            if (second_ >= 0) this->parameters_.in(gradient, second_)(row, 0) += slope(1);
+            first[i] += slope(0);
+            if (second) second[i] += slope(1);
         }
     }
 
@@ -81,16 +83,6 @@ private:
     bool complex() const { return options_.poles == poles::complex_pairs; }
     index_t dynamic_poles() const { return complex() ? this->shape_.pairs : this->shape_.reals; }
 
-    /// Pole i from its parameters.
-    pole at(index_t i) const {
-        const auto first = static_cast<double>(this->parameters_[first_](i, 0));
-        const double second = second_ < 0 ? 0 : static_cast<double>(this->parameters_[second_](i, 0));
-        switch (options_.poles) {
-            case poles::real_positive: return real_positive_pole(first, second, options_);
-            case poles::real_signed: return real_signed_pole(first, options_);
-            default: return complex_pole(first, second, options_);
-        }
-    }
     void put(index_t i, double first, double second) {
         this->parameters_[first_](i, 0) = static_cast<S>(first);
         if (second_ >= 0) this->parameters_[second_](i, 0) = static_cast<S>(second);

@@ -6,6 +6,8 @@
 
 #include <hrm/adapter/gate.hpp>
 #include <hrm/adapter/detail/readout.hpp>
+#include <hrm/adapter/detail/state_pass.hpp>
+#include <hrm/adapter/poles.hpp>
 #include <hrm/adapter/segments.hpp>
 #include <hrm/linalg/elementary.hpp>
 #include <hrm/scan/sequential.hpp>
@@ -58,18 +60,19 @@ public:
         const auto initial = ws.template take_zero_matrix<S>(1, state_size());
         const auto fresh = ws.template take_zero_matrix<S>(u.rows, 1);
         const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
-        const auto x = ws.template take_matrix<S>(training ? u.rows : 0, states());
+        const auto x = ws.template take_matrix<S>(training && poles() > 0 ? u.rows : 0, states());
         const auto numbers = ws.template take_matrix<S>(1, shape_.coefficients() + states());
+        const auto all = ws.template take<pole>(poles());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const auto position = run(u, how, current(numbers, ws), s, state, {initial.data, fresh.data, x}, ws);
+        const auto position = run(u, how, current(numbers, all, ws), s, state, {initial.data, fresh.data, x}, ws);
         if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
         if (!silent) readout(tokens.data, how.threads).forward(s, u, out, ws);
         if (how.carried) {
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
         }
-        if (training) keep.m = {s, initial, fresh, tokens, x, numbers};
+        if (training) keep = {{s, initial, fresh, tokens, x, numbers}, all.data()};
         ws.release(training ? scratch : before);
     }
 
@@ -81,23 +84,23 @@ public:
         const auto& [s, initial, fresh, tokens, x, numbers] = keep.m;
         const auto& p = this->parameters_;
 
-        // Read-out: lambda starts as dL/ds_t.
+        // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t.
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
         const auto dtokens = ws.template take<S>(tokens.rows);
-        readout(tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), readout_gradient(gradient), ws);
+        const auto to = readout_gradient(gradient);
+        const S g = readout(tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), to, ws);
         if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
 
-        // Recurrence, stretch by stretch from the end: lambda becomes dL/dz_t.
-        const auto [a, scale] = as_coefficients(numbers);
-        const auto da = ws.template take_zero<S>(shape_.coefficients());
-        recurrence_backward(a, s, initial.row_span(0), fresh, lambda, da, gradient, ws);
+        // Recurrence, stretch by stretch from the end: lambda becomes scale (.) dL/dz_t.
+        const auto da = ws.template take_zero<double>(shape_.coefficients()), dscale = ws.template take_zero<double>(states());
+        double inner = 0;
+        const index_t still = shape_.full ? states() : shape_.fixed;
+        detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
+        recurrence_backward(as_coefficients(numbers), x, s, initial.row_span(0), fresh, g, lambda, da, dscale, inner, gradient, ws);
+        if (to.gate && !gate_.channels(p)) to.gate[0] += static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * inner);
 
-        // Input, x = B u:  d scale = sum lambda_t (.) x_t,   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
-        const auto dscale = ws.template take_zero<double>(states());
-        input_scale_backward(x, scale, lambda, dscale, ws);
-        const auto flat = ws.template take<double>(shape_.coefficients());
-        for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(da[i]);
-        transition_backward(flat, dscale, gradient);
+        // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
+        transition_backward({static_cast<const pole*>(keep.more), static_cast<std::size_t>(poles())}, da, dscale, gradient);
         detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws, how.threads);
     }
 
@@ -106,7 +109,8 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), ws);
+        const auto all = ws.template take<pole>(poles());
+        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), all, ws);
         run(u, how, now, s, ws.template take<S>(state_size()), {}, ws);
     }
 
@@ -151,7 +155,8 @@ public:
     /// What multiplies every row of the tensor B in the system's B.
     std::vector<double> input_scale() const {
         std::vector<double> flat(static_cast<std::size_t>(shape_.coefficients())), scale(static_cast<std::size_t>(states()));
-        transition(flat, scale);
+        std::vector<pole> all(static_cast<std::size_t>(poles()));
+        transition(flat, scale, all);
         return scale;
     }
     /// The initial state of every document, all n states; zero where none is learned.
@@ -176,11 +181,13 @@ protected:
         if (initial && state_size() > 0) s0_ = p.add("s0", state_size(), 1, decay::no);
     }
 
-    /// A's numbers (shape_.coefficients()) and the factor of every row of B (n), from the parameters.
-    virtual void transition(std::span<double> flat, std::span<double> scale) const = 0;
-    /// gradient += what dflat and dscale say of the kind's own tensors.
-    virtual void transition_backward(std::span<const double> dflat, std::span<const double> dscale,
+    /// A's numbers (shape_.coefficients()) and the factor of every row of B (n; 1 for states without a pole), from the
+    /// parameters; on the way the poles, real ones first.
+    virtual void transition(std::span<double> flat, std::span<double> scale, std::span<pole> all) const = 0;
+    /// gradient += what dflat and dscale say of the kind's own tensors, given the poles that transition found.
+    virtual void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double> dscale,
                                      std::span<S> gradient) const = 0;
+    index_t poles() const { return shape_.reals + shape_.pairs; }
 
     recurrent_shape shape_;
     gate_part<S> gate_;
@@ -200,10 +207,10 @@ private:
         const auto m = static_cast<std::size_t>(shape_.coefficients());
         return {all.first(m), all.subspan(m)};
     }
-    coefficients current(matrix_view<S> numbers, workspace& ws) const {
+    coefficients current(matrix_view<S> numbers, std::span<pole> all, workspace& ws) const {
         scratch_scope scope(ws);
         const auto flat = ws.template take<double>(shape_.coefficients()), scale = ws.template take<double>(states());
-        transition(flat, scale);
+        transition(flat, scale, all);
         const auto now = as_coefficients(numbers);
         for (std::size_t i = 0; i < flat.size(); ++i) now.a[i] = static_cast<S>(flat[i]);
         for (std::size_t i = 0; i < scale.size(); ++i) now.scale[i] = static_cast<S>(scale[i]);
@@ -214,35 +221,6 @@ private:
         return {a.first(q), a.subspan(q, k), a.subspan(q + k, k)};
     }
     matrix_view<const S> square(std::span<const S> a) const { return {a.data(), shape_.full, shape_.full}; }
-    /// s_t = scale (.) x_t in place; x, where wanted, keeps x_t.
-    void scale_rows(matrix_view<S> s, std::span<const S> scale, matrix_view<S> x) const {
-        const S* __restrict k = scale.data();
-        for (index_t t = 0; t < s.rows; ++t) {
-            S* __restrict row = s.row(t);
-            if (!x.empty()) std::copy_n(row, s.cols, x.row(t));
-            for (index_t i = 0; i < s.cols; ++i) row[i] *= k[i];
-        }
-    }
-    /// dscale += sum lambda_t (.) x_t, 64 rows in S and those sums in double; then lambda_t = scale (.) lambda_t.
-    void input_scale_backward(matrix_view<const S> x, std::span<const S> scale, matrix_view<S> lambda, std::span<double> dscale,
-                              workspace& ws) const {
-        constexpr index_t block = 64;
-        const auto part = ws.template take<S>(states());
-        const S* __restrict k = scale.data();
-        S* __restrict sum = part.data();
-        for (index_t t0 = 0; t0 < lambda.rows; t0 += block) {
-            std::fill(part.begin(), part.end(), S{0});
-            for (index_t t = t0; t < std::min(lambda.rows, t0 + block); ++t) {
-                S* __restrict row = lambda.row(t);
-                const S* __restrict from = x.row(t);
-                for (index_t i = 0; i < lambda.cols; ++i) {
-                    sum[i] += row[i] * from[i];
-                    row[i] *= k[i];
-                }
-            }
-            for (std::size_t i = 0; i < part.size(); ++i) dscale[i] += static_cast<double>(part[i]);
-        }
-    }
     void begin(std::span<S> state) const {
         if (s0_ < 0) std::fill(state.begin(), state.end(), S{0});
         else std::copy_n(this->parameters_[s0_].data, state.size(), state.begin());
@@ -257,8 +235,10 @@ private:
     /// All states of one call. state: out, the last. Returns the position in the document after the last row.
     index_t run(matrix_view<const S> u, const call<S>& how, const coefficients& now, matrix_view<S> s, std::span<S> state,
                 const trace& to, workspace& ws) const {
-        detail::project_in<S>(u, this->parameters_[b_], s, ws, how.threads);
-        scale_rows(s, now.scale, to.x);
+        const auto x = to.x.empty() ? s : to.x;
+        detail::project_in<S>(u, this->parameters_[b_], x, ws, how.threads);
+        if (x.data != s.data)
+            for (index_t t = 0; t < s.rows; ++t) std::copy_n(x.row(t), shape_.fixed, s.row(t));
 
         begin(state);
         if (how.carried && !how.carried->value.empty()) {
@@ -271,26 +251,36 @@ private:
             if (to.fresh && anew) to.fresh[first] = S{1};
             if (state.empty()) return;
             const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
+            const auto from = x.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);
-            else scan::sequential_states<S>(modes(now.a), part, part, state);
+            else detail::states_forward<S>(modes(now.a), now.scale.data() + shape_.fixed, from, part, state.data());
         });
     }
 
-    void recurrence_backward(std::span<const S> a, matrix_view<const S> s, std::span<const S> initial,
-                             matrix_view<const S> fresh, matrix_view<S> lambda, std::span<S> da,
-                             std::span<S> gradient, workspace& ws) const {
+    void recurrence_backward(const coefficients& now, matrix_view<const S> x, matrix_view<const S> s, std::span<const S> initial,
+                             matrix_view<const S> fresh, S g, matrix_view<S> lambda, std::span<double> da, std::span<double> dscale,
+                             double& inner, std::span<S> gradient, workspace& ws) const {
         if (state_size() == 0) return;
-        const auto begun = ws.template take<S>(state_size()), dbegun = ws.template take<S>(state_size());
+        const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
+        const auto a = modes(now.a);
         begin(begun);
         for (index_t end = s.rows, first = end; end > 0; end = first) {
             for (first = end - 1; first > 0 && fresh(first, 0) == S{0};) --first;
             const bool anew = fresh(first, 0) != S{0};
-            const auto states = s.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size());
-            const auto adjoint = lambda.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size());
+            const auto part = [&](auto m) { return m.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size()); };
             const std::span<const S> before = anew ? std::span<const S>(begun) : initial;
-            if (shape_.full) scan::sequential_states_backward<S>(square(a), states, before, adjoint, da, dbegun, {}, ws);
-            else scan::sequential_states_backward<S>(modes(a), states, before, adjoint, da, dbegun, {}, ws);
-            if (anew && s0_ >= 0) axpy<S>(S{1}, dbegun.data(), this->parameters_.in(gradient, s0_).data, state_size());
+            if (shape_.full) {
+                scratch_scope scope(ws);
+                const auto rounded = ws.template take_zero<S>(shape_.coefficients());
+                scan::sequential_states_backward<S>(square(now.a), part(s), before, part(lambda), rounded, running, {}, ws);
+                for (std::size_t i = 0; i < rounded.size(); ++i) da[i] += static_cast<double>(rounded[i]);
+            } else {
+                std::fill(running.begin(), running.end(), S{0});
+                detail::states_backward<S>{a, now.scale.data() + shape_.fixed, g, part(x), part(s), before.data(), part(lambda), da.data(),
+                                           dscale.data() + shape_.fixed, inner, running.data()}.run();
+                if (anew && s0_ >= 0) detail::adjoint_step<S>(a, running.data());
+            }
+            if (anew && s0_ >= 0) axpy<S>(S{1}, running.data(), this->parameters_.in(gradient, s0_).data, state_size());
         }
     }
 
@@ -308,7 +298,8 @@ private:
     void in_and_out(discrete<A>& out, std::span<double> flat, output_gain how) const {
         const auto& p = this->parameters_;
         std::vector<double> scale(static_cast<std::size_t>(states()));
-        transition(flat, scale);
+        std::vector<pole> all(static_cast<std::size_t>(poles()));
+        transition(flat, scale, all);
         out.b = matrix<double>(states(), inputs());
         for (index_t i = 0; i < states(); ++i)
             for (index_t j = 0; j < inputs(); ++j)

@@ -105,30 +105,26 @@ public:
     }
 
 protected:
-    void transition(std::span<double> flat, std::span<double> scale) const override {
+    void transition(std::span<double> flat, std::span<double> scale, std::span<pole> all) const override {
         const auto& p = this->parameters_;
         const auto q = static_cast<std::size_t>(options_.reals), k = static_cast<std::size_t>(options_.pairs);
         std::fill(scale.begin(), scale.end(), 1.0);
         if (options_.full > 0)
             for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = static_cast<double>(p[a_].data[i]);
-        for (std::size_t i = 0; i < q; ++i) flat[i] = std::tanh(static_cast<double>(p[theta_].data[i]));
-        for (std::size_t i = 0; i < k; ++i) {
-            const auto x = pair(static_cast<index_t>(i));
-            flat[q + i] = x.re;
-            flat[q + k + i] = x.im;
-        }
+        if (q > 0) fill_poles<S>(poles::real_signed, p[theta_].data, nullptr, options_.reals, {}, all.data());
+        if (k > 0) fill_poles<S>(poles::complex_pairs, p[nu_].data, p[phase_].data, options_.pairs, {}, all.data() + q);
+        for (std::size_t i = 0; i < q + k; ++i) flat[i] = all[i].re;
+        for (std::size_t i = q; i < q + k; ++i) flat[k + i] = all[i].im;
     }
-    void transition_backward(std::span<const double> dflat, std::span<const double>, std::span<S> gradient) const override {
+    void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double>,
+                             std::span<S> gradient) const override {
         const auto& p = this->parameters_;
         const auto q = static_cast<std::size_t>(options_.reals), k = static_cast<std::size_t>(options_.pairs);
         if (options_.full > 0)
             for (std::size_t i = 0; i < dflat.size(); ++i) p.in(gradient, a_).data[i] += static_cast<S>(dflat[i]);
-        for (std::size_t i = 0; i < q; ++i) {
-            const auto x = real_signed_pole(static_cast<double>(p[theta_].data[i]), {});
-            p.in(gradient, theta_).data[i] += static_cast<S>(x.d_re[0] * dflat[i]);
-        }
+        for (std::size_t i = 0; i < q; ++i) p.in(gradient, theta_).data[i] += static_cast<S>(all[i].d_re[0] * dflat[i]);
         for (std::size_t i = 0; i < k; ++i) {
-            const auto x = pair(static_cast<index_t>(i));
+            const auto& x = all[q + i];
             const double dre = dflat[q + i], dim = dflat[q + k + i];
             p.in(gradient, nu_).data[i] += static_cast<S>(x.d_re[0] * dre + x.d_im[0] * dim);
             p.in(gradient, phase_).data[i] += static_cast<S>(x.d_re[1] * dre + x.d_im[1] * dim);
@@ -157,9 +153,6 @@ private:
     }
     static void require_stable(double radius) {
         if (!(radius < 1)) throw numerical_error("hrm::reduced_adapter: a pole of modulus " + number_text(radius) + ", expected below 1");
-    }
-    pole pair(index_t i) const {
-        return complex_pole(static_cast<double>(this->parameters_[nu_](i, 0)), static_cast<double>(this->parameters_[phase_](i, 0)), {});
     }
     void fill(const matrix<double>& b, const matrix<double>& c, const matrix<double>& d) {
         auto& p = this->parameters_;

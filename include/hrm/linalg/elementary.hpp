@@ -39,6 +39,42 @@ inline float exponential(float x) {
 }
 inline double exponential(double x) { return std::exp(x); }
 
+/// e^x and e^x - 1 without a branch, each within 2 ulp and free of cancellation; |x| is cut at 708, NaN stays NaN. As above,
+/// with Taylor's polynomial of degree 13.
+struct exponential_pair {
+    double whole, less_one;
+};
+inline exponential_pair exponentials(double x) {
+    constexpr std::int64_t size = 0x7fffffffffffffff;
+    const auto bits = std::bit_cast<std::int64_t>(x), magnitude = bits & size, limit = std::bit_cast<std::int64_t>(708.0);
+    const double clipped = std::bit_cast<double>((bits & ~size) | (magnitude < limit ? magnitude : limit));
+    const double shift = 0x1.8p52, shifted = clipped * 1.4426950408889634 + shift, n = shifted - shift;
+    const double r = (clipped - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
+    double p = 1.0 / 6227020800;
+    p = p * r + 1.0 / 479001600;
+    p = p * r + 1.0 / 39916800;
+    p = p * r + 1.0 / 3628800;
+    p = p * r + 1.0 / 362880;
+    p = p * r + 1.0 / 40320;
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r * r + r;
+    const auto none = -static_cast<std::int64_t>(magnitude > std::bit_cast<std::int64_t>(__builtin_inf()));
+    const double two = std::bit_cast<double>(static_cast<std::int64_t>((std::bit_cast<std::uint64_t>(shifted) << 52) + (std::uint64_t{1023} << 52)) | none);  // 2^n
+    return {two + two * p, two * p + (two - 1)};
+}
+/// log(1 + x) for x in [0, 1], within 2 ulp and without a branch:  2 artanh s,  s = x / (2 + x) <= 1/3.
+inline double log_one_plus(double x) {
+    const double s = x / (2 + x), z = s * s;
+    double p = 1.0 / 33;
+    for (int k = 31; k > 1; k -= 2) p = p * z + 1.0 / k;
+    return 2 * s + 2 * s * (p * z);
+}
+
 /// 1 / (1 + e^-x).
 template <real S>
 S sigmoid(S x) {

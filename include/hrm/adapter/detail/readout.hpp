@@ -42,8 +42,9 @@ struct readout {
             for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
     }
 
-    /// ds = dL/ds (L x n, overwritten), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
-    void backward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> ds,
+    /// ds g = dL/ds (L x n, overwritten; g is returned), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
+    /// A gate that is one number still lacks factor * sum <ds_t, s_t> of its gradient: who reads s next knows it.
+    S backward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> ds,
                   matrix_view<S> du, S* dtokens, readout_gradient<S> to, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
@@ -62,17 +63,13 @@ struct readout {
         } else {
             output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws, threads);
         }
-        const bool alone = to.gate && !channels && !tokens;
-        double sum = 0;
-        for (index_t t = 0; t < s.rows; ++t) {
-            if (tokens) dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
-            if (alone) sum += static_cast<double>(dot<S>(ds.row(t), s.row(t), s.cols));
-            const S g = k * of_token(t);
-            S* const row = ds.row(t);
-            for (index_t j = 0; j < ds.cols; ++j) row[j] *= g;
-        }
-        if (alone) to.gate[0] += static_cast<S>(static_cast<double>(factor) * sum);
+        if (tokens)
+            for (index_t t = 0; t < s.rows; ++t) {
+                dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
+                for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= tokens[t];
+            }
         if (d) direct_backward(u, dout, du, dtokens, to);
+        return k;
     }
 
 private:

@@ -63,69 +63,86 @@ struct fused_factor {
     explicit fused_factor(const S* c) { load(all, c); }
 };
 
-/// s = a s + z for P x W real poles from column i on, all time steps with the states in registers.
-template <int P, int W, real S>
-inline void real_recurrence(const S* a, track<const S> z, track<S> s, index_t time, S* state) {
+/// W real poles at work:  x = a x + in.
+template <real S, int W>
+struct real_step {
+    using V = simd::pack<S, W>;
+    std::conditional_t<simd::fused, fused_factor<V, S>, factor<V, S, W>> pole;
+    explicit real_step(const S* a) : pole(a) {}
+    void operator()(V& x, V& in) const {
+        if constexpr (simd::fused) {
+            simd::multiply_add<S, W>(in, pole.all, x);
+            x = in;
+        } else {
+            x = (in + pole.rest * x) + pole.whole * x;
+        }
+    }
+};
+
+/// W conjugate pairs at work:  x' = c x - d y + zx,  y' = d x + c y + zy,  pole c + i d (d negated on the adjoint side).
+template <real S, int W>
+struct pair_step {
+    using V = simd::pack<S, W>;
+    factor<V, S, W> re, im;
+    pair_step(const S* c, const S* d, side which) : re(c), im(d) {
+        if (which == side::adjoint) im.negate();
+    }
+    void operator()(V& x, V& y, V& zx, V& zy) const {
+        zx = (zx - im.rest * y) + re.rest * x;
+        zy = (zy + im.rest * x) + re.rest * y;
+        const V turned = (zx + re.whole * x) - im.whole * y;
+        y = (zy + re.whole * y) + im.whole * x;
+        x = turned;
+    }
+};
+
+/// s = a s + z for P x W real poles from column i on, all time steps with the states in registers. in(z, t, column) gives z.
+template <int P, int W, real S, class In>
+inline void real_recurrence(const S* a, index_t i, In&& in, track<S> s, index_t time, S* state) {
     using V = simd::pack<S, W>;
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
-        using factor_of_pole = std::conditional_t<simd::fused, fused_factor<V, S>, factor<V, S, W>>;
-        const factor_of_pole pole[P] = {factor_of_pole(a + Q * W)...};
+        const real_step<S, W> pole[P] = {real_step<S, W>(a + i + Q * W)...};
         V x[P];
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) load(x[p], state + p * W);
+        for (int p = 0; p < P; ++p) load(x[p], state + i + p * W);
         for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) {
-                V in;
-                load(in, z.row(t) + p * W);
-                if constexpr (simd::fused) {
-                    simd::multiply_add<S, W>(in, pole[p].all, x[p]);
-                    x[p] = in;
-                } else {
-                    x[p] = (in + pole[p].rest * x[p]) + pole[p].whole * x[p];
-                }
+                V z;
+                in(z, t, i + p * W);
+                pole[p](x[p], z);
             }
             if (s.first)
 #pragma GCC unroll 4
-                for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]);
+                for (int p = 0; p < P; ++p) store(s.row(t) + i + p * W, x[p]);
         }
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) store(state + p * W, x[p]);
+        for (int p = 0; p < P; ++p) store(state + i + p * W, x[p]);
     }(std::make_index_sequence<P>{});
 }
 
-/// The same for conjugate pairs:  re' = c re - d im + z_re,  im' = d re + c im + z_im,  pole c + i d (d negated on the
-/// adjoint side). `far` columns lie between the real and the imaginary plane.
-template <int P, int W, real S>
-inline void pair_recurrence(const S* c, const S* d, side which, index_t far, track<const S> z, track<S> s, index_t time,
-                            S* state) {
+/// The same for conjugate pairs from pair i on, real parts from column `at` on; `far` columns lie between the planes.
+template <int P, int W, real S, class In>
+inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index_t at, index_t far, In&& in, track<S> s, index_t time, S* state) {
     using V = simd::pack<S, W>;
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
-        const factor<V, S, W> re[P] = {factor<V, S, W>(c + Q * W)...};
-        factor<V, S, W> im[P] = {factor<V, S, W>(d + Q * W)...};
+        const pair_step<S, W> pole[P] = {pair_step<S, W>(c + i + Q * W, d + i + Q * W, which)...};
         V x[P], y[P];
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-            load(x[p], state + p * W), load(y[p], state + far + p * W);
-            if (which == side::adjoint) im[p].negate();
-        }
+        for (int p = 0; p < P; ++p) load(x[p], state + at + p * W), load(y[p], state + at + far + p * W);
         for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) {
                 V zx, zy;
-                load(zx, z.row(t) + p * W), load(zy, z.row(t) + far + p * W);
-                zx = (zx - im[p].rest * y[p]) + re[p].rest * x[p];
-                zy = (zy + im[p].rest * x[p]) + re[p].rest * y[p];
-                const V turned = (zx + re[p].whole * x[p]) - im[p].whole * y[p];
-                y[p] = (zy + re[p].whole * y[p]) + im[p].whole * x[p];
-                x[p] = turned;
+                in(zx, t, at + p * W), in(zy, t, at + far + p * W);
+                pole[p](x[p], y[p], zx, zy);
             }
             if (s.first)
 #pragma GCC unroll 4
-                for (int p = 0; p < P; ++p) store(s.row(t) + p * W, x[p]), store(s.row(t) + far + p * W, y[p]);
+                for (int p = 0; p < P; ++p) store(s.row(t) + at + p * W, x[p]), store(s.row(t) + at + far + p * W, y[p]);
         }
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) store(state + p * W, x[p]), store(state + far + p * W, y[p]);
+        for (int p = 0; p < P; ++p) store(state + at + p * W, x[p]), store(state + at + far + p * W, y[p]);
     }(std::make_index_sequence<P>{});
 }
 
@@ -134,20 +151,18 @@ struct column_range {
     index_t real_first = 0, real_last = 0, pair_first = 0, pair_last = 0;
 };
 
-/// s_t = A s_{t-1} + z_t for some of the modes.   O(time * columns).
+/// s_t = A s_{t-1} + z_t for some of the modes; in(z, t, column) loads a pack of z_t.   O(time * columns).
+template <real S, class In>
+void recur_from(const modes<S>& a, side which, column_range part, In&& in, track<S> s, index_t time, S* state) {
+    sweep<S>(part.real_first, part.real_last - part.real_first,
+             [&]<int P, int W>(index_t i) { real_recurrence<P, W>(a.real.data(), i, in, s, time, state); });
+    sweep<S>(part.pair_first, part.pair_last - part.pair_first, [&]<int P, int W>(index_t i) {
+        pair_recurrence<P, W>(a.re.data(), a.im.data(), which, i, a.reals() + i, a.pairs(), in, s, time, state);
+    });
+}
 template <real S>
 void recur(const modes<S>& a, side which, column_range part, track<const S> z, track<S> s, index_t time, S* state) {
-    auto at = [](auto rows, index_t column) {
-        return decltype(rows){rows.first ? rows.first + column : nullptr, rows.step};
-    };
-    sweep<S>(part.real_first, part.real_last - part.real_first, [&]<int P, int W>(index_t i) {
-        real_recurrence<P, W>(a.real.data() + i, at(z, i), at(s, i), time, state + i);
-    });
-    sweep<S>(part.pair_first, part.pair_last - part.pair_first, [&]<int P, int W>(index_t i) {
-        const index_t column = a.reals() + i;
-        pair_recurrence<P, W>(a.re.data() + i, a.im.data() + i, which, a.pairs(), at(z, column), at(s, column), time,
-                              state + column);
-    });
+    recur_from<S>(a, which, part, [z](auto& to, index_t t, index_t column) { load(to, z.row(t) + column); }, s, time, state);
 }
 template <real S>
 column_range all_columns(const modes<S>& a) {
