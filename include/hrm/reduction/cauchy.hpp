@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
+#include <hrm/reduction/detail/cauchy_rows.hpp>
 #include <hrm/reduction/detail/cauchy_step.hpp>
 
 // The Gramian of a system in modal coordinates is Cauchy-like, and its pivoted Cholesky factor comes without the Gramian:
@@ -33,123 +34,148 @@ struct modal_rows {
 
 namespace detail {
 
-/// The elimination goes over all rows once for many steps: their pivots come from a few rows carried along by themselves. What
-/// remains of P only shrinks, so that a candidate of a quarter of the largest before is one of the largest now.
+/// One step at a time; or, where all rows are more than the nearest cache holds, over all rows once for many steps: their
+/// pivots come from a few rows carried along by themselves. What remains of P only shrinks, so that a candidate of a quarter of
+/// the largest before is one of the largest now.
 template <class Domain>
 class cauchy_elimination {
 public:
     explicit cauchy_elimination(const modal_rows& s)
-        : q_(s.reals), n_(s.size()), rows_(std::max<index_t>(2, s.b.cols()), q_, n_ - q_) {
+        : q_(s.reals), n_(s.size()), rows_(std::max<index_t>(n_ > q_ ? 2 : 1, s.b.cols()), q_, n_ - q_), steps_(is_large() ? together : 1) {
         for (index_t i = 0; i < n_; ++i) {
-            const auto at = rows_.place(i, q_);
-            rows_.re[at] = s.pole(i).real();
-            rows_.im[at] = s.pole(i).imag();
-            rows_.gap[at] = Domain::gap({rows_.re[at], rows_.im[at]});
+            const index_t at = rows_.place(i, q_);
+            const planar l{s.pole(i).real(), s.pole(i).imag()};
+            rows_.set_pole(at, l, Domain::gap(l));
+            const auto row = rows_.row(at);
             for (index_t j = 0; j < s.b.cols(); ++j) {
-                rows_.at(at, j) = s.b(i, j).real();
-                if (i >= q_) rows_.imaginary_at(at, j) = s.b(i, j).imag();
+                row.x[j * row.apart] = s.b(i, j).real();
+                if (row.y) row.y[j * row.apart] = s.b(i, j).imag();
             }
         }
-        for (index_t k = 0; k < rows_.blocks; ++k) rows_.measure(k);
+        sweep();
     }
     index_t columns() const { return columns_; }
     /// The largest remaining diagonal entry of P.
-    double largest() const {
-        double d = 0;
-        for (std::size_t i = 0; i < rows_.places(); ++i) d = std::max(d, rows_.diagonal[i]);
-        return d;
-    }
+    double largest() const { return largest_; }
     /// Some steps, at most `most` columns (or one more), none with a pivot of `floor` or less. False where there is none.
     bool eliminate(double floor, index_t most) {
-        // Of every group of rows the largest, and of those some of the largest: neighbours shrink together. With few inputs
-        // one step leaves nothing of its size, and all rows are looked at or none.
-        const auto candidates = static_cast<std::size_t>(rows_.m >= 4 ? many : n_ <= 8 * many ? n_ : 1);
-        std::vector<std::size_t> all;
-        const std::size_t group = std::max<std::size_t>(1, rows_.places() / (4 * candidates));
-        double largest = 0;
-        for (std::size_t i = 0; i < rows_.places(); i += group) {
-            const auto begin = rows_.diagonal.begin(), at = begin + static_cast<std::ptrdiff_t>(i);
-            const auto best = std::max_element(at, begin + static_cast<std::ptrdiff_t>(std::min(i + group, rows_.places())));
-            if (*best > floor) all.push_back(static_cast<std::size_t>(best - begin));
-            largest = std::max(largest, *best);
+        pivots_.clear();
+        if (!(largest_ > floor)) return false;
+        if (is_large()) choose(floor, most);
+        else {
+            const double* d = rows_.diagonal();
+            pivots_.push_back(std::find(d + first_, d + rows_.places, largest_) - d);
+            steps_[0].make(rows_, pivots_[0]);
         }
-        if (all.empty()) return false;
-        const bool every = group == 1 && all.size() <= candidates;  // row that is left: then nothing is overlooked
-        const auto few = std::min<std::size_t>(candidates, all.size());
-        std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(few - 1), all.end(), [&](std::size_t i, std::size_t k) {
-            return std::pair(rows_.diagonal[i], k) > std::pair(rows_.diagonal[k], i);
-        });
-        all.resize(few);
-        std::sort(all.begin(), all.end());  // real poles first, and ties to the first of all
-        const auto real = static_cast<index_t>(std::count_if(all.begin(), all.end(), [&](auto i) { return !rows_.is_pair(i); }));
-        cauchy_rows own(rows_.m, real, static_cast<index_t>(few) - real);
-        for (index_t i = 0; i < static_cast<index_t>(few); ++i) own.copy(own.place(i, real), rows_, all[static_cast<std::size_t>(i)]);
-
-        std::vector<cauchy_step<Domain>> steps;
-        std::vector<std::size_t> pivots;
-        index_t made = 0;
-        double scratch[4 * cauchy_rows::wide];
-        while (made < std::min<index_t>(most, together)) {
-            index_t best = 0;
-            for (index_t i = 1; i < static_cast<index_t>(few); ++i)
-                if (own.diagonal[own.place(i, real)] > own.diagonal[own.place(best, real)]) best = i;
-            const auto at = own.place(best, real);
-            if (!(own.diagonal[at] > floor) || (!every && own.diagonal[at] < largest / 4)) break;
-            steps.emplace_back(own, at);
-            pivots.push_back(all[static_cast<std::size_t>(best)]);
-            made += steps.back().columns();
-            for (index_t k = 0; k < own.blocks; ++k) {
-                steps.back().apply(own, k, scratch);
-                if (static_cast<index_t>(at) / cauchy_rows::wide == k) own.erase(at);
-                own.measure(k);
-            }
-        }
-        sweep(steps, pivots, made);
+        sweep();
         return true;
     }
     /// order x columns().
-    matrix<double> factor() const {
+    matrix<double> factor() {
         matrix<double> l(2 * n_ - q_, columns_);
-        for (index_t first = 0; first < l.rows(); first += cauchy_rows::wide) {
-            index_t at = 0;
-            for (const auto& p : panels_) {
-                for (index_t i = first; i < std::min(l.rows(), first + cauchy_rows::wide); ++i)
-                    for (index_t j = 0; j < p.cols(); ++j) l(i, at + j) = p(i, j);
-                at += p.cols();
+        const auto copy = [&](index_t row, index_t place, index_t rows, index_t beside) {
+            for (index_t end = row + rows; row < end;) {
+                const auto s = rows_.around(place);
+                const index_t some = std::min(s.count, end - row);
+                for (index_t first = 0; first < columns_; first += together) {
+                    const double* from = column(first, s) + beside * together;
+                    const auto columns = [&](index_t count) {
+                        for (index_t i = 0; i < some; ++i)
+                            for (index_t j = 0; j < count; ++j) l(row + i, first + j) = from[j * s.count + i];
+                    };
+                    if (first + together <= columns_) columns(together);  // its loop has one length
+                    else columns(columns_ - first);
+                }
+                row += some, place += some;
             }
-        }
+        };
+        copy(0, 0, q_, 0);
+        copy(q_, rows_.reals, n_ - q_, 0);
+        copy(n_, rows_.reals, n_ - q_, rows_.beside());
         return l;
     }
 
 private:
-    static constexpr index_t many = 64;
-    static constexpr index_t together = 16;
+    using stretch = cauchy_rows::stretch;
+    static constexpr index_t many = 64;      // candidates
+    static constexpr index_t together = 16;  // columns of a pass
+    /// With few inputs one step leaves nothing of its size.
+    bool is_large() const { return rows_.m >= 4 && rows_.length * rows_.m >= 4096 && rows_.places >= 4 * many; }
 
-    void sweep(const std::vector<cauchy_step<Domain>>& steps, const std::vector<std::size_t>& pivots, index_t made) {
-        constexpr index_t W = cauchy_rows::wide;
-        matrix<double> panel(2 * n_ - q_, made);
-        buffer<double> c(static_cast<std::size_t>(2 * (made + 1) * W));
-        for (index_t k = 0; k < rows_.blocks; ++k) {
-            const bool pairs = k >= rows_.reals;
-            const index_t parts = pairs ? 2 : 1, first = pairs ? q_ + (k - rows_.reals) * W : k * W, live = std::min(W, (pairs ? n_ : q_) - first);
-            double* to = c.data();
-            for (std::size_t s = 0; s < steps.size(); ++s) {
-                steps[s].apply(rows_, k, to);
-                to += steps[s].columns() * parts * W;
-                if (static_cast<index_t>(pivots[s]) / W == k) rows_.erase(pivots[s]);
-            }
-            rows_.measure(k);
-            for (index_t part = 0; part < parts; ++part)
-                for (index_t i = 0; i < live; ++i)
-                    for (index_t j = 0; j < made; ++j) panel(first + part * (n_ - q_) + i, j) = c[static_cast<std::size_t>((j * parts + part) * W + i)];
+    /// Of every group of rows the largest, and of those some of the largest: neighbours shrink together.
+    void choose(double floor, index_t most) {
+        const double* d = rows_.diagonal();
+        const index_t group = rows_.places / (4 * many);
+        std::vector<index_t> all;
+        for (index_t i = 0; i < rows_.places; i += group) {
+            const double* best = std::max_element(d + i, d + std::min(i + group, rows_.places));
+            if (*best > floor) all.push_back(best - d);
         }
-        columns_ += made;
-        panels_.push_back(std::move(panel));
+        const bool every = group == 1 && static_cast<index_t>(all.size()) <= many;  // row that is left: then nothing is overlooked
+        const auto few = std::min<index_t>(many, static_cast<index_t>(all.size()));
+        std::nth_element(all.begin(), all.begin() + (few - 1), all.end(),
+                         [&](index_t i, index_t k) { return std::pair(d[i], k) > std::pair(d[k], i); });
+        all.resize(static_cast<std::size_t>(few));
+        std::sort(all.begin(), all.end());  // real poles first, and ties to the first of all
+        const auto real = static_cast<index_t>(std::count_if(all.begin(), all.end(), [&](index_t i) { return !rows_.is_pair(i); }));
+        cauchy_rows own(rows_.m, real, few - real);
+        std::vector<index_t> origin(static_cast<std::size_t>(own.places));
+        for (index_t i = 0; i < few; ++i) {
+            const index_t place = own.place(i, real), from = all[static_cast<std::size_t>(i)];
+            origin[static_cast<std::size_t>(place)] = from;
+            own.copy(place, rows_, from);
+        }
+        buffer<double> unused(static_cast<std::size_t>(own.length));
+        for (index_t made = 0; made < std::min<index_t>(most, together);) {
+            const double* best = std::max_element(own.diagonal(), own.diagonal() + own.places);
+            if (!(*best > floor) || (!every && *best < largest_ / 4)) break;
+            const index_t at = best - own.diagonal();
+            auto& step = steps_[pivots_.size()];
+            step.make(own, at);
+            pivots_.push_back(origin[static_cast<std::size_t>(at)]);
+            made += step.columns();
+            own.each_stretch([&](stretch s) {
+                double* column = unused.data() + s.first;
+                step.apply(own, s, column, column, own.beside());
+                if (s.has(at)) own.erase(at);
+                own.measure(s);
+            });
+        }
+    }
+    /// All steps chosen, over all rows; then their diagonal.
+    void sweep() {
+        const index_t begin = columns_;
+        for (std::size_t s = 0; s < pivots_.size(); ++s) columns_ += steps_[s].columns();
+        while (static_cast<index_t>(stores_.size()) * together < columns_)
+            stores_.emplace_back(static_cast<std::size_t>(rows_.length * together));
+        largest_ = 0;
+        rows_.each_stretch([&](stretch s) {
+            index_t j = begin;
+            for (std::size_t k = 0; k < pivots_.size(); ++k) {
+                const index_t even = j, odd = j + steps_[k].columns() - 1;
+                steps_[k].apply(rows_, s, column(even, s), column(odd, s), rows_.beside() * together);
+                if (s.has(pivots_[k])) rows_.erase(pivots_[k]);
+                j = odd + 1;
+            }
+            if (const double d = rows_.measure(s); d > largest_) {
+                largest_ = d;
+                first_ = s.first;
+            }
+        });
     }
 
-    index_t q_, n_, columns_ = 0;
+    // Columns stand in stores: an allocation for each would cost small systems a tenth of the whole. In a store they lie by
+    // stretches, as those of B do.
+    double* column(index_t j, stretch s) {
+        return stores_[static_cast<std::size_t>(j / together)].data() + s.first * together + j % together * s.count;
+    }
+
+    index_t q_, n_, columns_ = 0, first_ = 0;
+    double largest_ = 0;  // of the diagonal, first in the stretch that begins at first_
     cauchy_rows rows_;
-    std::vector<matrix<double>> panels_;
+    std::vector<cauchy_step<Domain>> steps_;
+    std::vector<index_t> pivots_;  // of the steps
+    std::vector<buffer<double>> stores_;
 };
 
 }  // namespace detail

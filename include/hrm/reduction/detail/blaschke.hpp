@@ -3,29 +3,53 @@
 #include <cmath>
 #include <complex>
 
-// Complex numbers as two doubles a loop can keep in vectors, and the two domains of stable poles with what the Cauchy
+// Complex numbers as two numbers, or as two registers of numbers, and the two domains of stable poles with what the Cauchy
 // elimination needs of them. Every formula is free of cancellation, also where poles lie next to the boundary.
 
 namespace hrm {
 namespace detail {
 
-struct planar {
-    double re = 0, im = 0;
+/// T: double, or a register of several.
+template <class T>
+struct planar_of {
+    T re, im;
 };
-inline planar operator+(planar x, planar y) { return {x.re + y.re, x.im + y.im}; }
-inline planar operator-(planar x, planar y) { return {x.re - y.re, x.im - y.im}; }
-inline planar operator*(planar x, planar y) { return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re}; }
-inline planar operator*(double a, planar x) { return {a * x.re, a * x.im}; }
-inline planar conj(planar x) { return {x.re, -x.im}; }
-inline planar times_i(planar x) { return {-x.im, x.re}; }
-inline double abs(planar x) { return std::hypot(x.re, x.im); }
-inline planar reciprocal(planar x) {
-    const double s = 1 / (x.re * x.re + x.im * x.im);
+using planar = planar_of<double>;
+
+template <class T>
+[[gnu::always_inline]] inline planar_of<T> operator+(const planar_of<T>& x, const planar_of<T>& y) {
+    return {x.re + y.re, x.im + y.im};
+}
+template <class T, class U>
+[[gnu::always_inline]] inline auto operator-(const planar_of<T>& x, const planar_of<U>& y) -> planar_of<decltype(x.re - y.re)> {
+    return {x.re - y.re, x.im - y.im};
+}
+template <class T, class U>
+[[gnu::always_inline]] inline auto operator*(const planar_of<T>& x, const planar_of<U>& y) -> planar_of<decltype(x.re * y.re)> {
+    return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
+}
+template <class T>
+[[gnu::always_inline]] inline planar_of<T> operator*(double a, const planar_of<T>& x) {
+    return {a * x.re, a * x.im};
+}
+template <class T>
+[[gnu::always_inline]] inline planar_of<T> conj(const planar_of<T>& x) {
+    return {x.re, -x.im};
+}
+template <class T>
+[[gnu::always_inline]] inline planar_of<T> times_i(const planar_of<T>& x) {
+    return {-x.im, x.re};
+}
+template <class T>
+[[gnu::always_inline]] inline planar_of<T> reciprocal(const planar_of<T>& x) {
+    const T s = 1 / (x.re * x.re + x.im * x.im);
     return {s * x.re, -s * x.im};
 }
-inline planar square_root(planar x) {
-    const auto r = std::sqrt(std::complex<double>(x.re, x.im));
-    return {r.real(), r.imag()};
+inline double norm(const planar& x) { return x.re * x.re + x.im * x.im; }
+/// Of a number of modulus one, by half its angle.
+inline planar square_root(const planar& x) {
+    const double h = std::sqrt((1 + std::abs(x.re)) / 2), k = x.im / (2 * h);
+    return x.re >= 0 ? planar{h, k} : planar{std::abs(k), std::copysign(h, x.im)};
 }
 
 }  // namespace detail
@@ -35,21 +59,28 @@ inline planar square_root(planar x) {
 struct unit_disk {
     using complex = std::complex<double>;
     using planar = detail::planar;
+    template <class T>
+    using planar_of = detail::planar_of<T>;
+
     static double gap(planar l) {
         const long double a = l.re, b = l.im;
         return static_cast<double>(1 - a * a - b * b);
     }
-    static planar denominator(planar x, double gap_x, planar p, double gap_p) {
-        const double a = x.re - p.re, b = x.im - p.im;
-        return {(gap_x + gap_p + a * a + b * b) / 2, a * p.im - b * p.re};
+    template <class T>
+    [[gnu::always_inline]] static planar_of<T> denominator(const planar_of<T>& x, const T& gap_x, const planar& p, double gap_p) {
+        const T a = x.re - p.re, b = x.im - p.im;
+        return {(gap_x + gap_p + a * a + b * b) * 0.5, a * p.im - b * p.re};
     }
-    static double denominator(double x, double gap_x, double p, double gap_p) {
-        return (gap_x + gap_p + (x - p) * (x - p)) / 2;
+    template <class T>
+    [[gnu::always_inline]] static T denominator(const T& x, const T& gap_x, double p, double gap_p) {
+        return (gap_x + gap_p + (x - p) * (x - p)) * 0.5;
     }
-    static planar numerator(planar x, planar p) { return x - p; }
-    static double numerator(double x, double p) { return x - p; }
+    template <class T, class P>
+    [[gnu::always_inline]] static auto numerator(const T& x, const P& p) {
+        return x - p;
+    }
     /// The Blaschke factor at 1: of modulus one.
-    static planar at_boundary(planar p) { return planar{1 - p.re, -p.im} * detail::reciprocal({1 - p.re, p.im}); }
+    static planar at_boundary(planar p) { return planar{1 - p.re, -p.im} * detail::reciprocal(planar{1 - p.re, p.im}); }
 
     static complex denominator(complex x, complex p) {
         const planar u{x.real(), x.imag()}, v{p.real(), p.imag()}, d = denominator(u, gap(u), v, gap(v));
@@ -60,11 +91,22 @@ struct unit_disk {
 struct half_plane {
     using complex = std::complex<double>;
     using planar = detail::planar;
+    template <class T>
+    using planar_of = detail::planar_of<T>;
+
     static double gap(planar l) { return -2 * l.re; }
-    static planar denominator(planar x, double, planar p, double) { return {-(x.re + p.re), p.im - x.im}; }
-    static double denominator(double x, double, double p, double) { return -(x + p); }
-    static planar numerator(planar x, planar p) { return p - x; }
-    static double numerator(double x, double p) { return p - x; }
+    template <class T>
+    [[gnu::always_inline]] static planar_of<T> denominator(const planar_of<T>& x, const T&, const planar& p, double) {
+        return {-(x.re + p.re), p.im - x.im};
+    }
+    template <class T>
+    [[gnu::always_inline]] static T denominator(const T& x, const T&, double p, double) {
+        return -(x + p);
+    }
+    template <class T, class P>
+    [[gnu::always_inline]] static auto numerator(const T& x, const P& p) {
+        return p - x;
+    }
     /// At infinity.
     static planar at_boundary(planar) { return {1, 0}; }
 

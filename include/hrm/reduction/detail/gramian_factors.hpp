@@ -32,7 +32,7 @@ struct gramian_factors {
 /// Columns below this are rounding whatever is asked for.
 inline constexpr double negligible_floor = 1e-16;
 
-/// Modal A. Each mode is scaled so that its rows of B and columns of C are equally long: then a diagonal entry of Wc small
+/// Modal A. Each mode is scaled so that its rows of B and columns of C are about equally large: then a diagonal entry of Wc small
 /// beside the largest is one of Wo too, and what a floor cuts off matters to neither. A mode without input or output drops
 /// out. Columns end at `floor` times the first in length.
 template <class Domain>
@@ -50,11 +50,11 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     for (index_t i = 0; i < q + k; ++i) {
         double in = 0, out = 0;
         rows(i, [&](index_t r) {
-            for (index_t j = 0; j < b.cols(); ++j) in = std::hypot(in, b(r, j));
-            for (index_t j = 0; j < ct.cols(); ++j) out = std::hypot(out, ct(r, j));
+            for (index_t j = 0; j < b.cols(); ++j) in = std::max(in, std::abs(b(r, j)));
+            for (index_t j = 0; j < ct.cols(); ++j) out = std::max(out, std::abs(ct(r, j)));
         });
         auto& s = scale[static_cast<std::size_t>(i)];
-        s = in > 0 && out > 0 ? std::exp2(std::round((std::log2(out) - std::log2(in)) / 2)) : 0;
+        s = in > 0 && out > 0 ? std::ldexp(1.0, (std::ilogb(out) - std::ilogb(in)) / 2) : 0;
         rows(i, [&](index_t r) {
             for (index_t j = 0; j < b.cols(); ++j) b(r, j) *= s;
             for (index_t j = 0; j < ct.cols(); ++j) ct(r, j) = s > 0 ? ct(r, j) / s : 0;
