@@ -41,10 +41,10 @@ struct states_backward {
         constexpr index_t block = 64;
         for (index_t end = e.rows; end > 0;) {
             const index_t first = (end - 1) / block * block;
-            sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
+            scan::detail::sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
                 for (int p = 0; p < P; ++p) reals<W>(first, end, i + p * W);
             });
-            sweep<S>(0, a.pairs(), [&]<int P, int W>(index_t i) {
+            scan::detail::sweep<S>(0, a.pairs(), [&]<int P, int W>(index_t i) {
                 for (int p = 0; p < P; ++p) pairs<W>(first, end, i + p * W);
             });
             end = first;
