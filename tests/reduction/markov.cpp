@@ -76,5 +76,8 @@ TEST_CASE("ERA without inputs or outputs, and of what is not finite") {
     std::vector<matrix<double>> h(4, matrix<double>(1, 1));
     h[2](0, 0) = std::nan("");
     CHECK_THROWS_WITH_AS(era(h), "hrm::era: a Markov parameter is not finite", numerical_error);
+    // Finite data whose singular value is not: |h| = 1.3e308, sigma_1 = 2 |h|.
+    std::vector<matrix<double>> large(3, matrix<double>(2, 1, 1.3e308));
+    CHECK_THROWS_WITH_AS(era(large), "hrm::era: the Hankel matrix is beyond the range of double", numerical_error);
     CHECK(era(std::vector<matrix<double>>(1200, matrix<double>(1, 1))).system.order() == 0);
 }

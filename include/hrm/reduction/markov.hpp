@@ -62,7 +62,7 @@ inline constexpr index_t era_dense_size = index_t{1} << 18;
 /// Exact for a system of order n once N >= 2 n and the tolerance is above rounding. Small: O((N p)^2 N m). Large
 /// (detail::era_dense_size): H is never formed, and its leading part comes from a randomised decomposition through
 /// transforms, O(N p m r) and 8 N p m bytes beside the data; the error measured with probes is returned.
-/// Throws numerical_error on what is not finite.
+/// Throws numerical_error on what is not finite, or on products that leave the range of double.
 /// Ho & Kalman 1966, Kung 1978, Juang & Pappa 1985; Minster, Saibaba, Kar & Chakrabortty 2021 (the randomised form).
 inline realization era(std::span<const matrix<double>> h, const era_options& options = {}) {
     const index_t count = static_cast<index_t>(h.size()), rows = count / 2, cols = count - rows;
@@ -109,6 +109,9 @@ inline realization era(std::span<const matrix<double>> h, const era_options& opt
         for (index_t j = 0; j < m; ++j) out.system.b(k, j) = root(k) * svd.v(j, k);
         for (index_t i = 0; i < p; ++i) out.system.c(i, k) = svd.u(i, k) * root(k);
     }
+    for (const auto* x : {&out.system.a.a, &out.system.b, &out.system.c})
+        for (double v : x->flat())
+            if (!std::isfinite(v)) throw numerical_error("hrm::era: the Hankel matrix is beyond the range of double");
     return out;
 }
 
