@@ -6,10 +6,10 @@
 
 #include <hrm/adapter/gate.hpp>
 #include <hrm/adapter/detail/readout.hpp>
-#include <hrm/adapter/detail/state_pass.hpp>
 #include <hrm/adapter/poles.hpp>
 #include <hrm/adapter/segments.hpp>
 #include <hrm/linalg/elementary.hpp>
+#include <hrm/scan/detail/state_pass.hpp>
 #include <hrm/scan/sequential.hpp>
 #include <hrm/systems/discrete.hpp>
 
@@ -95,7 +95,7 @@ public:
         const auto da = ws.template take_zero<double>(shape_.coefficients()), dscale = ws.template take_zero<double>(states());
         double inner = 0;
         const index_t still = shape_.full ? states() : shape_.fixed;
-        detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
+        scan::detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
         recurrence_backward(as_coefficients(numbers), x, s, initial.row_span(0), fresh, g, lambda, da, dscale, inner, gradient, ws);
         if (to.gate && !gate_.channels(p)) to.gate[0] += static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * inner);
 
@@ -253,7 +253,7 @@ private:
             const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             const auto from = x.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);
-            else detail::states_forward<S>(modes(now.a), now.scale.data() + shape_.fixed, from, part, state.data());
+            else scan::detail::states_forward<S>(modes(now.a), now.scale.data() + shape_.fixed, from, part, state.data());
         });
     }
 
@@ -276,9 +276,9 @@ private:
                 for (std::size_t i = 0; i < rounded.size(); ++i) da[i] += static_cast<double>(rounded[i]);
             } else {
                 std::fill(running.begin(), running.end(), S{0});
-                detail::states_backward<S>{a, now.scale.data() + shape_.fixed, g, part(x), part(s), before.data(), part(lambda), da.data(),
-                                           dscale.data() + shape_.fixed, inner, running.data()}.run();
-                if (anew && s0_ >= 0) detail::adjoint_step<S>(a, running.data());
+                scan::detail::states_backward<S>{a, now.scale.data() + shape_.fixed, g, part(x), part(s), before.data(), part(lambda),
+                                                 da.data(), dscale.data() + shape_.fixed, inner, running.data()}.run();
+                if (anew && s0_ >= 0) scan::detail::step_adjoint<S>(a, running.data());
             }
             if (anew && s0_ >= 0) axpy<S>(S{1}, running.data(), this->parameters_.in(gradient, s0_).data, state_size());
         }

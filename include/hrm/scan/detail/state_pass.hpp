@@ -1,20 +1,21 @@
 #pragma once
 
-#include <hrm/core/workspace.hpp>
+#include <algorithm>
+
+#include <hrm/linalg/elementary.hpp>
 #include <hrm/scan/detail/recurrence.hpp>
 
-// The states of an adapter with poles, with everything that surrounds them in the same pass over the rows:
+// The states of poles, with what an adapter has around them in the same pass over the rows:
 //     s_t = A s_{t-1} + k (.) x_t
 // and, with e_t = C^T dout_t and lambda_t = g e_t + A^* lambda_{t+1},
 //     e_t becomes k (.) lambda_t,   da += sum lambda_t s_{t-1}^*,   dk += sum lambda_t (.) x_t,   inner += sum <e_t, s_t>.
 // Sums of 64 rows are formed in S, and those added in double.
 
-namespace hrm::detail {
+namespace hrm::scan::detail {
 
 /// x: L x n, s: L x n, x itself allowed;  state: n, the one before in, the last one out.
 template <real S>
-void states_forward(const scan::modes<S>& a, const S* k, matrix_view<const S> x, matrix_view<S> s, S* state) {
-    using namespace scan::detail;
+void states_forward(const modes<S>& a, const S* k, matrix_view<const S> x, matrix_view<S> s, S* state) {
     const auto in = [=](auto& z, index_t t, index_t column) {
         std::remove_reference_t<decltype(z)> factor;
         load(z, x.row(t) + column), load(factor, k + column);
@@ -26,7 +27,7 @@ void states_forward(const scan::modes<S>& a, const S* k, matrix_view<const S> x,
 /// What a backward reads and sums up, a stretch of rows between two resets.
 template <real S>
 struct states_backward {
-    const scan::modes<S>& a;
+    const modes<S>& a;
     const S* k;                    ///< n
     S g;
     matrix_view<const S> x, s;     ///< L x n
@@ -37,14 +38,13 @@ struct states_backward {
     S* lambda;                     ///< n: 0 in, lambda of row 0 out
 
     void run() {
-        using namespace scan::detail;
         constexpr index_t block = 64;
         for (index_t end = e.rows; end > 0;) {
             const index_t first = (end - 1) / block * block;
-            scan::detail::sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
+            sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
                 for (int p = 0; p < P; ++p) reals<W>(first, end, i + p * W);
             });
-            scan::detail::sweep<S>(0, a.pairs(), [&]<int P, int W>(index_t i) {
+            sweep<S>(0, a.pairs(), [&]<int P, int W>(index_t i) {
                 for (int p = 0; p < P; ++p) pairs<W>(first, end, i + p * W);
             });
             end = first;
@@ -65,7 +65,6 @@ private:
 
     template <int W>
     void reals(index_t first, index_t end, index_t i) {
-        using namespace scan::detail;
         using V = simd::pack<S, W>;
         const real_step<S, W> pole(a.real.data() + i);
         V l, factor, now, gain, sum_a{}, sum_k{}, sum_e{};
@@ -88,7 +87,6 @@ private:
     }
     template <int W>
     void pairs(index_t first, index_t end, index_t i) {
-        using namespace scan::detail;
         using V = simd::pack<S, W>;
         const pair_step<S, W> pole(a.re.data() + i, a.im.data() + i, side::adjoint);
         const index_t re = a.reals() + i, im = re + a.pairs();
@@ -117,7 +115,7 @@ private:
     template <int W>
     static void add(const simd::pack<S, W>& sum, double* to) {
         S part[W];
-        scan::detail::store(part, sum);
+        store(part, sum);
         for (int j = 0; j < W; ++j) to[j] += static_cast<double>(part[j]);
     }
     template <int W>
@@ -130,8 +128,7 @@ private:
 
 /// lambda = A^* lambda: from row 0 to the state before it.
 template <real S>
-void adjoint_step(const scan::modes<S>& a, S* lambda) {
-    using namespace scan::detail;
+void step_adjoint(const modes<S>& a, S* lambda) {
     const auto nothing = [](auto& z, index_t, index_t) { z = std::remove_reference_t<decltype(z)>{}; };
     recur_from<S>(a, side::adjoint, all_columns(a), nothing, {}, 1, lambda);
 }
@@ -147,4 +144,4 @@ void static_backward(matrix_view<const S> s, S g, matrix_view<S> e, double& inne
         }
 }
 
-}  // namespace hrm::detail
+}  // namespace hrm::scan::detail
