@@ -1,5 +1,6 @@
 #include <hrm/linalg/simd.hpp>
 
+#include <bit>
 #include <cmath>
 
 #include <doctest/doctest.h>
@@ -18,6 +19,51 @@ TEST_CASE_TEMPLATE("packs load and store from any address, and work lane by lane
     simd::load<S>(q, x);
     simd::store<S>(y + 1, p * q + S{2});
     for (int i = 0; i < n; ++i) CHECK(y[i + 1] == x[i + 1] * x[i] + S{2});
+}
+
+template <int W>
+int wrongly_stored() {
+    int wrong = 0;
+    // Every sign, exponent and upper fraction, so zeros, denormals, infinities and NaNs; below them what decides the rounding.
+    for (const std::uint32_t low : {0x0u, 0x1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
+        for (std::uint32_t high = 0; high < 0x10000; high += W) {
+            float x[W], back[W];
+            bf16 got[W];
+            for (std::uint32_t i = 0; i < W; ++i) x[i] = std::bit_cast<float>((high + i) << 16 | low);
+            simd::pack<float, W> p, q;
+            simd::load<float, W>(p, x);
+            simd::store<float, W>(got, p);
+            simd::load<float, W>(q, got);
+            simd::store<float, W>(back, q);
+            for (int i = 0; i < W; ++i) {
+                wrong += got[i].bits != bf16(x[i]).bits;
+                wrong += std::bit_cast<std::uint32_t>(back[i]) != static_cast<std::uint32_t>(got[i].bits) << 16;
+            }
+        }
+    return wrong;
+}
+TEST_CASE("bf16 of any bits are widened and rounded as one number is") {
+    CHECK(wrongly_stored<1>() == 0);
+    CHECK(wrongly_stored<simd::lanes<float> / 2>() == 0);
+    CHECK(wrongly_stored<simd::lanes<float>>() == 0);
+
+    constexpr int W = simd::lanes<float>;
+    bf16 pairs[2 * W];
+    for (int i = 0; i < 2 * W; ++i) pairs[i].bits = static_cast<std::uint16_t>(0x3f01 + 0x1111 * i);
+    simd::pack<float> both, each[2];
+    simd::gather<float>(both, pairs, 8);
+    simd::split<W>(each, both);
+    for (int i = 0; i < W; ++i)
+        for (int h = 0; h < 2; ++h) CHECK(std::bit_cast<std::uint32_t>(each[h][i]) == static_cast<std::uint32_t>(pairs[2 * i + h].bits) << 16);
+}
+TEST_CASE("bf16 beside doubles: the number next to a tie goes to its own side") {
+    constexpr int W = simd::lanes<double>;
+    simd::pack<double> x;
+    for (int i = 0; i < W; ++i) x[i] = 1 + 0x1p-8 + (i % 2 ? 0x1p-50 : -0x1p-50);
+    bf16 got[W];
+    simd::store<double>(got, x);
+    simd::load<double>(x, got);
+    for (int i = 0; i < W; ++i) CHECK(x[i] == (i % 2 ? 1 + 0x1p-7 : 1));
 }
 
 TEST_CASE_TEMPLATE("parts of rows, gathered and turned, are columns", S, float, double) {

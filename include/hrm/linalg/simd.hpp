@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <concepts>
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #if defined(__FMA__)
@@ -68,6 +70,65 @@ inline void load(pack<S, W>& to, const S* from) {
 template <real S, int W = lanes<S>>
 inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
+}
+
+namespace detail {
+template <class To, class From>
+inline void convert(To& to, const From& from) {
+#if defined(__CUDACC__)  // whose front end does not know the builtin
+    for (unsigned i = 0; i < sizeof(To) / sizeof(to[0]); ++i) to[i] = static_cast<std::remove_reference_t<decltype(to[0])>>(from[i]);
+#else
+    to = __builtin_convertvector(from, To);
+#endif
+}
+template <int W>
+using words = typename pack_of<std::uint32_t, W>::type;
+template <int W>
+using halves = typename pack_of<std::uint16_t, W>::type;
+}  // namespace detail
+
+/// bf16 are widened as they are loaded, exactly, and rounded as they are stored, to what bf16(x) is.
+template <real S, int W = lanes<S>>
+inline void load(pack<S, W>& to, const bf16* from) {
+    if constexpr (W == 1) to = static_cast<S>(*from);
+    else if constexpr (!std::same_as<S, float>) {
+        S wide[W];
+        for (int i = 0; i < W; ++i) wide[i] = static_cast<S>(from[i]);
+        std::memcpy(&to, wide, sizeof(to));
+    } else {
+        detail::halves<W> narrow;
+        detail::words<W> wide;
+        std::memcpy(&narrow, from, sizeof(narrow));
+        detail::convert(wide, narrow);
+        wide <<= 16;
+        std::memcpy(&to, &wide, sizeof(to));
+    }
+}
+template <real S, int W = lanes<S>>
+inline void store(bf16* to, const pack<S, W>& from) {
+    if constexpr (W == 1) *to = bf16(from);
+    else if constexpr (!std::same_as<S, float>) {
+        for (int i = 0; i < W; ++i) to[i] = bf16(from[i]);
+    } else {
+        using words = detail::words<W>;
+        words x;
+        std::memcpy(&x, &from, sizeof(x));
+        typename detail::pack_of<std::int32_t, W>::type size;
+        std::memcpy(&size, &x, sizeof(x));
+        const words nan = (words)((size & 0x7fffffff) > 0x7f800000);  // all bits or none
+        const words cut = x >> 16, up = (x + 0x7fffu + (cut & 1u)) >> 16;
+        detail::halves<W> narrow;
+        detail::convert(narrow, (up & ~nan) | ((cut | 0x40u) & nan));
+        std::memcpy(static_cast<void*>(to), &narrow, sizeof(narrow));
+    }
+}
+/// Lanes that hold two bf16 each: all the first of them, and all the second, widened.
+template <int W>
+inline void split(pack<float, W> (&to)[2], const pack<float, W>& pairs) {
+    detail::words<W> x;
+    std::memcpy(&x, &pairs, sizeof(x));
+    const detail::words<W> first = x << 16, second = x & 0xffff0000u;
+    std::memcpy(&to[0], &first, sizeof(x)), std::memcpy(&to[1], &second, sizeof(x));
 }
 
 /// a in every lane.
@@ -158,11 +219,11 @@ inline void turn(pack<S> (&x)[lanes<S>]) {
     detail::turn_blocks<lanes<S> / 2, S>(x);
 }
 
-/// W lanes, 16 bytes from each of several places `apart`.
-template <real S, int W = lanes<S>>
-inline void gather(pack<S, W>& to, const S* from, index_t apart) {
+/// W lanes, 16 bytes as they lie from each of several places `apart`.
+template <real S, int W = lanes<S>, storable T>
+inline void gather(pack<S, W>& to, const T* from, index_t apart) {
     constexpr int part = 16 / static_cast<int>(sizeof(S));
-    if constexpr (W <= part) load<S, W>(to, from);
+    if constexpr (W <= part) std::memcpy(&to, from, sizeof(to));
     else {
         pack<S, W / 2> low, high;
         gather<S, W / 2>(low, from, apart);

@@ -28,8 +28,19 @@ inline index_t part_of(index_t rows) {
 /// to = from, widened or rounded.
 template <storable T, storable F>
 void convert(matrix_view<const F> from, matrix_view<T> to) {
-    for (index_t t = 0; t < from.rows; ++t)
-        for (index_t j = 0; j < from.cols; ++j) to(t, j) = static_cast<T>(from(t, j));
+    using S = std::common_type_t<accumulate_t<T>, accumulate_t<F>>;
+    constexpr int W = simd::lanes<S>;
+    for (index_t t = 0; t < from.rows; ++t) {
+        const F* const x = from.row(t);
+        T* const y = to.row(t);
+        index_t j = 0;
+        for (; j + W <= from.cols; j += W) {
+            simd::pack<S> all;
+            simd::load<S>(all, x + j);
+            simd::store<S>(y + j, all);
+        }
+        for (; j < from.cols; ++j) y[j] = static_cast<T>(x[j]);
+    }
 }
 /// x as it is, or widened in scratch.
 template <real S, storable T>
@@ -41,22 +52,24 @@ matrix_view<const S> widened(matrix_view<const T> x, workspace& ws) {
         return wide;
     }
 }
-/// f(y in S, its first column) updates a few rows of y, strip by strip where they are widened for it.
+/// m as skinny::by_rows reads it: as it lies, unless it is of bf16 beside a double.
+template <real S, storable P>
+auto as_rows(matrix_view<const P> m, workspace& ws) {
+    if constexpr (std::same_as<S, float>) return m;
+    else return widened<S, P>(m, ws);
+}
+/// f(y) adds sums of `terms` terms to y: y itself where they stay in registers to the end, or y in S, rounded after it.
 template <real S, storable T, class F>
-void update(matrix_view<T> y, workspace& ws, F&& f) {
-    if constexpr (std::same_as<S, T>) return f(y, index_t{0});
-    else {
-        constexpr index_t strip = 256;  // whole groups of columns
-        scratch_scope scope(ws);
-        const auto room = ws.take_matrix<S>(y.rows, strip);
-        for (index_t j = 0; j < y.cols; j += strip) {
-            const index_t cols = std::min(strip, y.cols - j);
-            const auto wide = room.slice_cols(0, cols);
-            convert<S, T>(y.slice_cols(j, cols), wide);
-            f(wide, j);
-            convert<T, S>(wide, y.slice_cols(j, cols));
+void update(matrix_view<T> y, index_t terms, workspace& ws, F&& f) {
+    if constexpr (!std::same_as<S, T>)
+        if (terms > skinny::depth) {
+            scratch_scope scope(ws);
+            const auto wide = ws.take_matrix<S>(y.rows, y.cols);
+            convert<S, T>(y, wide);
+            f(wide);
+            return convert<T, S>(wide, y);
         }
-    }
+    f(y);
 }
 
 /// sum over X's rows = X^T S for x: L x d, s: L x n, and what skinny::across else does, by parts.
@@ -81,11 +94,9 @@ skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, cons
 /// Y += k S V, V packed.
 template <real S, storable T>
 void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<T> y, workspace& ws, team* threads) {
-    const index_t piece = std::same_as<S, T> ? piece_of(s.rows, threads) : skinny::span;
-    share(threads, s.rows, piece, ws, [&](index_t first, index_t rows, workspace& own) {
-        update<S, T>(y.slice_rows(first, rows), own, [&](matrix_view<S> wide, index_t column) {
-            skinny::up<S>(s.slice_rows(first, rows), {v.data + column * v.rows, v.rows, wide.cols}, k, wide);
-        });
+    const bool wide = !std::same_as<S, T> && s.cols > skinny::depth;
+    share(threads, s.rows, wide ? skinny::span : piece_of(s.rows, threads), ws, [&](index_t first, index_t rows, workspace& own) {
+        update<S, T>(y.slice_rows(first, rows), s.cols, own, [&](auto to) { skinny::up<S>(s.slice_rows(first, rows), v, k, to); });
     });
 }
 
@@ -97,7 +108,7 @@ template <real S, storable T = S, storable P = S>
 void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
                 team* threads = nullptr) {
     scratch_scope scope(ws);
-    if (u.rows <= skinny::few) return skinny::by_rows<S>(widened<S, T>(u, ws), widened<S, P>(b, ws), skinny::start::afresh, z);
+    if (u.rows <= skinny::few) return skinny::by_rows<S>(widened<S, T>(u, ws), as_rows<S, P>(b, ws), skinny::start::afresh, z);
     const auto turned = skinny::pack<S, P>(transposed(b), ws);
     share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
         skinny::down<S, T>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
@@ -115,10 +126,8 @@ void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, 
     const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
     for (index_t i = 0; i < s.rows; ++i)
         for (index_t j = 0; j < s.cols; ++j) scaled(i, j) = k * s(i, j);
-    const auto wide_c = widened<S, P>(c, ws);
-    update<S, T>(y, ws, [&](matrix_view<S> wide, index_t column) {
-        skinny::by_rows<S>(scaled, wide_c.slice_rows(column, wide.cols), skinny::start::on_top, wide);
-    });
+    const auto rows = as_rows<S, P>(c, ws);
+    update<S, T>(y, c.cols, ws, [&](auto to) { skinny::by_rows<S>(matrix_view<const S>(scaled), rows, skinny::start::on_top, to); });
 }
 
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.

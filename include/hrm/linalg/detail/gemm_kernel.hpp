@@ -93,18 +93,6 @@ inline void gemm_copy(S* __restrict to, const T* __restrict from) {
         for (int q = 0; q < n; ++q) to[q] = static_cast<S>(from[q]);
 }
 
-/// A register of numbers of any storage.
-template <real S, storable T>
-inline void gemm_load(simd::pack<S>& to, const T* from) {
-    if constexpr (std::same_as<S, T>) {
-        simd::load<S>(to, from);
-    } else {
-        S wide[simd::lanes<S>];
-        gemm_copy<simd::lanes<S>>(wide, from);
-        simd::load<S>(to, wide);
-    }
-}
-
 /// Columns of B in panels of Tile::cols, each k by k: element (k, j) of a panel at [k * cols + j]. The last is filled up
 /// with zeros.
 template <class Tile, real S, storable T>
@@ -121,7 +109,7 @@ void gemm_pack_b(strided_view<const T> b, S* to) {
             for (turned = 0; turned + W <= b.rows; turned += W) {
                 simd::pack<S> x[W];
 #pragma GCC unroll 16
-                for (index_t i = 0; i < W; ++i) gemm_load<S>(x[i], b.data + (j + i) * b.col_stride + turned);
+                for (index_t i = 0; i < W; ++i) simd::load<S>(x[i], b.data + (j + i) * b.col_stride + turned);
                 simd::turn<S>(x);
 #pragma GCC unroll 16
                 for (index_t i = 0; i < W; ++i) simd::store<S>(at(turned + i, j), x[i]);

@@ -27,23 +27,23 @@ packed<S> room(index_t rows, index_t cols, workspace& ws) {
     return {ws.template take<S>(rows * padded<S>(cols)).data(), rows, cols};
 }
 /// A square of M turned on its way. Functions of their own: nvcc cannot read an unrolled loop in a generic lambda.
-template <real S>
-void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const S* from, index_t stride) {
+template <real S, storable T>
+void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const T* from, index_t stride) {
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
     simd::turn<S>(x);
 }
-template <real S>
-void copy_turned(const S* from, index_t stride, S* to, index_t next) {
+template <real S, storable T>
+void copy_turned(const T* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>];
-    load_turned(x, from, stride);
+    load_turned<S>(x, from, stride);
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * next, x[i]);
 }
 template <real S>
 void add_turned(const S* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>], old;
-    load_turned(x, from, stride);
+    load_turned<S>(x, from, stride);
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) {
         simd::load<S>(old, to + i * next);
@@ -59,11 +59,10 @@ void fill(packed<S> to, strided_view<const T> m) {
         S* const group = to.data + at * to.rows;
         const index_t live = std::min(wide, m.cols - at);
         index_t k = 0;
-        if constexpr (std::same_as<S, T>)  // on its own, or clang reads what follows for other T
-            if (wide % L == 0 && m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
-                for (; k + L <= m.rows; k += L)
-                    for (index_t j = 0; j < wide; j += L)
-                        copy_turned<S>(m.data + k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
+        if (wide % L == 0 && m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
+            for (; k + L <= m.rows; k += L)
+                for (index_t j = 0; j < wide; j += L)
+                    copy_turned<S>(m.data + k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
         for (; k < m.rows; ++k) {
             S* row = group + k * wide;
             const T* from = m.data + k * m.row_stride + at * m.col_stride;
@@ -192,11 +191,12 @@ void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, 
 
 /// Y += k S V. A strip of V's columns stays in the L2 for many rows, and Y goes by in runs of 4 KiB: narrower strips, which
 /// would fit the L1, lose more to the memory of Y than they gain. What is read of Y next is asked for two tiles before.
-template <real S>
-void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
+/// Where Y is no S, S has at most `depth` columns: a sum stays in registers until it is rounded.
+template <real S, storable T>
+void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<T> y) {
     constexpr index_t block = 48, strip = 1024;
     alignas(64) S rows[block * apart];
-    alignas(64) S edge[2 * tall * 2 * simd::lanes<S>];
+    alignas(64) T edge[2 * tall * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += depth) {
             const index_t count = std::min(block, s.rows - t), steps = std::min(depth, s.cols - k);
@@ -207,9 +207,9 @@ void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<S> y) {
                     for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
                         const S* part = v.data + (c + at) * v.rows + k * wide;
-                        S* to = y.row(t + i) + c + at;
+                        T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
-                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(S))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
+                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
                         auto nothing = [] {};
                         const index_t live = std::min(wide, v.cols - c - at);
                         if (live == wide) return tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, to, y.stride, nothing);
@@ -226,38 +226,47 @@ inline constexpr index_t few = 4;
 
 /// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
 /// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
-template <int R, int Q, int W, real S>
-[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, index_t x_next, const S* m, index_t stride, index_t next, index_t steps,
+template <int R, int Q, int W, real S, storable P>
+[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t steps,
                                         simd::pack<S, W> (&sum)[Q][R]) {
-    constexpr int part = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S));
+    constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S)), lane = W == 1 ? 1 : sizeof(S) / sizeof(P), part = turned * lane;
     index_t k = 0;
     for (; k + part <= steps; k += part) {
-        const S* here = m + k;
+        const P* here = m + k;
         asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) {
-            const S* const at = here + q * next;
-            simd::pack<S, W> w[part];
+            const P* const at = here + q * next;
+            simd::pack<S, W> w[turned];
+            if constexpr (W == 1) w[0] = static_cast<S>(*at);
+            else {
 #pragma GCC unroll 4
-            for (int j = 0; j < part; ++j) simd::gather<S, W>(w[j], at + j * stride, part * stride);
-            simd::turn_parts<S, W>(w);
+                for (int j = 0; j < turned; ++j) simd::gather<S, W>(w[j], at + j * stride, turned * stride);
+                simd::turn_parts<S, W>(w);
+            }
 #pragma GCC unroll 4
-            for (int j = 0; j < part; ++j)
+            for (int j = 0; j < turned; ++j) {
+                simd::pack<S, W> column[lane];
+                if constexpr (lane == 2) simd::split<W>(column, w[j]);
+                else column[0] = w[j];
+#pragma GCC unroll 2
+                for (int h = 0; h < lane; ++h)
 #pragma GCC unroll 4
-                for (int r = 0; r < R; ++r) {
-                    simd::pack<S, W> all;
-                    simd::spread<S, W>(all, x[r * x_stride + q * x_next + k + j]);
-                    simd::multiply_add<S, W>(sum[q][r], all, w[j]);
-                }
+                    for (int r = 0; r < R; ++r) {
+                        simd::pack<S, W> all;
+                        simd::spread<S, W>(all, x[r * x_stride + q * x_next + k + j * lane + h]);
+                        simd::multiply_add<S, W>(sum[q][r], all, column[h]);
+                    }
+            }
         }
     }
     for (index_t left = steps % part; left > 0; --left, ++k)
         for (int q = 0; q < Q; ++q) {
             simd::pack<S, W> w{};
-            const S* const at = m + q * next + k;
-            if constexpr (W == 1) w = *at;
+            const P* const at = m + q * next + k;
+            if constexpr (W == 1) w = static_cast<S>(*at);
             else
-                for (int j = 0; j < W; ++j) w[j] = at[j * stride];
+                for (int j = 0; j < W; ++j) w[j] = static_cast<S>(at[j * stride]);
             for (int r = 0; r < R; ++r) {
                 simd::pack<S, W> all;
                 simd::spread<S, W>(all, x[r * x_stride + q * x_next + k]);
@@ -267,11 +276,11 @@ template <int R, int Q, int W, real S>
 }
 
 /// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
-/// m: n x K, its rows contiguous. Read once, and from memory: a decoded token has seen all other weights since. The
-/// processor foresees four to eight straight streams on pages of their own, at twice what one gets; short pieces that lie
-/// beside each other, or being told, made it slower than one.
-template <int R, int W, real S>
-index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y, index_t i) {
+/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory: a decoded
+/// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
+/// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
+template <int R, int W, real S, storable P, storable T>
+index_t by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y, index_t i) {
     constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
     constexpr int many = 4 / R, two = R > 2 ? 1 : 2;
     // Q sums, `rows_on` rows or `on` columns apart.
@@ -280,7 +289,7 @@ index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matri
         dots<R, Q, W>(x.data + k, x.stride, on, m.row(row) + k, m.stride, rows_on * m.stride + on, steps, sum);
         for (int q = 0; q < Q; ++q)
             for (int r = 0; r < R; ++r) {
-                S* const to = y.row(r) + row + q * rows_on;
+                T* const to = y.row(r) + row + q * rows_on;
                 if (how == start::on_top || k > 0 || (on > 0 && q > 0)) {
                     simd::pack<S, W> old;
                     simd::load<S, W>(old, to);
@@ -294,7 +303,7 @@ index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matri
         for (const index_t end = i + part; i < end; i += W) run.template operator()<many>(i, 0, m.cols, part, 0);
         i += (many - 1) * part;
     }
-    const bool near = m.rows * m.cols * static_cast<index_t>(sizeof(S)) <= in_cache;
+    const bool near = m.rows * m.cols * static_cast<index_t>(sizeof(P)) <= in_cache;
     for (; i + W <= m.rows; i += W) {  // long ones: a stream each
         index_t k = 0;
         if (near)
@@ -303,15 +312,15 @@ index_t by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matri
     }
     return i;
 }
-template <int R, real S>
-void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
+template <int R, real S, storable P, storable T>
+void by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y) {
     constexpr int W = std::min(simd::lanes<S>, 32 / static_cast<int>(sizeof(S)));  // more rows compete for sets of the L1
     index_t i = by_rows<R, W>(x, m, how, y, 0);
     if constexpr (W > 16 / sizeof(S)) i = by_rows<R, W / 2>(x, m, how, y, i);
     by_rows<R, 1>(x, m, how, y, i);
 }
-template <real S>
-void by_rows(matrix_view<const S> x, matrix_view<const S> m, start how, matrix_view<S> y) {
+template <real S, storable P, storable T>
+void by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y) {
     index_t t = 0;
     for (; t + 4 <= x.rows; t += 4) by_rows<4>(x.slice_rows(t, 4), m, how, y.slice_rows(t, 4));
     for (; t + 2 <= x.rows; t += 2) by_rows<2>(x.slice_rows(t, 2), m, how, y.slice_rows(t, 2));

@@ -57,15 +57,11 @@ private:
         constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), W = simd::lanes<S>;
 #pragma GCC unroll 8
         for (index_t q = 0; q < piece; q += line) __builtin_prefetch(from + at + far + q, 0, 2);
-        if constexpr (std::same_as<S, T>) {
 #pragma GCC unroll 16
-            for (index_t q = 0; q < piece; q += W) {
-                simd::pack<S> x;
-                simd::load<S>(x, from + at + q);
-                simd::store<S>(to + at + q, x);
-            }
-        } else {
-            for (index_t q = 0; q < piece; ++q) to[at + q] = static_cast<S>(from[at + q]);
+        for (index_t q = 0; q < piece; q += W) {
+            simd::pack<S> x;
+            simd::load<S>(x, from + at + q);
+            simd::store<S>(to + at + q, x);
         }
         at = piece - at;
         const bool next = at == 0;
@@ -78,8 +74,8 @@ enum class start { afresh, on_top };
 
 /// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .).   a(r, k) is a[r * row + k * step]; b's rows are P W long.
 /// K ascending, one fused multiply-add each: no element depends on R, P or W.
-template <int R, int P, int W, index_t row, index_t step, real S, class F>
-[[gnu::noinline]] void tile(index_t steps, const S* __restrict a, const S* __restrict b, start how, S* to, index_t stride,
+template <int R, int P, int W, index_t row, index_t step, real S, storable T, class F>
+[[gnu::noinline]] void tile(index_t steps, const S* __restrict a, const S* __restrict b, start how, T* to, index_t stride,
                             F& aside) {
     using V = simd::pack<S, W>;
     V sum[R][P] = {};
@@ -102,7 +98,7 @@ template <int R, int P, int W, index_t row, index_t step, real S, class F>
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
         for (int v = 0; v < P; ++v) {
-            S* const at = to + r * stride + v * W;
+            T* const at = to + r * stride + v * W;
             if (how == start::on_top) {
                 V old;
                 simd::load<S, W>(old, at);
