@@ -100,6 +100,7 @@
 #include <hrm/adapter/set.hpp>
 #include <hrm/adapter/site.hpp>
 #include <hrm/adapter/state.hpp>
+#include <hrm/adapter/stored.hpp>
 #include <hrm/adapter/text.hpp>
 #include <hrm/adapter/truncated.hpp>
 

@@ -2,6 +2,7 @@
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/stored.hpp>
 #include <hrm/adapter/truncated.hpp>
 
 #include "adapter/check.hpp"
@@ -36,7 +37,41 @@ long allocations_of(const adapter<S>& a, index_t rows = 40, team* threads = null
     return hrm_test::allocations() - before;
 }
 
+/// The same in bf16, weights rounded again in every round.
+long allocations_of(stored_adapter<bf16> a, index_t d, index_t size, index_t rows, team* threads) {
+    const matrix<bf16> u(rows, d, bf16(1.0f)), w = u;
+    matrix<bf16> out(rows, d), du(rows, d);
+    buffer<float> gradient(static_cast<std::size_t>(size));
+    workspace ws;
+    kept<float> keep;
+    adapter_state<float> state;
+    const call<float> training{.mode = pass::training, .threads = threads}, streaming{.carried = &state, .threads = threads};
+    long before = 0;
+    for (int round = 0; round < 3; ++round) {
+        ws.clear();
+        if (round == 1) before = hrm_test::allocations();
+        a.set();
+        a.forward(u, out, training, keep, ws);
+        a.backward(u, w, du, gradient, training, keep, ws);
+        a.forward(u.view().slice_rows(0, 1), out.view().slice_rows(0, 1), streaming, keep, ws);
+    }
+    return hrm_test::allocations() - before;
+}
+
 }  // namespace
+
+TEST_CASE("nor does one in bf16, whether its sums are rounded in registers or in scratch") {
+    random_stream r(3);
+    team two(cpu{.threads = 2});
+    const hrm_adapter<float> few(24, 24, hrm_options::published(8), r), many(24, 24, hrm_options::published(140), r);
+    auto o = hrm_options::published(8);
+    o.feedthrough = feedthrough::diagonal;
+    const hrm_adapter<float> direct(24, 24, o, r);
+    const lora<float> flat(24, 24, {.rank = 4}, r);
+    for (const adapter<float>* a : std::initializer_list<const adapter<float>*>{&few, &many, &direct, &flat})
+        for (const index_t rows : {40, 1100})
+            CHECK(allocations_of(stored_adapter<bf16>(*a), 24, a->parameters().size(), rows, rows > 1000 ? &two : nullptr) == 0);
+}
 
 TEST_CASE_TEMPLATE("no adapter touches the heap in its second forward and backward", S, float, double) {
     random_stream r(2);

@@ -64,39 +64,52 @@ public:
 
     void forward(matrix_view<const S> u, matrix_view<S> out, const call<S>& how, kept<S>& keep,
                  workspace& ws) const override {
+        forward_with<S, S>(projections(), u, out, how, keep, ws);
+    }
+    void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
+                  const call<S>& how, const kept<S>& keep, workspace& ws) const override {
+        backward_with<S, S>(projections(), u, dout, du, gradient, how, keep, ws);
+    }
+
+    /// A and B among the parameters: what B and C are to an adapter with states.
+    detail::projections<S> projections() const { return {this->parameters_[a_], this->parameters_[b_]}; }
+    /// Whether every sum into out and du is one product, so that they may be stored in bf16.
+    bool sums_once(const call<S>& how) const { return !drops(how); }
+    /// forward and backward with A and B in P, u and out in T; T = S unless sums_once.
+    template <storable T, storable P>
+    void forward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep,
+                      workspace& ws) const {
         require_shape("hrm::lora", "u", u.rows, u.cols, u.rows, inputs_);
         require_shape("hrm::lora", "out", out.rows, out.cols, u.rows, outputs_);
-        const auto a = this->parameters_[a_];
-        const auto b = this->parameters_[b_];
         if (how.carried) how.carried->position += u.rows;
         const auto before = ws.mark();
         const auto h = ws.template take_matrix<S>(u.rows, rank());
         const auto scratch = ws.mark();
-        detail::project_in<S>(dropped(u, how, ws), a, h, ws, how.threads);
-        detail::project_out<S>(h, b, factor(), out, ws, how.threads);
+        detail::project_in<S, T, P>(dropped(u, how, ws), w.in, h, ws, how.threads);
+        detail::project_out<S, T, P>(h, w.out, factor(), out, ws, how.threads);
         const bool training = how.mode == pass::training;
         if (training) keep.m[0] = h;
         ws.release(training ? scratch : before);
     }
-
     /// With h_t = A drop(u_t):   dB += f dout^T h,  dh = f dout B,  dA += dh^T drop(u),  du += drop^T(dh A).
-    void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
-                  const call<S>& how, const kept<S>& keep, workspace& ws) const override {
+    template <storable T, storable P>
+    void backward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du,
+                       std::span<S> gradient, const call<S>& how, const kept<S>& keep, workspace& ws) const {
         require_shape("hrm::lora", "u", u.rows, u.cols, u.rows, inputs_);
         require_shape("hrm::lora", "dout", dout.rows, dout.cols, u.rows, outputs_);
         if (!du.empty()) require_shape("hrm::lora", "du", du.rows, du.cols, u.rows, inputs_);
         scratch_scope scope(ws);
-        const auto a = this->parameters_[a_];
-        const auto b = this->parameters_[b_];
+        const auto& p = this->parameters_;
         const auto dh = ws.template take_matrix<S>(u.rows, rank());
-        detail::output_backward<S>(dout, b, keep.m[0], factor(), this->parameters_.in(gradient, b_), factor(), dh, ws, how.threads);
+        detail::output_backward<S, T, P>(dout, w.out, keep.m[0], factor(), p.in(gradient, b_), factor(), dh, ws, how.threads);
         const bool straight = !drops(how);  // what A's product says of u needs no mask
-        detail::input_backward<S>(dh, dropped(u, how, ws), a, this->parameters_.in(gradient, a_), straight ? du : matrix_view<S>{}, ws,
-                                  how.threads);
-        if (du.empty() || straight) return;
-        const auto dx = ws.template take_matrix<S>(u.rows, inputs_);
-        multiply(dh, a, dx);
-        for_mask(u.rows, how.draw, [&](index_t t, index_t j, S m) { du(t, j) += m * dx(t, j); });
+        detail::input_backward<S, T, P>(dh, dropped(u, how, ws), w.in, p.in(gradient, a_), straight ? du : matrix_view<T>{}, ws, how.threads);
+        if constexpr (std::same_as<S, T>) {
+            if (du.empty() || straight) return;
+            const auto dx = ws.template take_matrix<S>(u.rows, inputs_);
+            multiply(dh, w.in, dx);
+            for_mask(u.rows, how.draw, [&](index_t t, index_t j, S m) { du(t, j) += m * dx(t, j); });
+        }
     }
 
 private:
@@ -104,11 +117,15 @@ private:
     bool drops(const call<S>& how) const { return how.mode == pass::training && options_.dropout > 0; }
 
     /// u under the call's mask, in scratch; u itself when nothing is dropped.
-    matrix_view<const S> dropped(matrix_view<const S> u, const call<S>& how, workspace& ws) const {
-        if (!drops(how)) return u;
-        const auto x = ws.template take_matrix<S>(u.rows, u.cols);
-        for_mask(u.rows, how.draw, [&](index_t t, index_t j, S m) { x(t, j) = m * u(t, j); });
-        return x;
+    template <class T>
+    matrix_view<const T> dropped(matrix_view<const T> u, const call<S>& how, workspace& ws) const {
+        if constexpr (std::same_as<S, T>)
+            if (drops(how)) {
+                const auto x = ws.template take_matrix<S>(u.rows, u.cols);
+                for_mask(u.rows, how.draw, [&](index_t t, index_t j, S m) { x(t, j) = m * u(t, j); });
+                return x;
+            }
+        return u;
     }
     /// f(t, j, 0 or 1 / (1 - p)): a word of Philox an element, named by (seed, draw, element), so that backward draws
     /// the mask again instead of keeping it.

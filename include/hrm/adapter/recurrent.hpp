@@ -51,6 +51,21 @@ public:
 
     void forward(matrix_view<const S> u, matrix_view<S> out, const call<S>& how, kept<S>& keep,
                  workspace& ws) const final {
+        forward_with<S, S>(projections(), u, out, how, keep, ws);
+    }
+    void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
+                  const call<S>& how, const kept<S>& keep, workspace& ws) const final {
+        backward_with<S, S>(projections(), u, dout, du, gradient, how, keep, ws);
+    }
+
+    /// B and C among the parameters.
+    detail::projections<S> projections() const { return {this->parameters_[b_], this->parameters_[c_]}; }
+    /// Whether every sum into out and du is one product, so that they may be stored in bf16.
+    bool sums_once(const call<S>&) const { return !gate_.per_token() && d_ < 0; }
+    /// forward and backward with B and C in P, u and out in T; T = S unless sums_once.
+    template <storable T, storable P>
+    void forward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep,
+                      workspace& ws) const {
         check("out", u, out);
         const bool training = how.mode == pass::training;
         const bool silent = gate_.shut(this->parameters_) || factor_ == 0;
@@ -65,9 +80,10 @@ public:
         const auto all = ws.template take<pole>(poles());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const auto position = run(u, how, current(numbers, all, ws), s, state, {initial.data, fresh.data, x}, ws);
-        if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
-        if (!silent) readout(tokens.data, how.threads).forward(s, u, out, ws);
+        const auto position = run<T, P>(w.in, u, how, current(numbers, all, ws), s, state, {initial.data, fresh.data, x}, ws);
+        if constexpr (std::same_as<S, T>)
+            if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
+        if (!silent) readout<T, P>(w.out, tokens.data, how.threads).forward(s, u, out, ws);
         if (how.carried) {
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
@@ -75,9 +91,9 @@ public:
         if (training) keep = {{s, initial, fresh, tokens, x, numbers}, all.data()};
         ws.release(training ? scratch : before);
     }
-
-    void backward(matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> du, std::span<S> gradient,
-                  const call<S>& how, const kept<S>& keep, workspace& ws) const final {
+    template <storable T, storable P>
+    void backward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du,
+                       std::span<S> gradient, const call<S>& how, const kept<S>& keep, workspace& ws) const {
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
@@ -88,8 +104,9 @@ public:
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
         const auto dtokens = ws.template take<S>(tokens.rows);
         const auto to = readout_gradient(gradient);
-        const S g = readout(tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), to, ws);
-        if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
+        const S g = readout<T, P>(w.out, tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), to, ws);
+        if constexpr (std::same_as<S, T>)
+            if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
 
         // Recurrence, stretch by stretch from the end: lambda becomes scale (.) dL/dz_t.
         const auto da = ws.template take_zero<double>(shape_.coefficients()), dscale = ws.template take_zero<double>(states());
@@ -101,7 +118,7 @@ public:
 
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
         transition_backward({static_cast<const pole*>(keep.more), static_cast<std::size_t>(poles())}, da, dscale, gradient);
-        detail::input_backward<S>(lambda, u, p[b_], p.in(gradient, b_), du, ws, how.threads);
+        detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
@@ -111,7 +128,7 @@ public:
         scratch_scope scope(ws);
         const auto all = ws.template take<pole>(poles());
         const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), all, ws);
-        run(u, how, now, s, ws.template take<S>(state_size()), {}, ws);
+        run<S, S>(projections().in, u, how, now, s, ws.template take<S>(state_size()), {}, ws);
     }
 
     /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
@@ -194,7 +211,8 @@ protected:
     index_t b_ = -1, c_ = -1, d_ = -1, s0_ = -1;
 
 private:
-    void check(const char* what, matrix_view<const S> u, matrix_view<const S> out) const {
+    template <class U, class V>
+    void check(const char* what, matrix_view<U> u, matrix_view<V> out) const {
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", what, out.rows, out.cols, u.rows, outputs());
     }
@@ -233,10 +251,11 @@ private:
         matrix_view<S> x = {};  ///< L x n: B u_t
     };
     /// All states of one call. state: out, the last. Returns the position in the document after the last row.
-    index_t run(matrix_view<const S> u, const call<S>& how, const coefficients& now, matrix_view<S> s, std::span<S> state,
-                const trace& to, workspace& ws) const {
+    template <storable T, storable P>
+    index_t run(matrix_view<const P> b, matrix_view<const T> u, const call<S>& how, const coefficients& now, matrix_view<S> s,
+                std::span<S> state, const trace& to, workspace& ws) const {
         const auto x = to.x.empty() ? s : to.x;
-        detail::project_in<S>(u, this->parameters_[b_], x, ws, how.threads);
+        detail::project_in<S, T, P>(u, b, x, ws, how.threads);
         if (x.data != s.data)
             for (index_t t = 0; t < s.rows; ++t) std::copy_n(x.row(t), shape_.fixed, s.row(t));
 
@@ -284,9 +303,10 @@ private:
         }
     }
 
-    detail::readout<S> readout(const S* tokens, team* threads) const {
+    template <storable T, storable P>
+    detail::readout<S, T, P> readout(matrix_view<const P> c, const S* tokens, team* threads) const {
         const auto& p = this->parameters_;
-        return {p[c_], d_ < 0 ? nullptr : p[d_].data, static_cast<S>(factor_), gate_.constant(p), gate_.channels(p),
+        return {c, d_ < 0 ? nullptr : p[d_].data, static_cast<S>(factor_), gate_.constant(p), gate_.channels(p),
                 gate_.per_token() ? tokens : nullptr, threads};
     }
     detail::readout_gradient<S> readout_gradient(std::span<S> all) const {

@@ -103,6 +103,12 @@ void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<T
 template <class T>
 using as_given = std::type_identity_t<T>;  // not deduced: where only S is named, everything is stored in S
 
+/// An adapter's B (n x inputs) and C (outputs x n) as a pass reads them: its parameters, or a copy of theirs in bf16.
+template <storable P>
+struct projections {
+    matrix_view<const P> in, out;
+};
+
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
 template <real S, storable T = S, storable P = S>
 void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,

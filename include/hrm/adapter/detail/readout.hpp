@@ -20,9 +20,10 @@ struct readout_gradient {
     S* gate = nullptr;
 };
 
-template <real S>
+/// T: what u and out are stored as, P: C. D and gates for tokens are for T = S alone.
+template <real S, storable T = S, storable P = S>
 struct readout {
-    matrix_view<const S> c;      ///< outputs x n
+    matrix_view<const P> c;      ///< outputs x n
     const S* d = nullptr;        ///< outputs, or null
     S factor = 1, constant = 1;
     const S* channels = nullptr;
@@ -33,52 +34,53 @@ struct readout {
     S of_token(index_t t) const { return tokens ? tokens[t] : S{1}; }
 
     /// out += ...;  s: L x n, u: L x inputs, out: L x outputs.
-    void forward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<S> out, workspace& ws) const {
+    void forward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<T> out, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
-        project_out<S>(by_token(s, ws), by_channel(ws), k, out, ws, threads);
-        if (!d) return;
-        for (index_t t = 0; t < u.rows; ++t)
-            for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
+        with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) { project_out<S, T, Q>(by_token(s, ws), hc, k, out, ws, threads); });
+        if constexpr (std::same_as<S, T>)
+            for (index_t t = 0; d && t < u.rows; ++t)
+                for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
     }
 
     /// ds g = dL/ds (L x n, overwritten; g is returned), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
     /// A gate that is one number still lacks factor * sum <ds_t, s_t> of its gradient: who reads s next knows it.
-    S backward(matrix_view<const S> s, matrix_view<const S> u, matrix_view<const S> dout, matrix_view<S> ds,
-                  matrix_view<S> du, S* dtokens, readout_gradient<S> to, workspace& ws) const {
+    S backward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<S> ds,
+                  matrix_view<T> du, S* dtokens, readout_gradient<S> to, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
-        const auto spread = by_channel(ws);
         const auto weighted = by_token(s, ws);
 
         // C^T (h (.) dout_t), still without k g_t. With gates for channels m = sum_t g_t dout_t s_t^T comes first:
         //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
-        if (channels) {
-            const auto m = ws.take_zero_matrix<S>(c.rows, c.cols);
-            output_backward<S>(dout, spread, weighted, S{1}, m, S{1}, ds, ws, threads);
-            for (index_t i = 0; i < c.rows; ++i) {
-                axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
-                to.gate[i] += factor * dot<S>(m.row(i), c.row(i), c.cols);
-            }
-        } else {
-            output_backward<S>(dout, spread, weighted, k, to.c, S{1}, ds, ws, threads);
+        const auto m = channels ? ws.take_zero_matrix<S>(c.rows, c.cols) : to.c;
+        with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) {
+            output_backward<S, T, Q>(dout, hc, weighted, channels ? S{1} : k, m, S{1}, ds, ws, threads);
+        });
+        for (index_t i = 0; channels && i < c.rows; ++i) {
+            scratch_scope row(ws);
+            axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
+            to.gate[i] += factor * dot<S>(m.row(i), widened<S, P>(c.slice_rows(i, 1), ws).data, c.cols);
         }
         if (tokens)
             for (index_t t = 0; t < s.rows; ++t) {
                 dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
                 for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= tokens[t];
             }
-        if (d) direct_backward(u, dout, du, dtokens, to);
+        if constexpr (std::same_as<S, T>)
+            if (d) direct_backward(u, dout, du, dtokens, to);
         return k;
     }
 
 private:
-    matrix_view<const S> by_channel(workspace& ws) const {
-        if (!channels) return c;
+    /// f(h (.) C); C as it is stored where there is no h.
+    template <class F>
+    void with_channels(workspace& ws, F&& f) const {
+        if (!channels) return f(c);
         const auto scaled = ws.take_matrix<S>(c.rows, c.cols);
         for (index_t i = 0; i < c.rows; ++i)
-            for (index_t j = 0; j < c.cols; ++j) scaled(i, j) = channels[i] * c(i, j);
-        return scaled;
+            for (index_t j = 0; j < c.cols; ++j) scaled(i, j) = channels[i] * static_cast<S>(c(i, j));
+        f(matrix_view<const S>(scaled));
     }
     matrix_view<const S> by_token(matrix_view<const S> s, workspace& ws) const {
         if (!tokens) return s;

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include <hrm/adapter/lora.hpp>
+#include <hrm/adapter/recurrent.hpp>
+
+namespace hrm {
+
+/// An adapter in bf16: u, out, dout, du, and B and C as its passes read them. A copy of theirs, rounded; the parameters
+/// themselves, their gradients, all states and sums stay in float. Half the bytes of a decoded token.
+///     hrm::stored_adapter<hrm::bf16> a(adapter);       // lora, hrm_adapter or reduced_adapter of float, which must outlive it
+///     a.set();                                         // after the parameters changed
+///     a.forward(u, out, how, keep, ws);                // as adapter::forward
+///     a.backward(u, dout, du, gradient, how, keep, ws);
+/// Gradients are those at the rounded B and C. What comes out is what the float passes give of the widened numbers, bit for
+/// bit, rounded to nearest once; so it has the same bits for any chunks, for decoding, and for any number of threads.
+/// Dropout, a feedthrough and gates for tokens add to out or du more than once: they run on u, out and du widened in scratch.
+template <storable T>
+class stored_adapter {
+public:
+    using S = accumulate_t<T>;
+
+    /// Throws error for an adapter of another kind.
+    explicit stored_adapter(const adapter<S>& a) {
+        if (const auto* memoryless = dynamic_cast<const lora<S>*>(&a)) inside_ = memoryless;
+        else if (const auto* recurrent = dynamic_cast<const recurrent_adapter<S>*>(&a)) inside_ = recurrent;
+        else throw error("hrm::stored_adapter: kind is \"" + std::string(a.kind()) + "\", expected lora, hrm or hrm-reduced");
+        on([&](const auto& known) {
+            const auto w = known.projections();
+            in_ = matrix<T>(w.in.rows, w.in.cols), out_ = matrix<T>(w.out.rows, w.out.cols);
+        });
+        set();
+    }
+    stored_adapter(const adapter<S>&&) = delete;
+
+    /// B and C rounded again.
+    void set() {
+        on([&](const auto& a) {
+            const auto w = a.projections();
+            detail::convert<T, S>(w.in, in_.view()), detail::convert<T, S>(w.out, out_.view());
+        });
+    }
+
+    /// out += A(u).
+    void forward(matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep, workspace& ws) const {
+        on([&](const auto& a) {
+            const detail::projections<T> w{in_, out_};
+            if (a.sums_once(how)) return a.template forward_with<T, T>(w, u, out, how, keep, ws);
+            const auto before = ws.mark();
+            const auto wide = copy(matrix_view<const T>(out), ws);
+            a.template forward_with<S, T>(w, copy(u, ws), wide, how, keep, ws);
+            detail::convert<T, S>(wide, out);
+            if (how.mode == pass::inference) ws.release(before);
+        });
+    }
+    /// After a training forward with the same u and call: du += dA/du^T dout (du may be empty), gradient += dA/dtheta^T dout, laid
+    /// out like the adapter's parameters.
+    void backward(matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du, std::span<S> gradient, const call<S>& how,
+                  const kept<S>& keep, workspace& ws) const {
+        on([&](const auto& a) {
+            const detail::projections<T> w{in_, out_};
+            if (a.sums_once(how)) return a.template backward_with<T, T>(w, u, dout, du, gradient, how, keep, ws);
+            scratch_scope scope(ws);
+            const auto wide = copy(matrix_view<const T>(du), ws);
+            a.template backward_with<S, T>(w, copy(u, ws), copy(dout, ws), wide, gradient, how, keep, ws);
+            detail::convert<T, S>(wide, du);
+        });
+    }
+
+private:
+    template <class F>
+    void on(F&& f) const {
+        std::visit([&](const auto* a) { f(*a); }, inside_);
+    }
+    static matrix_view<S> copy(matrix_view<const T> m, workspace& ws) {
+        const auto x = ws.template take_matrix<S>(m.rows, m.cols);
+        detail::convert<S, T>(m, x);
+        return x;
+    }
+
+    std::variant<const lora<S>*, const recurrent_adapter<S>*> inside_;
+    matrix<T> in_, out_;
+};
+
+}  // namespace hrm
