@@ -4,20 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <hrm/reduction/balance.hpp>
-#include <hrm/reduction/empirical.hpp>
-#include <hrm/reduction/hankel.hpp>
-#include <hrm/reduction/hankel_norm.hpp>
-#include <hrm/reduction/limited.hpp>
-#include <hrm/reduction/markov.hpp>
-#include <hrm/reduction/minimal.hpp>
-#include <hrm/reduction/modal_truncation.hpp>
-#include <hrm/reduction/refine.hpp>
-#include <hrm/reduction/simulate.hpp>
-#include <hrm/reduction/weighted.hpp>
-#include <hrm/systems/descriptor.hpp>
-#include <hrm/systems/response.hpp>
-#include <hrm/systems/zeros.hpp>
+#include <hrm/hrm.hpp>  // whole: no other floor may hide a name of these
 
 // Every public function of reduction/ and systems/ that takes a system, called with one: what comes back are numbers or an
 // error of the library, and never a finite answer to a question that holds NaN.
