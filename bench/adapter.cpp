@@ -1,12 +1,14 @@
 // One HRM site over one LoRA site of the same width d and rank r, forward and backward over L tokens, one thread; both of
 // ours, LoRA by the matrix products of OpenBLAS, oneDNN and Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
 // Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
-// L = 1 is decoding: forward alone, a state carried along. Then batches and long sequences on two threads. A word after the name keeps the cases that contain it.
+// L = 1 is decoding: forward alone, a state carried along. Then the same in bf16, and batches and long sequences on two threads. A word after the name keeps the cases that contain it.
 
+#include <deque>
 #include <memory>
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/adapter/memory.hpp>
+#include <hrm/adapter/stored.hpp>
 
 #include <Eigen/Core>
 
@@ -28,39 +30,44 @@ using hrm::index_t;
 using dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using map = Eigen::Map<dense>;
 
-struct tensors {
-    hrm::matrix<float> u, out, dout, du;
-    tensors(index_t length, index_t d) : u(length, d), out(length, d), dout(length, d), du(length, d) {
+template <class T>
+struct tensors_of {
+    hrm::matrix<T> u, out, dout, du;
+    tensors_of(index_t length, index_t d) : u(length, d), out(length, d), dout(length, d), du(length, d) {
         hrm::random_stream r(1);
-        r.fill_normal(u.flat());
-        r.fill_normal(dout.flat());
+        for (auto* m : {&u, &dout})
+            for (T& x : m->flat()) x = static_cast<T>(static_cast<float>(r.normal()));
     }
 };
+using tensors = tensors_of<float>;
 
-/// One of our adapters, with everything a training step around it keeps.
-struct site {
+/// One of our adapters, with everything a training step around it keeps; T: what u, out, B and C are stored as.
+template <class T>
+struct site_of {
     std::unique_ptr<hrm::adapter<float>> a;
-    tensors& t;
+    std::conditional_t<std::same_as<T, float>, hrm::adapter<float>&, hrm::stored_adapter<T>> run{*a};
+    tensors_of<T>& t;
     hrm::buffer<float> gradient;
     hrm::workspace ws;
     hrm::kept<float> keep;
     hrm::adapter_state<float> state;
     std::vector<index_t> starts;  ///< of the sequences of a batch
 
-    site(std::unique_ptr<hrm::adapter<float>> a_, tensors& t_, index_t batch = 1)
+    site_of(std::unique_ptr<hrm::adapter<float>> a_, tensors_of<T>& t_, index_t batch = 1)
         : a(std::move(a_)), t(t_), gradient(static_cast<std::size_t>(a->parameters().size())) {
         for (index_t b = 1; b < batch; ++b) starts.push_back(b * (t.u.rows() / batch));
     }
     void forward(hrm::team* threads = nullptr) {
         ws.clear();
-        a->forward(t.u, t.out, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
+        run.forward(t.u, t.out, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
     }
     void both(hrm::team* threads = nullptr) {
         forward(threads);
-        a->backward(t.u, t.dout, t.du, gradient, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
+        run.backward(t.u, t.dout, t.du, gradient, {.mode = hrm::pass::training, .starts = starts, .threads = threads}, keep, ws);
     }
-    void decode() { a->forward(t.u, t.out, {.carried = &state}, keep, ws); }
+    void decode() { run.forward(t.u, t.out, {.carried = &state}, keep, ws); }
 };
+using site = site_of<float>;
 
 /// LoRA as a user of a matrix library writes it; multiply(into, A, B, which are turned, into += 2 A B or into = A B).
 template <class Multiply>
@@ -176,6 +183,34 @@ void share(hrm::bench::report& report, const std::string& name, index_t d, index
                    {"L", static_cast<double>(length)});
 }
 
+/// The same in bf16, which a token reads in half the time, beside float; the layers that a token goes through, so that weights
+/// come from memory.
+void narrow(hrm::bench::report& report, index_t d, index_t rank, index_t length) {
+    constexpr int layers = 32;
+    tensors t(length, d);
+    tensors_of<hrm::bf16> half(length, d);
+    hrm::random_stream r(2);
+    auto options = hrm::hrm_options::published(rank);
+    options.gate_start = 0.1;
+    std::deque<site> memory;
+    std::deque<site_of<hrm::bf16>> memory_half, lora_half;
+    for (int i = 0; i < (length == 1 ? layers : 1); ++i) {
+        memory.emplace_back(std::make_unique<hrm::hrm_adapter<float>>(d, d, options, r), t);
+        memory_half.emplace_back(memory.back().a->clone(), half);
+        lora_half.emplace_back(std::make_unique<hrm::lora<float>>(d, d, hrm::lora_options{.rank = rank}, r), half);
+    }
+    const auto all = [](auto& sites) {
+        return [&sites] {
+            for (auto& s : sites) s.t.u.rows() == 1 ? s.decode() : s.both();
+        };
+    };
+    const std::string name = "bf16, d " + std::to_string(d) + " r " + std::to_string(rank);
+    if (length == 1) return report.compare("decode, 32 layers, " + name, all(memory_half), {{"float", all(memory), 0.6}, {"our LoRA in bf16", all(lora_half), 1.01}});
+    const double flop = 12.0 * static_cast<double>(length * d * rank);
+    report.compare("both, " + name, all(memory_half),
+                   {{"float", all(memory), 1.0}, {"our LoRA in bf16", all(lora_half), 1.01}, {"peak", [&] { hrm::bench::peak(flop); }}}, {"L", static_cast<double>(length)});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -198,6 +233,8 @@ int main(int argc, char** argv) {
                 const auto full = name + " L " + std::to_string(length) + " ";
                 if (argc < 2 || full.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
             }
+    for (const index_t length : {1, 16, 512, 2048, 8192})
+        if (argc < 2 || ("bf16 L " + std::to_string(length) + " ").find(argv[1]) != std::string::npos) narrow(report, 4096, 32, length);
     hrm::bench::report threads("adapter_threads", {.threads = 2, .rounds = 9, .budget_s = 3});
     for (const index_t batch : {1, 8})
         for (const index_t length : {512, 2048, 8192, 32768, 131072}) {
