@@ -112,7 +112,7 @@ public:
         const auto da = ws.template take_zero<double>(shape_.coefficients()), dscale = ws.template take_zero<double>(states());
         double inner = 0;
         const index_t still = shape_.full ? states() : shape_.fixed;
-        scan::detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
+        if (still > 0) scan::detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
         recurrence_backward(as_coefficients(numbers), x, s, initial.row_span(0), fresh, g, lambda, da, dscale, inner, gradient, ws);
         if (to.gate && !gate_.channels(p)) to.gate[0] += static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * inner);
 
@@ -256,7 +256,7 @@ private:
                 std::span<S> state, const trace& to, workspace& ws) const {
         const auto x = to.x.empty() ? s : to.x;
         detail::project_in<S, T, P>(u, b, x, ws, how.threads);
-        if (x.data != s.data)
+        if (x.data != s.data && shape_.fixed > 0)
             for (index_t t = 0; t < s.rows; ++t) std::copy_n(x.row(t), shape_.fixed, s.row(t));
 
         begin(state);

@@ -96,10 +96,18 @@ struct pair_step {
     }
 };
 
-/// s = a s + z for P x W real poles from column i on, all time steps with the states in registers. in(z, t, column) gives z.
+/// Where states go: nobody reads `state` while time runs, so without an output it takes them.
+template <real S>
+track<S> written(track<S> s, S* state) {
+    return s.first ? s : track<S>{state, 0};
+}
+
+/// s = a s + z for P x W real poles from column i on, all time steps with the states in registers. in(z, t, column) gives z;
+/// a copy of it, or what it knows would be read again after every store.
 template <int P, int W, real S, class In>
-inline void real_recurrence(const S* a, index_t i, In&& in, track<S> s, index_t time, S* state) {
+inline void real_recurrence(const S* a, index_t i, In in, track<S> s, index_t time, S* state) {
     using V = simd::pack<S, W>;
+    const auto out = written<S>(s, state);
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const real_step<S, W> pole[P] = {real_step<S, W>(a + i + Q * W)...};
         V x[P];
@@ -112,9 +120,8 @@ inline void real_recurrence(const S* a, index_t i, In&& in, track<S> s, index_t 
                 in(z, t, i + p * W);
                 pole[p](x[p], z);
             }
-            if (s.first)
 #pragma GCC unroll 4
-                for (int p = 0; p < P; ++p) store(s.row(t) + i + p * W, x[p]);
+            for (int p = 0; p < P; ++p) store(out.row(t) + i + p * W, x[p]);
         }
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) store(state + i + p * W, x[p]);
@@ -123,8 +130,9 @@ inline void real_recurrence(const S* a, index_t i, In&& in, track<S> s, index_t 
 
 /// The same for conjugate pairs from pair i on, real parts from column `at` on; `far` columns lie between the planes.
 template <int P, int W, real S, class In>
-inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index_t at, index_t far, In&& in, track<S> s, index_t time, S* state) {
+inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index_t at, index_t far, In in, track<S> s, index_t time, S* state) {
     using V = simd::pack<S, W>;
+    const auto out = written<S>(s, state);
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const pair_step<S, W> pole[P] = {pair_step<S, W>(c + i + Q * W, d + i + Q * W, which)...};
         V x[P], y[P];
@@ -137,9 +145,8 @@ inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index
                 in(zx, t, at + p * W), in(zy, t, at + far + p * W);
                 pole[p](x[p], y[p], zx, zy);
             }
-            if (s.first)
 #pragma GCC unroll 4
-                for (int p = 0; p < P; ++p) store(s.row(t) + at + p * W, x[p]), store(s.row(t) + at + far + p * W, y[p]);
+            for (int p = 0; p < P; ++p) store(out.row(t) + at + p * W, x[p]), store(out.row(t) + at + far + p * W, y[p]);
         }
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) store(state + at + p * W, x[p]), store(state + at + far + p * W, y[p]);
