@@ -18,6 +18,8 @@
 #if defined(HRM_BENCH_ONEDNN)
 #include <dnnl.h>
 #include <omp.h>
+
+#include "support/onednn.hpp"
 #endif
 
 #include "support/child.hpp"
@@ -205,10 +207,19 @@ void narrow(hrm::bench::report& report, index_t d, index_t rank, index_t length)
         };
     };
     const std::string name = "bf16, d " + std::to_string(d) + " r " + std::to_string(rank);
-    if (length == 1) return report.compare("decode, 32 layers, " + name, all(memory_half), {{"float", all(memory), 0.6}, {"our LoRA in bf16", all(lora_half), 1.01}});
-    const double flop = 12.0 * static_cast<double>(length * d * rank);
-    report.compare("both, " + name, all(memory_half),
-                   {{"float", all(memory), 1.0}, {"our LoRA in bf16", all(lora_half), 1.01}, {"peak", [&] { hrm::bench::peak(flop); }}}, {"L", static_cast<double>(length)});
+    std::vector<hrm::bench::peer> peers = {{"float", all(memory), length == 1 ? 0.6 : 1.0}, {"our LoRA in bf16", all(lora_half), 1.01}};
+#if defined(HRM_BENCH_ONEDNN)
+    std::deque<hrm::bench::onednn_lora> onednn;
+    for (std::size_t i = 0; i < memory.size(); ++i) onednn.emplace_back(half.u, half.out, half.dout, half.du, rank);
+    if (onednn.front().fast()) {
+        peers.push_back({"oneDNN in bf16", [&] {
+            for (auto& o : onednn) length == 1 ? o.forward() : o.both();
+        }, length == 1 ? goal() : goal(0.78)});
+    } else if (length == 1) std::printf("oneDNN has nothing fast in bf16 on this processor: its rows are missing\n");
+#endif
+    if (length == 1) return report.compare("decode, 32 layers, " + name, all(memory_half), peers);
+    peers.push_back({"peak", [&] { hrm::bench::peak(12.0 * static_cast<double>(length * d * rank)); }});
+    report.compare("both, " + name, all(memory_half), peers, {"L", static_cast<double>(length)});
 }
 
 }  // namespace
