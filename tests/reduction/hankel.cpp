@@ -130,3 +130,10 @@ TEST_CASE("unreachable and unobservable states have the value zero") {
     const discrete<dense<double>> nothing{};
     CHECK(hankel_singular_values(nothing).empty());
 }
+
+TEST_CASE("inputs that are finite one by one and not together are refused") {
+    // B B^T = (2.1e308)^2: its root is beyond 1.8e308.
+    const discrete<diagonal<double>> s{{{0.5}}, {{1.5e308, 1.5e308}}, {{1}}, {}};
+    CHECK_THROWS_WITH_AS(hankel_singular_values(s), "hrm::hankel_singular_values: the input or output of mode 0 is beyond the range of double",
+                         numerical_error);
+}

@@ -53,6 +53,8 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
             for (index_t j = 0; j < b.cols(); ++j) in = std::max(in, std::abs(b(r, j)));
             for (index_t j = 0; j < ct.cols(); ++j) out = std::max(out, std::abs(ct(r, j)));
         });
+        if (std::isinf(in) || std::isinf(out))
+            throw numerical_error(std::string(where) + ": the input or output of mode " + std::to_string(i) + " is beyond the range of double");
         auto& s = scale[static_cast<std::size_t>(i)];
         s = in > 0 && out > 0 ? std::ldexp(1.0, (std::ilogb(out) - std::ilogb(in)) / 2) : 0;
         rows(i, [&](index_t r) {
