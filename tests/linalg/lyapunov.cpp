@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <hrm/core/random.hpp>
+#include <hrm/linalg/detail/resolvent.hpp>
 
 #include "reference.hpp"
 
@@ -33,6 +34,26 @@ TEST_CASE("lyapunov solves its equation, symmetric right-hand side or not") {
         CHECK(as_eigen(s) == as_eigen(s).transpose());
         CHECK(relative_error(square(lyapunov_factor(a, q)), s) < 1e-13);
     }
+}
+
+TEST_CASE("what a resolvent's bound is made of solves its equation, in one block and in several") {
+    random_stream r(10);
+    for (index_t n : {1, 2, 3, 37, 64, 65, 150}) {
+        CAPTURE(n);
+        matrix<double> a(n, n);
+        r.fill_normal(a.flat(), 0.45 / std::sqrt(static_cast<double>(n)));
+        for (index_t i = 0; i < n; ++i) a(i, i) -= 1;
+        const auto t = detail::factored_schur("test", a).t;
+        auto x = detail::unit_gramian(t.view());
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < i; ++j) x(i, j) = x(j, i);
+        const auto et = as_eigen(t);
+        const auto ex = as_eigen(x);
+        const Eigen::MatrixXd one = Eigen::MatrixXd::Identity(n, n);
+        CHECK((et.lazyProduct(ex).eval() + ex.lazyProduct(et.transpose()).eval() + one).norm() / ex.norm() < 1e-13);  // n eps |T|
+        CHECK(detail::resolvent_of<detail::two_sided::sum>(t.view()) == doctest::Approx(2 * ex.norm()).epsilon(1e-13));
+    }
+    CHECK(std::isinf(detail::resolvent_of<detail::two_sided::sum>(matrix<double>{{-1, 3}, {0, 1e-9}}.view())));
 }
 
 TEST_CASE("lyapunov survives poles eight decades apart and bad scaling") {

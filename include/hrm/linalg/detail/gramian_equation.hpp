@@ -138,18 +138,6 @@ inline matrix<double> turned_over(const matrix<double>& t) {
         for (index_t j = 0; j < n; ++j) y(i, j) = t(n - 1 - j, n - 1 - i);
     return y;
 }
-/// 2 |X|_F with  T X + X T^T + I = 0  or  T X T^T - X + I = 0, infinite where T, quasi-triangular, is not stable.  O(2 n^3)
-template <two_sided kind>
-double resolvent_of(matrix_view<const double> t) {
-    const index_t n = t.rows;
-    for (const auto& l : block_eigenvalues(t))
-        if (!(kind == two_sided::sum ? l.real() < 0 : std::abs(l) < 1)) return std::numeric_limits<double>::infinity();
-    matrix<double> y(n, n);
-    for (index_t i = 0; i < n; ++i) y(i, n - 1 - i) = -1;
-    solve_two_sided<kind>(t, turned_over(matrix<double>(t)).view(), y.view());
-    return 2 * std::sqrt(dot(y.data(), y.data(), y.size()));
-}
-
 template <class T>
 bool is_symmetric(const matrix<T>& q) {
     for (index_t i = 0; i < q.rows(); ++i)

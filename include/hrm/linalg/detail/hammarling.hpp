@@ -166,8 +166,8 @@ inline void solve_columns(matrix_view<const double> t, const matrix<double>& abo
     }
 }
 
-/// X with T X + X M^T = F, in place. M is that of several blocks: its own diagonal blocks, -b_i b_k^T above.
-inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, const matrix<double>& m, matrix_view<double> f) {
+/// X with T X + X M^T = F, in place. M is that of several blocks: its own diagonal blocks, and what m has above them.
+inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, matrix_view<const double> m, matrix_view<double> f) {
     const auto above = columns_above(t);
     matrix<double> xt(f.cols, above.cols());
     for (index_t i = 0; i < f.rows; ++i)
@@ -184,18 +184,30 @@ inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_bl
         for (index_t c = 0; c < f.cols; ++c) f(i, c) = xt(c, i);
 }
 
+/// Where the block of at most `most` rows begins that ends before row `end`: not inside a pair.
+inline index_t block_start(matrix_view<const double> t, index_t end, index_t most) {
+    const index_t s = std::max<index_t>(0, end - most);
+    return s > 0 && t(s, s - 1) != 0 ? s + 1 : s;
+}
+/// The same for an F of more rows, block by block from below.
+inline void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, matrix_view<const double> m, matrix_view<double> f, index_t most) {
+    for (index_t bottom = f.rows; bottom > 0;) {
+        const index_t top = block_start(t, bottom, most), rows = bottom - top;
+        const auto x = f.slice_rows(top, rows);
+        solve_rows(t.slice_rows(top, rows).slice_cols(top, rows), blocks, m, x);
+        multiply(t.slice_rows(0, top).slice_cols(top, rows), x, f.slice_rows(0, top), into::add, -1.0);
+        bottom = top;
+    }
+}
+
 /// U with U U^T = X.  t: n x n, every eigenvalue left of the imaginary axis;  b: n x m.  O(n^3/3 + n^2 m), as products.
 inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<double> b) {
     const index_t n = t.rows, inputs = b.cols(), most = n <= 64 ? 64 : 32;
     matrix<double> u(n, n);
-    const auto start = [&](index_t end) {
-        index_t s = std::max<index_t>(0, end - most);
-        return s > 0 && t(s, s - 1) != 0 ? s + 1 : s;
-    };
     std::vector<double> solved[2];
     for (auto& column : solved) column.resize(static_cast<std::size_t>(most));
     for (index_t e = n; e > 0;) {
-        const index_t s = start(e), size = e - s;
+        const index_t s = block_start(t, e, most), size = e - s;
         std::vector<gramian_block> blocks;  // from the last
         matrix<double> direction(size, inputs), m(size, size);
         // The trailing block itself, state by state or pair by pair.
@@ -230,17 +242,11 @@ inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matri
             blocks.push_back(std::move(block));
         }
         if (s == 0) break;
-        // The rows above it, block by block from below.
+        // The rows above it.
         auto right = u.view().slice_rows(0, s).slice_cols(s, size);
         multiply(t.slice_rows(0, s).slice_cols(s, size), u.view().slice_rows(s, size).slice_cols(s, size), right, into::overwrite, -1.0);
         multiply(b.view().slice_rows(0, s), transposed(direction.view()), right, into::add, -1.0);
-        for (index_t bottom = s; bottom > 0;) {
-            const index_t top = start(bottom), rows = bottom - top;
-            auto x = right.slice_rows(top, rows);
-            solve_rows(t.slice_rows(top, rows).slice_cols(top, rows), blocks, m, x);
-            multiply(t.slice_rows(0, top).slice_cols(top, rows), x, right.slice_rows(0, top), into::add, -1.0);
-            bottom = top;
-        }
+        solve_rows(t, blocks, m.view(), right, most);
         multiply(right, direction.view(), b.view().slice_rows(0, s), into::add, -1.0);
         e = s;
     }

@@ -4,9 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include <hrm/linalg/detail/gramian_equation.hpp>
-#include <hrm/linalg/detail/hammarling.hpp>
 #include <hrm/linalg/detail/lu.hpp>
+#include <hrm/linalg/detail/resolvent.hpp>
 
 // Low-rank Gramian factors of a dense A whose Gramians decay fast: Galerkin projection of the Lyapunov equation on the
 // rational Krylov space  span{B, (A - s_1)^-1 B, (A - s_2)^-1 (A - s_1)^-1 B, ..}  with a few real shifts used in turn, so that

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include <hrm/linalg/detail/resolvent.hpp>
 #include <hrm/reduction/detail/gramian_factors.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/systems/modal.hpp>
@@ -108,7 +109,7 @@ inline double root_of_squares(const std::vector<double>& v) {
     return sum;
 }
 
-/// 2 |X|_F of A itself in the units of its Schur form.  O(2 n^3), and another such form where none is left.
+/// 2 |X|_F of A itself in the units of its Schur form.  O(4/3 n^3), and another such form where none is left.
 template <linear_system T>
 double whole_resolvent(const T& s, const gramian_factors& f) {
     if (f.resolvent > 0) return f.resolvent;
