@@ -14,13 +14,11 @@ namespace hrm::scan {
 /// Overlap-save by cuFFT; a long signal comes in pieces through the borders, which may be one view. h is read in every call.
 /// Allocates nothing and waits for nothing after construction, and may be captured. dh is summed in double.
 template <real S>
-class convolution<S, cuda> {
+class convolution<S, cuda> : public detail::convolution_extents {
 public:
     convolution(cuda where, index_t taps, index_t channels, shape extents)
-        : extents_(detail::checked_convolution(taps, channels, extents)), taps_(taps), channels_(channels), work_({{where}}, taps, channels, extents) {}
+        : convolution_extents(taps, channels, extents), work_({{where}}, taps, channels, extents) {}
 
-    index_t taps() const { return taps_; }
-    index_t channels() const { return channels_; }
     index_t window() const { return work_.window(); }
 
     void forward(matrix_view<const S> h, matrix_view<const S> u, matrix_view<S> y, const convolution_borders<S>& borders = {}) {
@@ -41,38 +39,15 @@ public:
 private:
     template <class T>
     void run_forward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y, const convolution_borders<S>& borders) {
-        constexpr auto where = "hrm::scan::convolution::forward";
-        check(where, h, u);
-        require_shape(where, "y", y.rows, y.cols, u.rows, channels_);
-        check_border(where, "the initial history", borders.initial);
-        check_border(where, "the final history", borders.final);
+        check_forward(h, u, y, borders);
         work_.forward(h, u, y, borders.initial, borders.final);
     }
     template <class T>
     void run_backward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<const T> dy, matrix_view<T> du, matrix_view<S> dh,
                       const convolution_backward_borders<S>& borders) {
-        constexpr auto where = "hrm::scan::convolution::backward";
-        check(where, h, u);
-        require_shape(where, "dy", dy.rows, dy.cols, u.rows, channels_);
-        if (!du.empty()) require_shape(where, "du", du.rows, du.cols, u.rows, channels_);
-        if (!dh.empty()) require_shape(where, "dh", dh.rows, dh.cols, taps_, channels_);
-        check_border(where, "the initial history", borders.initial);
-        check_border(where, "dinitial", borders.dinitial);
-        check_border(where, "dfinal", borders.dfinal);
+        check_backward(h, u, dy, du, dh, borders);
         work_.backward(h, u, dy, du, dh, borders.initial, borders.dinitial, borders.dfinal);
     }
-    template <class T>
-    void check(std::string_view where, matrix_view<const S> h, matrix_view<const T> u) const {
-        require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
-        detail::require_rows(where, "u is", u, extents_, channels_);
-    }
-    template <class T>
-    void check_border(std::string_view where, std::string_view what, matrix_view<T> m) const {
-        if (!m.empty()) require_shape(where, what, m.rows, m.cols, extents_.batch * (taps_ - 1), channels_);
-    }
-
-    shape extents_;
-    index_t taps_, channels_;
     detail::window_convolution<S, hrm::detail::cuda_fourier_device> work_;
 };
 
@@ -83,20 +58,17 @@ private:
 /// Reads h and the last `taps` inputs in every call, in a launch and a small one: O(taps) a number. Captured, a graph goes on
 /// from token to token. Sums run in double, always in the same order.
 template <real S>
-class convolution_stream<S, cuda> {
+class convolution_stream<S, cuda> : public detail::convolution_extents {
 public:
     convolution_stream(cuda where, index_t taps, index_t channels, index_t batch)
-        : taps_(taps), channels_(channels), batch_(detail::checked_convolution(taps, channels, {.batch = batch, .time = 1}).batch),
-          work_({where}, taps, channels, batch) {}
+        : convolution_extents(taps, channels, {.batch = batch, .time = 1}), work_({where}, taps, channels, batch) {}
 
-    index_t taps() const { return taps_; }
-    index_t channels() const { return channels_; }
-    index_t batch() const { return batch_; }
+    index_t batch() const { return extents_.batch; }
 
     /// Forgets every input but those of the history: batch * (taps - 1) x channels, oldest first.
     void begin(matrix_view<const S> history = {}) {
         if (!history.empty())
-            require_shape("hrm::scan::convolution_stream::begin", "the history", history.rows, history.cols, batch_ * (taps_ - 1), channels_);
+            require_shape("hrm::scan::convolution_stream::begin", "the history", history.rows, history.cols, extents_.batch * (taps_ - 1), channels_);
         work_.begin(history);
     }
     void push(matrix_view<const S> h, matrix_view<const S> u, matrix_view<S> y) { run(h, u, y); }
@@ -107,11 +79,10 @@ private:
     void run(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y) {
         constexpr auto where = "hrm::scan::convolution_stream::push";
         require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
-        require_shape(where, "u", u.rows, u.cols, batch_, channels_);
-        require_shape(where, "y", y.rows, y.cols, batch_, channels_);
+        require_shape(where, "u", u.rows, u.cols, extents_.batch, channels_);
+        require_shape(where, "y", y.rows, y.cols, extents_.batch, channels_);
         work_.push(h, u, y);
     }
-    index_t taps_, channels_, batch_;
     detail::token_convolution<S, hrm::detail::cuda_device> work_;
 };
 

@@ -26,11 +26,53 @@ struct convolution_backward_borders {
 
 namespace detail {
 
-inline shape checked_convolution(index_t taps, index_t channels, shape extents) {
-    if (taps < 1 || channels < 1)
-        throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
-    return checked_extents("hrm::scan::convolution", extents);
-}
+/// What a convolution's calls must agree with, the same on every device.
+class convolution_extents {
+public:
+    convolution_extents(index_t taps, index_t channels, shape extents) : taps_(taps), channels_(channels), extents_(extents) {
+        if (taps < 1 || channels < 1)
+            throw shape_error("hrm::scan::convolution: the kernel is " + hrm::extents(taps, channels) + ", expected at least 1x1");
+        checked_extents("hrm::scan::convolution", extents);
+    }
+    index_t taps() const { return taps_; }
+    index_t channels() const { return channels_; }
+
+protected:
+    template <real S, class T>
+    void check_forward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<T> y, const convolution_borders<S>& borders) const {
+        constexpr auto where = "hrm::scan::convolution::forward";
+        check(where, h, u);
+        require_shape(where, "y", y.rows, y.cols, u.rows, channels_);
+        check_border(where, "the initial history", borders.initial);
+        check_border(where, "the final history", borders.final);
+    }
+    template <real S, class T>
+    void check_backward(matrix_view<const S> h, matrix_view<const T> u, matrix_view<const T> dy, matrix_view<T> du, matrix_view<S> dh,
+                        const convolution_backward_borders<S>& borders) const {
+        constexpr auto where = "hrm::scan::convolution::backward";
+        check(where, h, u);
+        require_shape(where, "dy", dy.rows, dy.cols, u.rows, channels_);
+        if (!du.empty()) require_shape(where, "du", du.rows, du.cols, u.rows, channels_);
+        if (!dh.empty()) require_shape(where, "dh", dh.rows, dh.cols, taps_, channels_);
+        check_border(where, "the initial history", borders.initial);
+        check_border(where, "dinitial", borders.dinitial);
+        check_border(where, "dfinal", borders.dfinal);
+    }
+
+    index_t taps_, channels_;
+    shape extents_;
+
+private:
+    template <real S, class T>
+    void check(std::string_view where, matrix_view<const S> h, matrix_view<const T> u) const {
+        require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
+        require_rows(where, "u is", u, extents_, channels_);
+    }
+    template <class T>
+    void check_border(std::string_view where, std::string_view what, matrix_view<T> m) const {
+        if (!m.empty()) require_shape(where, what, m.rows, m.cols, extents_.batch * (taps_ - 1), channels_);
+    }
+};
 
 }  // namespace detail
 
@@ -49,15 +91,12 @@ template <real S, class Policy = cpu>
 class convolution;
 
 template <real S>
-class convolution<S, cpu> {
+class convolution<S, cpu> : public detail::convolution_extents {
 public:
     convolution(cpu where, index_t taps, index_t channels, shape extents)
-        : team_(std::make_unique<team>(where)), extents_(detail::checked_convolution(taps, channels, extents)), taps_(taps),
-          channels_(channels), engine_(choose(taps, channels, extents, team_->size())), kept_(taps, channels),
-          sum_(taps, channels) {}
+        : convolution_extents(taps, channels, extents), team_(std::make_unique<team>(where)),
+          engine_(choose(taps, channels, extents, team_->size())), kept_(taps, channels), sum_(taps, channels) {}
 
-    index_t taps() const { return taps_; }
-    index_t channels() const { return channels_; }
     /// Inputs in a window.
     index_t window() const {
         return std::visit([](const auto& e) { return e.window(); }, engine_);
@@ -65,11 +104,8 @@ public:
 
     /// y must not overlap u; both borders may be one view, which then carries a long signal from piece to piece.
     void forward(matrix_view<const S> h, matrix_view<const S> u, matrix_view<S> y, const convolution_borders<S>& borders = {}) {
-        constexpr auto where = "hrm::scan::convolution::forward";
-        const index_t time = check(where, h, u);
-        require_shape(where, "y", y.rows, y.cols, u.rows, channels_);
-        check_border(where, "the initial history", borders.initial);
-        check_border(where, "the final history", borders.final);
+        check_forward(h, u, y, borders);
+        const index_t time = u.rows / extents_.batch;
         prepare(h);
         run(time, [&](index_t b) { return inputs(u, borders.initial, b, time); },
             [&](index_t b) { return detail::signal<S>{detail::ascending(y.slice_rows(b * time, time)), time}; });
@@ -87,14 +123,8 @@ public:
     /// (or empty), summed in double over groups of 16 windows.
     void backward(matrix_view<const S> h, matrix_view<const S> u, matrix_view<const S> dy, matrix_view<S> du,
                   matrix_view<S> dh, const convolution_backward_borders<S>& borders = {}) {
-        constexpr auto where = "hrm::scan::convolution::backward";
-        const index_t time = check(where, h, u);
-        require_shape(where, "dy", dy.rows, dy.cols, u.rows, channels_);
-        if (!du.empty()) require_shape(where, "du", du.rows, du.cols, u.rows, channels_);
-        if (!dh.empty()) require_shape(where, "dh", dh.rows, dh.cols, taps_, channels_);
-        check_border(where, "the initial history", borders.initial);
-        check_border(where, "dinitial", borders.dinitial);
-        check_border(where, "dfinal", borders.dfinal);
+        check_backward(h, u, dy, du, dh, borders);
+        const index_t time = u.rows / extents_.batch;
         prepare(h);
         auto gradients = [&](index_t b) { return input_gradients(du, borders.dinitial, b, time); };
         if (!du.empty() || !borders.dinitial.empty()) {  // the convolution of dy in reverse, run on into the history
@@ -129,16 +159,6 @@ private:
         if (channels * 6 <= simd::lanes<S>)
             return either(std::in_place_type<narrow>, taps, channels, extents.time, workers, fourier::single<S>::good_size);
         return either(std::in_place_type<wide>, taps, channels, extents.time, workers, fourier::good_size);
-    }
-
-    index_t check(std::string_view where, matrix_view<const S> h, matrix_view<const S> u) const {
-        require_shape(where, "the kernel", h.rows, h.cols, taps_, channels_);
-        detail::require_rows(where, "u is", u, extents_, channels_);
-        return u.rows / extents_.batch;
-    }
-    template <class T>
-    void check_border(std::string_view where, std::string_view what, matrix_view<T> m) const {
-        if (!m.empty()) require_shape(where, what, m.rows, m.cols, extents_.batch * (taps_ - 1), channels_);
     }
 
     void prepare(matrix_view<const S> h) {
@@ -179,8 +199,6 @@ private:
     }
 
     std::unique_ptr<team> team_;
-    shape extents_;
-    index_t taps_, channels_;
     either engine_;
     bool known_ = false;
     matrix<S> kept_;      ///< the kernel whose spectrum is ready
