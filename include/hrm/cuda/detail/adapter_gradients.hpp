@@ -13,9 +13,8 @@ template <real S, class Device>
 class adapter_gradients {
 public:
     adapter_gradients(Device device, const adapter_layout& l)
-        : device_(device), outputs_(l.outputs), inputs_(l.inputs), n_(l.states()), m_(device.template memory<S>(l.outputs * l.states())),
-          nn_(device.template memory<S>(l.states() * l.inputs)), sums_(device.template memory<double>(std::max(l.outputs, lanes * l.states()))),
-          more_(device.template memory<double>(l.outputs / 32 + 1)) {}
+        : device_(device), outputs_(l.outputs), inputs_(l.inputs), n_(l.states()), m_(device, l.outputs * l.states()),
+          nn_(device, l.states() * l.inputs), sums_(device, std::max(l.outputs, lanes * l.states())), more_(device, l.outputs / 32 + 1) {}
 
     matrix_view<S> m() { return {m_.data(), outputs_, n_}; }
     matrix_view<S> n() { return {nn_.data(), n_, inputs_}; }
@@ -42,8 +41,8 @@ private:
     static constexpr index_t lanes = input_gradient<S>::lanes;
     Device device_;
     index_t outputs_, inputs_, n_;
-    decltype(std::declval<Device&>().template memory<S>(0)) m_, nn_;
-    decltype(std::declval<Device&>().template memory<double>(0)) sums_, more_;
+    work_area<Device, S> m_, nn_;
+    work_area<Device, double> sums_, more_;
 };
 
 }  // namespace hrm::detail

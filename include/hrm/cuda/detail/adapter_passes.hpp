@@ -19,8 +19,8 @@ class folded_weights {
 public:
     using S = accumulate_t<T>;
     folded_weights(Device device, const adapter_layout& l)
-        : device_(device), layout_(l), poles_(device.template memory<S>(l.dynamic())), scale_(device.template memory<double>(l.states())),
-          powers_(device.template memory<S>(2 * longest_tile * l.poles())), b_(device.template memory<T>(l.padded() * l.inputs)), c_(device.template memory<T>(l.outputs * l.padded())) {}
+        : device_(device), layout_(l), poles_(device, l.dynamic()), powers_(device, 2 * longest_tile * l.poles()),
+          scale_(device, l.states()), b_(device, l.padded() * l.inputs), c_(device, l.outputs * l.padded()) {}
 
     void set(const S* parameters) {
         parameters_ = parameters, ready_ = true;
@@ -56,10 +56,9 @@ private:
     adapter_layout layout_;
     const S* parameters_ = nullptr;
     bool ready_ = false;
-    decltype(std::declval<Device&>().template memory<S>(0)) poles_;
-    decltype(std::declval<Device&>().template memory<double>(0)) scale_;
-    decltype(std::declval<Device&>().template memory<S>(0)) powers_;
-    decltype(std::declval<Device&>().template memory<T>(0)) b_, c_;
+    work_area<Device, S> poles_, powers_;
+    work_area<Device, double> scale_;
+    work_area<Device, T> b_, c_;
 };
 
 /// Forward and backward of one shape of adapter; everything in `states` and `gradient` is in S, u and out in T.
@@ -71,9 +70,8 @@ public:
 
     adapter_passes(Device device, const adapter_layout& l, scan::shape most)
         : device_(std::move(device)), inputs_(l.inputs), outputs_(l.outputs), n_(l.states()), dynamic_(l.dynamic()), most_(most),
-          scan_(device_, l.reals, l.pairs, most.batch, most.time, 0), work_(device_.template memory<S>(rows() * n_)),
-          narrow_(device_.template memory<T>(rows() * n_)), gradients_(device_, l), begun_(device_.template memory<S>(2 * most.batch * dynamic_)),
-          da_(device_.template memory<S>(dynamic_)) {}
+          scan_(device_, l.reals, l.pairs, most.batch, most.time, 0), work_(device_, rows() * n_),
+          narrow_(device_, rows() * n_), gradients_(device_, l), begun_(device_, 2 * most.batch * dynamic_), da_(device_, dynamic_) {}
 
     /// out += A(u).  states: rows x n, kept for backward, or empty.  initial, final: batch x dynamic, or empty: the learned
     /// state or zero in, nothing out.
@@ -166,10 +164,10 @@ private:
     index_t inputs_, outputs_, n_, dynamic_;
     scan::shape most_;
     scan::detail::chunked_states<S, Device> scan_;
-    decltype(std::declval<Device&>().template memory<S>(0)) work_;
-    decltype(std::declval<Device&>().template memory<T>(0)) narrow_;
+    work_area<Device, S> work_;
+    work_area<Device, T> narrow_;
     adapter_gradients<S, Device> gradients_;
-    decltype(std::declval<Device&>().template memory<S>(0)) begun_, da_;
+    work_area<Device, S> begun_, da_;
 };
 
 }  // namespace hrm::detail

@@ -167,12 +167,10 @@ public:
     chunked_dense(Device device, index_t order, index_t batch, index_t time, index_t length)
         : device_(device), order_(checked(order)), batch_(batch),
           length_(length > 0 ? length : chunked_states<S, Device>::usual_length(time)),
-          rows_(batch * ((time + length_ - 1) / length_)), kept_(order * order), a_(device.template memory<S>(order * order)),
-          matrices_(device.template memory<double>(4 * order * order)),
-          powers_(device.template memory<twofold>(many() ? 3 * order * order : 0)),
-          ends_(device.template memory<double>(many() ? rows_ * order : 0)),
-          carried_(device.template memory<double>(many() ? rows_ * order : 0)),
-          sums_(device.template memory<double>((most_parts() + (most_parts() + 31) / 32) * order * order)) {}
+          rows_(batch * ((time + length_ - 1) / length_)), kept_(order * order), a_(device, order * order),
+          matrices_(device, 4 * order * order), powers_(device, many() ? 3 * order * order : 0),
+          ends_(device, many() ? rows_ * order : 0), carried_(device, many() ? rows_ * order : 0),
+          sums_(device, (most_parts() + (most_parts() + 31) / 32) * order * order) {}
 
     index_t length() const { return length_; }
 
@@ -264,10 +262,10 @@ private:
     Device device_;
     index_t order_, batch_, length_, rows_;
     hrm::detail::kept_for<dense<S>> kept_;
-    decltype(std::declval<Device&>().template memory<S>(0)) a_;
-    decltype(std::declval<Device&>().template memory<double>(0)) matrices_;  ///< A by columns and by rows; A^length likewise
-    decltype(std::declval<Device&>().template memory<twofold>(0)) powers_;
-    decltype(std::declval<Device&>().template memory<double>(0)) ends_, carried_, sums_;
+    work_area<Device, S> a_;
+    work_area<Device, double> matrices_;  ///< A by columns and by rows; A^length likewise
+    work_area<Device, twofold> powers_;
+    work_area<Device, double> ends_, carried_, sums_;
 };
 
 }  // namespace hrm::scan::detail

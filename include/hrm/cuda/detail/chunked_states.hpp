@@ -20,6 +20,7 @@ namespace hrm::scan::detail {
 using hrm::detail::read_view;
 using hrm::detail::rows_of;
 using hrm::detail::twofold;
+using hrm::detail::work_area;
 
 /// A real pole's state, or the real and the imaginary half of a pair's.
 struct mode_state {
@@ -209,8 +210,8 @@ public:
         : chunked_states(device, a.reals(), a.pairs(), batch, time, length) {}
     chunked_states(Device device, index_t reals, index_t pairs, index_t batch, index_t time, index_t length)
         : device_(device), reals_(reals), pairs_(pairs), batch_(batch), length_(length > 0 ? length : usual_length(time)),
-          rows_(batch * ((time + length_ - 1) / length_)), poles_(device.template memory<S>(order())),
-          ends_(device.template memory<double>(rows_ * order())), carried_(device.template memory<double>(rows_ * order())) {}
+          rows_(batch * ((time + length_ - 1) / length_)), poles_(device, order()), ends_(device, rows_ * order()),
+          carried_(device, rows_ * order()) {}
 
     /// About as many chunks as steps in one: both are walked one after the other.
     static index_t usual_length(index_t time) {
@@ -270,8 +271,8 @@ private:
 
     Device device_;
     index_t reals_, pairs_, batch_, length_, rows_;
-    decltype(std::declval<Device&>().template memory<S>(0)) poles_;
-    decltype(std::declval<Device&>().template memory<double>(0)) ends_, carried_;
+    work_area<Device, S> poles_;
+    work_area<Device, double> ends_, carried_;
 };
 
 }  // namespace hrm::scan::detail

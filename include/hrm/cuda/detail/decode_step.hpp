@@ -142,7 +142,7 @@ public:
     using S = accumulate_t<T>;
     decode_plan(Device device, const adapter_layout& l, index_t batch)
         : device_(device), layout_(l), batch_(batch), blocks_(blocks_for(device, l)), most_(std::min(batch, fitting(l, blocks_))),
-          partial_(device.template memory<S>(blocks_ * most_ * l.states())), arrived_(device.template memory<int>(1)) {
+          partial_(device, blocks_ * most_ * l.states()), arrived_(device, 1) {
         device_.launch(1, fill_zero<int>{arrived_.data()});
     }
 
@@ -192,8 +192,8 @@ private:
     Device device_;
     adapter_layout layout_;
     index_t batch_, blocks_, most_;
-    decltype(std::declval<Device&>().template memory<S>(0)) partial_;
-    decltype(std::declval<Device&>().template memory<int>(0)) arrived_;
+    work_area<Device, S> partial_;
+    work_area<Device, int> arrived_;
 };
 
 }  // namespace hrm::detail

@@ -217,11 +217,11 @@ public:
           length_(mode_convolution<A>::chunk(a, time)), samples_(fourier::good_size(2 * length_ - 1)),
           items_(std::clamp<index_t>(wave / (samples_ * columns()), 1, std::max<index_t>(1, batch * ((time + length_ - 1) / length_)))),
           kept_(order()), host_rates_(static_cast<std::size_t>(reals_ + pairs_)), transforms_(device.template transforms<S>(samples_, items_ * columns())),
-          exact_(device.template transforms<double>(samples_, columns())), poles_(memory<S>(order())), rates_(memory<double>(order())),
-          powers_(memory<S>(length_ * order())), kernels_(memory<S>(order() * 2 * bins())), x_(memory<S>(items_ * order() * samples_)),
-          spectra_(memory<S>(items_ * order() * 2 * bins())), exact_x_(memory<double>(order() * samples_)),
-          exact_spectra_(memory<double>(order() * 2 * bins())), running_(memory<double>(batch * order())),
-          carried_(memory<double>(items_ * order())), sums_(memory<double>((parts + parts / 32) * order())) {}
+          exact_(device.template transforms<double>(samples_, columns())), poles_(device, order()),
+          powers_(device, length_ * order()), kernels_(device, order() * 2 * bins()), x_(device, items_ * order() * samples_),
+          spectra_(device, items_ * order() * 2 * bins()), rates_(device, order()), exact_x_(device, order() * samples_),
+          exact_spectra_(device, order() * 2 * bins()), running_(device, batch * order()), carried_(device, items_ * order()),
+          sums_(device, (parts + parts / 32) * order()) {}
 
     index_t length() const { return length_; }
     index_t order() const { return reals_ + 2 * pairs_; }
@@ -248,12 +248,6 @@ public:
 
 private:
     static constexpr index_t parts = 256;  ///< of the gradient
-    template <class T>
-    using array = decltype(std::declval<Device&>().template memory<T>(0));
-    template <class T>
-    array<T> memory(index_t size) const {
-        return device_.template memory<T>(size);
-    }
     index_t bins() const { return samples_ / 2 + 1; }
     index_t columns() const { return std::max<index_t>(order(), 1); }  ///< no transform is of nothing
     void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
@@ -303,10 +297,8 @@ private:
     buffer<double> host_rates_;
     decltype(std::declval<Device&>().template transforms<S>(1, 1)) transforms_;
     decltype(std::declval<Device&>().template transforms<double>(1, 1)) exact_;
-    array<S> poles_;
-    array<double> rates_;
-    array<S> powers_, kernels_, x_, spectra_;
-    array<double> exact_x_, exact_spectra_, running_, carried_, sums_;
+    work_area<Device, S> poles_, powers_, kernels_, x_, spectra_;
+    work_area<Device, double> rates_, exact_x_, exact_spectra_, running_, carried_, sums_;
 };
 
 }  // namespace hrm::scan::detail

@@ -49,12 +49,11 @@ public:
     /// length: steps of a tile, 128 or 32; 0: by the number of tokens alone, so that a GPU has enough tiles.
     fused_passes(Device device, const adapter_layout& l, scan::shape most, index_t length = 0)
         : device_(std::move(device)), layout_(l), most_(most), length_(length > 0 ? length : usual_length(most)),
-          local_(device_.template memory<float>(most.batch * most.time * l.padded())), ends_(device_.template memory<float>(cut(most.time, false).count() * l.padded())),
-          carried_(device_.template memory<double>(cut(most.time, false).count() * l.padded())),
-          narrow_(device_.template memory<T>(most.batch * most.time * l.padded())), begun_(device_.template memory<float>(2 * most.batch * l.dynamic())),
-          g_(device_.template memory<float>(slabs(l.outputs) * most.batch * most.time * l.padded())),
-          m_(device_.template memory<float>(std::max(room(l.outputs), room(l.inputs)))), da_(device_.template memory<float>(l.dynamic())),
-          parts_(device_.template memory<double>(2 * cut(most.time, false).count() * l.dynamic())), gradients_(device_, l) {
+          local_(device_, most.batch * most.time * l.padded()), ends_(device_, cut(most.time, false).count() * l.padded()),
+          begun_(device_, 2 * most.batch * l.dynamic()), g_(device_, slabs(l.outputs) * most.batch * most.time * l.padded()),
+          m_(device_, std::max(room(l.outputs), room(l.inputs))), da_(device_, l.dynamic()),
+          carried_(device_, cut(most.time, false).count() * l.padded()), parts_(device_, 2 * cut(most.time, false).count() * l.dynamic()),
+          narrow_(device_, most.batch * most.time * l.padded()), gradients_(device_, l) {
         if (l.padded() > 64) throw shape_error("hrm::fused_adapter_plan: " + std::to_string(l.states()) + " states, expected at most 64");
         require_whole("inputs", l.inputs), require_whole("outputs", l.outputs);
     }
@@ -184,11 +183,9 @@ private:
     adapter_layout layout_;
     scan::shape most_;
     index_t length_;
-    decltype(std::declval<Device&>().template memory<float>(0)) local_, ends_;
-    decltype(std::declval<Device&>().template memory<double>(0)) carried_;
-    decltype(std::declval<Device&>().template memory<T>(0)) narrow_;
-    decltype(std::declval<Device&>().template memory<float>(0)) begun_, g_, m_, da_;
-    decltype(std::declval<Device&>().template memory<double>(0)) parts_;
+    work_area<Device, float> local_, ends_, begun_, g_, m_, da_;
+    work_area<Device, double> carried_, parts_;
+    work_area<Device, T> narrow_;
     adapter_gradients<float, Device> gradients_;
 };
 

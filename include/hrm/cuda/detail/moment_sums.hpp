@@ -121,12 +121,10 @@ public:
 
     moment_sums(Device device, const sparse_map& map)
         : device_(std::move(device)), width_(map.width()), sparse_(map.columns()), probes_(map.probes()),
-          omega_(device_.template memory<T>(width_ * wide())), z_(device_.template memory<S>(piece * wide())),
-          split_(device_.template memory<T>(z_parts<T> > 1 ? piece * z_parts<T> * columns() : 0)),
-          y_(device_.template memory<S>(width_ * z_parts<T> * columns())),
-          squares_(device_.template memory<double>(squares_most)), spare_(device_.template memory<double>(squares_most / 32 + 1)),
-          total_(device_.template memory<double>(1)), digits_(device_.template memory<std::int64_t>(exact_sums::digits * (numbers() + 1))),
-          counts_(device_.template memory<moment_counts>(1)) {
+          omega_(device_, width_ * wide()), split_(device_, z_parts<T> > 1 ? piece * z_parts<T> * columns() : 0),
+          z_(device_, piece * wide()), y_(device_, width_ * z_parts<T> * columns()), squares_(device_, squares_most),
+          spare_(device_, squares_most / 32 + 1), total_(device_, 1), digits_(device_, exact_sums::digits * (numbers() + 1)),
+          counts_(device_, 1) {
         static_assert(exact_sums::digits == 7 && exact_sums::lowest == -112);
         const auto omega = map.dense();
         std::vector<T> parts(static_cast<std::size_t>(width_ * wide()));
@@ -187,15 +185,11 @@ private:
     Device device_;
     index_t width_, sparse_, probes_;
     double limit_ = 0;
-    template <class X>
-    using array = decltype(std::declval<const Device&>().template memory<X>(0));
-    array<T> omega_;
-    array<S> z_;
-    array<T> split_;
-    array<S> y_;
-    array<double> squares_, spare_, total_;
-    array<std::int64_t> digits_;
-    array<moment_counts> counts_;
+    work_area<Device, T> omega_, split_;
+    work_area<Device, S> z_, y_;
+    work_area<Device, double> squares_, spare_, total_;
+    work_area<Device, std::int64_t> digits_;
+    work_area<Device, moment_counts> counts_;
 };
 
 }  // namespace hrm::detail

@@ -13,6 +13,7 @@ using hrm::detail::narrowed;
 using hrm::detail::read_view;
 using hrm::detail::rows_of;
 using hrm::detail::widened;
+using hrm::detail::work_area;
 
 /// A block: 32 columns (channels of all sequences) and 8 lanes, which share the taps; sums in double, added in the lanes' order.
 template <real S, storable T>
@@ -77,8 +78,7 @@ template <real S, class Device>
 class token_convolution {
 public:
     token_convolution(Device device, index_t taps, index_t channels, index_t batch)
-        : device_(device), taps_(taps), channels_(channels), batch_(batch), past_(device.template memory<S>(taps * batch * channels)),
-          now_(device.template memory<index_t>(1)) {
+        : device_(device), taps_(taps), channels_(channels), batch_(batch), past_(device, taps * batch * channels), now_(device, 1) {
         begin({});
     }
     void begin(matrix_view<const S> history) {
@@ -96,8 +96,8 @@ private:
 
     Device device_;
     index_t taps_, channels_, batch_;
-    decltype(std::declval<Device&>().template memory<S>(0)) past_;
-    decltype(std::declval<Device&>().template memory<index_t>(0)) now_;
+    work_area<Device, S> past_;
+    work_area<Device, index_t> now_;
 };
 
 }  // namespace hrm::scan::detail

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include <hrm/core/view.hpp>
 
@@ -23,6 +24,12 @@
 //     capturing()                      whether launches are recorded now, to run again at any later time
 
 namespace hrm::detail {
+
+/// Memory of a device, made from it.
+template <class Device, class T, class Memory = decltype(std::declval<const Device&>().template memory<T>(0))>
+struct work_area : Memory {
+    work_area(const Device& device, index_t size) : Memory(device.template memory<T>(size)) {}
+};
 
 /// Rows of a matrix on the device; null: absent.
 template <class T>

@@ -15,6 +15,7 @@ using hrm::detail::read_view;
 using hrm::detail::rows_of;
 using hrm::detail::turning_tile;
 using hrm::detail::widened;
+using hrm::detail::work_area;
 
 /// Windows [first, first + count) of all sequences', by sequence; hop outputs each, after `lead` samples of overlap.
 struct window_wave {
@@ -161,9 +162,9 @@ public:
           items_(std::clamp<index_t>(wave / (samples_ * channels), 1,
                                      batch_ * std::max<index_t>(1, windows(extents.time + taps - 1)))),
           signals_(device.template transforms<S>(samples_, items_ * channels)), kernels_(device.template transforms<S>(samples_, channels)),
-          sums_(device.template transforms<double>(samples_, channels)), x_(memory<S>(items_ * channels * samples_)),
-          f_(memory<S>(items_ * channels * 2 * bins())), g_(memory<S>(items_ * channels * 2 * bins())),
-          kernel_(memory<S>(channels * 2 * bins())), total_(memory<double>(channels * 2 * bins())), sum_(memory<double>(channels * samples_)) {}
+          sums_(device.template transforms<double>(samples_, channels)), x_(device, items_ * channels * samples_),
+          f_(device, items_ * channels * 2 * bins()), g_(device, items_ * channels * 2 * bins()),
+          kernel_(device, channels * 2 * bins()), total_(device, channels * 2 * bins()), sum_(device, channels * samples_) {}
 
     /// Windows of at least four kernels and 1024 samples, a power of two: three quarters of a window are outputs; one window
     /// where the signal is shorter. By what has to be moved; not measured.
@@ -201,12 +202,6 @@ public:
     }
 
 private:
-    template <class T>
-    using array = decltype(std::declval<Device&>().template memory<T>(0));
-    template <class T>
-    array<T> memory(index_t size) const {
-        return device_.template memory<T>(size);
-    }
     index_t bins() const { return samples_ / 2 + 1; }
     index_t windows(index_t outputs) const {
         const index_t hop = samples_ - taps_ + 1;
@@ -252,8 +247,8 @@ private:
     index_t taps_, channels_, batch_, samples_, items_;
     decltype(std::declval<Device&>().template transforms<S>(1, 1)) signals_, kernels_;
     decltype(std::declval<Device&>().template transforms<double>(1, 1)) sums_;
-    array<S> x_, f_, g_, kernel_;
-    array<double> total_, sum_;
+    work_area<Device, S> x_, f_, g_, kernel_;
+    work_area<Device, double> total_, sum_;
 };
 
 }  // namespace hrm::scan::detail
