@@ -176,7 +176,7 @@ public:
 
     template <storable T = S>
     void states(const dense<S>& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.empty()) return keep_borders(initial, final);
+        if (z.empty()) return hrm::detail::copy_border<S>(device_, initial, final);
         prepare(a);
         run<T>(grid(z.rows / batch_, false), {z, {}}, initial, s, final);
     }
@@ -184,7 +184,7 @@ public:
     template <storable T = S>
     void states_backward(const dense<S>& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.empty()) return keep_borders(dfinal, dinitial);
+        if (s.empty()) return hrm::detail::copy_border<S>(device_, dfinal, dinitial);
         prepare(a);
         const auto g = grid(s.rows / batch_, true);
         const matrix_view<const T> lambda(ds);
@@ -208,9 +208,6 @@ private:
         return order;
     }
     bool many() const { return rows_ > batch_; }
-    void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
-        if (!to.empty()) device_.launch(batch_ * order_, hrm::detail::copy_rows<S>{from, to, order_});
-    }
     time_grid<S> grid(index_t time, bool adjoint) { return {nullptr, order_, 0, batch_, time, length_, adjoint}; }
     double* matrix_of(bool power, bool adjoint) { return matrices_.data() + ((power ? 2 : 0) + (adjoint ? 1 : 0)) * order_ * order_; }
 

@@ -231,7 +231,7 @@ public:
     /// The same with poles that are on the device already: [real q | re k | im k].
     template <storable T = S>
     void states(const S* poles, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.rows == 0) return keep_borders(initial, final);
+        if (z.rows == 0) return hrm::detail::copy_border<S>(device_, initial, final);
         const auto g = grid(poles, z.rows / batch_, false);
         const inputs<S, T> in{z, {}};
         tie(g, in, initial);
@@ -247,7 +247,7 @@ public:
     template <storable T = S>
     void states_backward(const S* poles, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds,
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.rows == 0) return keep_borders(dfinal, dinitial);
+        if (s.rows == 0) return hrm::detail::copy_border<S>(device_, dfinal, dinitial);
         const auto g = grid(poles, s.rows / batch_, true);
         const inputs<S, T> in{matrix_view<const T>(ds), dfinal};
         tie(g, in, {});
@@ -256,9 +256,6 @@ public:
     }
 
 private:
-    void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
-        if (!to.empty()) device_.launch(batch_ * order(), hrm::detail::copy_rows<S>{from, to, order()});
-    }
     time_grid<S> grid(const S* poles, index_t time, bool adjoint) { return {poles, reals_, pairs_, batch_, time, length_, adjoint}; }
     /// The state before every chunk.
     template <storable T>

@@ -216,12 +216,12 @@ public:
         : device_(device), reals_(modes<S>(a).reals()), pairs_(modes<S>(a).pairs()), batch_(batch),
           length_(mode_convolution<A>::chunk(a, time)), samples_(fourier::good_size(2 * length_ - 1)),
           items_(std::clamp<index_t>(wave / (samples_ * columns()), 1, std::max<index_t>(1, batch * ((time + length_ - 1) / length_)))),
-          kept_(order()), host_rates_(static_cast<std::size_t>(reals_ + pairs_)), transforms_(device.template transforms<S>(samples_, items_ * columns())),
-          exact_(device.template transforms<double>(samples_, columns())), poles_(device, order()),
-          powers_(device, length_ * order()), kernels_(device, order() * 2 * bins()), x_(device, items_ * order() * samples_),
-          spectra_(device, items_ * order() * 2 * bins()), rates_(device, order()), exact_x_(device, order() * samples_),
-          exact_spectra_(device, order() * 2 * bins()), running_(device, batch * order()), carried_(device, items_ * order()),
-          sums_(device, (parts + parts / 32) * order()) {}
+          kept_(order()), host_rates_(static_cast<std::size_t>(reals_ + pairs_)),
+          transforms_(device.template transforms<S>(samples_, items_ * columns())), exact_(device.template transforms<double>(samples_, columns())),
+          poles_(device, order()), powers_(device, length_ * order()), kernels_(device, order() * 2 * bins()),
+          x_(device, items_ * order() * samples_), spectra_(device, items_ * order() * 2 * bins()), rates_(device, order()),
+          exact_x_(device, order() * samples_), exact_spectra_(device, order() * 2 * bins()), running_(device, batch * order()),
+          carried_(device, items_ * order()), sums_(device, (parts + parts / 32) * order()) {}
 
     index_t length() const { return length_; }
     index_t order() const { return reals_ + 2 * pairs_; }
@@ -229,14 +229,14 @@ public:
 
     template <storable T = S>
     void states(const A& a, read_view<T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
-        if (z.empty()) return keep_borders(initial, final);
+        if (z.empty()) return hrm::detail::copy_border<S>(device_, initial, final);
         prepare(a);
         run<T>(z.rows / batch_, false, z, {}, initial, s, final, {});
     }
     template <storable T = S>
     void states_backward(const A& a, read_view<T> s, matrix_view<const S> initial, matrix_view<T> ds, std::span<S> da,
                          matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        if (s.empty()) return keep_borders(dfinal, dinitial);
+        if (s.empty()) return hrm::detail::copy_border<S>(device_, dfinal, dinitial);
         prepare(a);
         const index_t time = s.rows / batch_, span = std::max<index_t>(64, (s.rows + parts - 1) / parts);
         run<T>(time, true, ds, dfinal, {}, ds, {}, dinitial);
@@ -250,9 +250,6 @@ private:
     static constexpr index_t parts = 256;  ///< of the gradient
     index_t bins() const { return samples_ / 2 + 1; }
     index_t columns() const { return std::max<index_t>(order(), 1); }  ///< no transform is of nothing
-    void keep_borders(matrix_view<const S> from, matrix_view<S> to) {
-        if (!to.empty()) device_.launch(batch_ * order(), hrm::detail::copy_rows<S>{from, to, order()});
-    }
     time_grid<S> grid(index_t time, bool adjoint) { return {poles_.data(), reals_, pairs_, batch_, time, length_, adjoint}; }
 
     template <storable T>

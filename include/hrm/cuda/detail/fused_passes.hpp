@@ -66,7 +66,7 @@ public:
         border("initial", initial), border("final", matrix_view<const float>(final));
         initial = begin(w, initial);
         if (u.rows == 0) {
-            if (!final.empty()) device_.launch(final.size(), copy_rows<float>{initial, final, final.cols});
+            copy_border<float>(device_, initial, final);
             return;
         }
         const tile_cut c = cut(u.rows / most_.batch, false);
@@ -95,7 +95,7 @@ public:
         initial = begin(w, initial);
         device_.launch(l.dynamic(), fill_zero<float>{da_.data()});
         if (u.rows == 0) {
-            if (!dinitial.empty()) device_.launch(dinitial.size(), copy_rows<float>{dfinal, dinitial, dinitial.cols});
+            copy_border<float>(device_, dfinal, dinitial);
         } else {
             const index_t tokens = u.rows;
             const tile_cut c = cut(tokens / most_.batch, true);

@@ -91,6 +91,11 @@ struct copy_rows {
     HRM_BOTH void operator()(index_t i) const { to(i / cols, i % cols) = from ? from(i / cols, i % cols) : T{}; }
 };
 
+template <class T, class Device>
+void copy_border(const Device& device, read_view<T> from, std::type_identity_t<matrix_view<T>> to) {
+    if (!to.empty()) device.launch(to.size(), copy_rows<T>{from, to, to.cols});
+}
+
 template <class T>
 struct fill_zero {
     T* to;
