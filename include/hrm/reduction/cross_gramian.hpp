@@ -10,7 +10,6 @@ namespace detail {
 /// X = T^-1 X' T of X' the cross Gramian in complex modes, T: (re, im) -> (re + i im, re - i im) of each pair.
 template <class Domain>
 matrix<double> modal_cross_gramian(const complex_pairs<double>& a, const matrix<double>& b, const matrix<double>& c) {
-    using complex = std::complex<double>;
     const index_t q = a.reals(), k = a.pairs(), n = q + 2 * k;
     const complex i1(0, 1);
     const auto l = modal(a, b);

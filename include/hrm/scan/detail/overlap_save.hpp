@@ -101,10 +101,10 @@ public:
                 gather(dy, block, first, lead, transform_.length(), x);
                 transform_.forward(x, g, scratch);
                 each_bin([&]<class V>(index_t re, index_t im) {  // g conj(f)
-                    V a, b, c, d, x, y;
-                    load(a, g + re), load(b, g + im), load(c, f + re), load(d, f + im), load(x, total + re), load(y, total + im);
-                    x += a * c + b * d, y += b * c - a * d;
-                    store(total + re, x), store(total + im, y);
+                    V a, b, c, d, p, q;
+                    load(a, g + re), load(b, g + im), load(c, f + re), load(d, f + im), load(p, total + re), load(q, total + im);
+                    p += a * c + b * d, q += b * c - a * d;
+                    store(total + re, p), store(total + im, q);
                 });
             }
             transform_.inverse(total, x, scratch);
