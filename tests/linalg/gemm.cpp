@@ -52,6 +52,30 @@ TEST_CASE_TEMPLATE("gemm stays within the summation bound for every shape and tr
             }
 }
 
+TEST_CASE_TEMPLATE("factors of another precision are widened: the bits of the widened product", T, float, bf16) {
+    random_stream r(17);
+    for (auto [m, n, k] : {std::array<index_t, 3>{3, 5, 7}, {64, 33, 300}, {50, 1, 40}, {9, 40, 11}})
+        for (bool turned : {false, true}) {
+            matrix<double> a(turned ? k : m, turned ? m : k), b(turned ? n : k, turned ? k : n), c(m, n), want(m, n);
+            matrix<T> narrow_a(a.rows(), a.cols()), narrow_b(b.rows(), b.cols());
+            const auto fill = [&](matrix<double>& wide, matrix<T>& narrow) {
+                r.fill_normal(wide.flat());
+                for (index_t i = 0; i < wide.size(); ++i) wide.data()[i] = static_cast<double>(narrow.data()[i] = static_cast<T>(static_cast<float>(wide.data()[i])));
+            };
+            fill(a, narrow_a);
+            fill(b, narrow_b);
+            const auto view = [&](const auto& x) {
+                using E = std::remove_cvref_t<decltype(*x.data())>;
+                return turned ? transposed(x.view()) : strided_view<const E>(x.view());
+            };
+            gemm<double, double, double>(1.0, view(a), view(b), 0.0, want.view());
+            gemm<double, double, T>(1.0, view(a), view(narrow_b), 0.0, c.view());
+            CHECK(c == want);
+            gemm<double, T, double>(1.0, view(narrow_a), view(b), 0.0, c.view());
+            CHECK(c == want);
+        }
+}
+
 TEST_CASE("a row of the product does not depend on the rows beside it") {
     random_stream r(3);
     matrix<float> a(37, 600), b(600, 41), all(37, 41), one(1, 41);

@@ -71,6 +71,21 @@ template <real S, int W = lanes<S>>
 inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
 }
+/// Numbers of the other precision are converted, one by one.
+template <real S, int W = lanes<S>, real T>
+    requires(!std::same_as<S, T>)
+inline void load(pack<S, W>& to, const T* from) {
+    if constexpr (W == 1) to = static_cast<S>(*from);
+    else
+        for (int i = 0; i < W; ++i) to[i] = static_cast<S>(from[i]);
+}
+template <real S, int W = lanes<S>, real T>
+    requires(!std::same_as<S, T>)
+inline void store(T* to, const pack<S, W>& from) {
+    if constexpr (W == 1) *to = static_cast<T>(from);
+    else
+        for (int i = 0; i < W; ++i) to[i] = static_cast<T>(from[i]);
+}
 
 namespace detail {
 template <int W>
