@@ -197,6 +197,20 @@ TEST_CASE("set rounds what the parameters became; du may be left out; another ki
     stored.backward(u, out, {}, gradient, {.mode = pass::training}, keep, ws);
     stored.backward(u, out, du, whole, {.mode = pass::training}, keep, ws);
     CHECK(gradient == whole);
+    // Another rank: refused until it is set.
+    a = lora<float>(20, 20, {.rank = 64}, r);
+    shake(a, r);
+    CHECK_THROWS_WITH_AS(stored.forward(u, out, {}, keep, ws), doctest::Contains("B as of the last set() is 4x20, expected 64x20"), shape_error);
+    stored.set();
+    out = zero;
+    stored.forward(u, out, {}, keep, ws);
+    CHECK_FALSE(out == zero);
+    // What is refused takes nothing.
+    const lora<float> dropping(20, 20, {.rank = 4, .dropout = 0.5}, r);
+    const auto before = ws.mark();
+    CHECK_THROWS_WITH_AS(stored_adapter<bf16>(dropping).forward(u, random_stored(6, 19, r), {.mode = pass::training}, keep, ws),
+                         doctest::Contains("out is 6x19, expected 6x20"), shape_error);
+    CHECK(ws.mark().used == before.used);
     const hrm::testing::decaying_adapter<float> other(8, 8, 2, r);
     CHECK_THROWS_WITH_AS(stored_adapter<bf16>{other}, doctest::Contains("expected lora, hrm or hrm-reduced"), error);
 }

@@ -27,27 +27,29 @@ public:
         if (const auto* memoryless = dynamic_cast<const lora<S>*>(&a)) inside_ = memoryless;
         else if (const auto* recurrent = dynamic_cast<const recurrent_adapter<S>*>(&a)) inside_ = recurrent;
         else throw error("hrm::stored_adapter: kind is \"" + std::string(a.kind()) + "\", expected lora, hrm or hrm-reduced");
-        on([&](const auto& known) {
-            const auto w = known.projections();
-            in_ = matrix<T>(w.in.rows, w.in.cols), out_ = matrix<T>(w.out.rows, w.out.cols);
-        });
         set();
     }
     stored_adapter(const adapter<S>&&) = delete;
 
-    /// B and C rounded again.
+    /// B and C rounded again, whatever their shapes have become.
     void set() {
+        const auto round = [](matrix_view<const S> from, matrix<T>& to) {
+            if (to.rows() != from.rows || to.cols() != from.cols) to = matrix<T>(from.rows, from.cols);
+            detail::convert<T, S>(from, to.view());
+        };
         on([&](const auto& a) {
             const auto w = a.projections();
-            detail::convert<T, S>(w.in, in_.view()), detail::convert<T, S>(w.out, out_.view());
+            round(w.in, in_), round(w.out, out_);
         });
     }
 
-    /// out += A(u).
+    /// out += A(u). Throws shape_error where the adapter was given other shapes and set() was not called.
     void forward(matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep, workspace& ws) const {
         on([&](const auto& a) {
-            const detail::projections<T> w{in_, out_};
+            const auto w = rounded(a);
             if (a.sums_once(how)) return a.template forward_with<T, T>(w, u, out, how, keep, ws);
+            require_shape("hrm::stored_adapter", "u", u.rows, u.cols, u.rows, a.inputs());
+            require_shape("hrm::stored_adapter", "out", out.rows, out.cols, u.rows, a.outputs());
             const auto before = ws.mark();
             const auto wide = copy(matrix_view<const T>(out), ws);
             a.template forward_with<S, T>(w, copy(u, ws), wide, how, keep, ws);
@@ -60,7 +62,7 @@ public:
     void backward(matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du, std::span<S> gradient, const call<S>& how,
                   const kept<S>& keep, workspace& ws) const {
         on([&](const auto& a) {
-            const detail::projections<T> w{in_, out_};
+            const auto w = rounded(a);
             if (a.sums_once(how)) return a.template backward_with<T, T>(w, u, dout, du, gradient, how, keep, ws);
             scratch_scope scope(ws);
             const auto wide = copy(matrix_view<const T>(du), ws);
@@ -70,6 +72,13 @@ public:
     }
 
 private:
+    template <class A>
+    detail::projections<T> rounded(const A& a) const {
+        const auto w = a.projections();
+        require_shape("hrm::stored_adapter", "B as of the last set()", in_.rows(), in_.cols(), w.in.rows, w.in.cols);
+        require_shape("hrm::stored_adapter", "C as of the last set()", out_.rows(), out_.cols(), w.out.rows, w.out.cols);
+        return {in_, out_};
+    }
     template <class F>
     void on(F&& f) const {
         std::visit([&](const auto* a) { f(*a); }, inside_);
