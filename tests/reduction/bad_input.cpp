@@ -152,6 +152,53 @@ TEST_CASE("no states, one state, no ports, zero ports, defective A: results") {
     CHECK(*j.measured_error <= j.bound * (1 + 1e-9));
 }
 
+TEST_CASE("numbers whose squares leave the range of double: the singular values where they are representable, else an error") {
+    using one_pole = discrete<diagonal<double>>;
+    const one_pole beyond{{{0.5}}, {{1e155}}, {{1e155}}, {}};  // sigma = b c / (1 - 0.25)
+    CHECK_THROWS_WITH_AS(hankel_singular_values(beyond), doctest::Contains("beyond the range of double"), numerical_error);
+    CHECK_THROWS_WITH_AS(balance(beyond), doctest::Contains("beyond the range of double"), numerical_error);
+    for (const auto& [b, c] : {std::pair{1.2e308, 1.0}, {1.0, 1.2e308}, {1e-200, 1e-100}, {1e200, 1e-200}, {1e-308, 1e308}}) {
+        CAPTURE(b);
+        const one_pole g{{{0.5}}, {{b}}, {{c}}, {}};
+        CHECK(hankel_singular_values(g)[0] == doctest::Approx(b * c / 0.75).epsilon(1e-14));
+        const auto r = balance(g);
+        REQUIRE(r.order() == 1);
+        CHECK(r.sigma[0] == doctest::Approx(b * c / 0.75).epsilon(1e-14));
+        CHECK(!std::isnan(r.rounding));
+        CHECK(r.system.b(0, 0) * r.system.c(0, 0) == doctest::Approx(b * c).epsilon(1e-14));
+    }
+    // Units of B, and the opposite ones of C, change no singular value; those next to the edges of double are no worse.
+    const auto same_in_units = [](auto g, int exponent) {
+        const auto got = hankel_singular_values(g);
+        const auto balanced = balance(g, {.rank = 1}).sigma;  // of state 2 the coordinates are not representable
+        for (double& x : g.b.flat()) x = std::ldexp(x, exponent);
+        for (double& x : g.c.flat()) x = std::ldexp(x, -exponent);
+        const auto want = hankel_singular_values(g);
+        CHECK(want[0] > 0);
+        for (std::size_t i = 0; i < want.size(); ++i) {
+            CHECK(std::abs(got[i] - want[i]) <= 1e-14 * want[0]);
+            CHECK(std::abs(balanced[i] - want[i]) <= 1e-14 * want[0]);
+        }
+    };
+    same_in_units(discrete<diagonal<double>>{{{0.5, 0.3}}, {{1e-300, 1e-300, 1e-300}, {5e-324, 0, 0}}, {{1e300, 1e300}}, {}}, 900);
+    same_in_units(continuous<diagonal<double>>{{{-1, -2}}, {{1e-300}, {1e-310}}, {{1e300, 1e308}}, {}}, 900);
+    // B is finite, and what it is in the coordinates of the modes is not.
+    const discrete<dense<double>> g{{{{0.5, 0.1}, {0.2, 0.3}}}, {{1.5e308, -1.5e308}, {-1.5e308, 1.5e308}}, {{1, 1}}, {}};
+    CHECK_THROWS_WITH_AS(hankel_singular_values(g), doctest::Contains("of mode 1 is beyond the range of double"), numerical_error);
+    CHECK_THROWS_WITH_AS(balance(g), doctest::Contains("of mode 1 is beyond the range of double"), numerical_error);
+    const continuous<dense<double>> turning{{{{-0.5, 0.1}, {-0.2, -0.3}}}, g.b, g.c, {}};
+    CHECK_THROWS_WITH_AS(hankel_singular_values(turning), doctest::Contains("of mode 0 is beyond the range of double"), numerical_error);
+}
+
+TEST_CASE("eigenvectors that double does not hold make no modes") {
+    // [1; 1e324] and its inverse: found by the fuzzer.
+    const continuous<dense<double>> g{{{{-5e-324, 0}, {-1.1640625, 0}}}, matrix<double>(2, 0), {{-1.3, 1.5}, {-0.6, -1.6}}, {}};
+    CHECK(!find_modes(g));
+    const auto r = balance(g, {.rank = 1, .error = error_report::measured, .weak = weak_states::residualize});
+    CHECK(finite(r.t));
+    CHECK(finite(r.w));
+}
+
 TEST_CASE("an equal pair of poles in any rotated coordinates has the values of the unrotated one") {
     const continuous<dense<double>> g{{{{-1, 0.9}, {0, -1}}}, {{0.3}, {1}}, {{1, -0.4}}, {}};
     const auto want = hankel_singular_values(g);

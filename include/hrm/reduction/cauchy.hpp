@@ -182,10 +182,12 @@ private:
 
 /// L with L L^T = the controllability Gramian, planar real states: order x rank, columns in order of elimination.
 /// Stops when what remains is below tolerance^2 of the largest diagonal entry; 0 goes on to the end. O(n m rank).
-/// Poles must lie in the domain: the caller checks, since only it can name them.
+/// Poles must lie in the domain: the caller checks, since only it can name them. Throws numerical_error where a diagonal
+/// entry of P, or a square of B, is beyond the range of double.
 template <class Domain>
 matrix<double> cauchy_factor(const modal_rows& system, double tolerance = 0) {
     detail::cauchy_elimination<Domain> work(system);
+    if (!std::isfinite(work.largest())) throw numerical_error("hrm::cauchy_factor: the Gramian is beyond the range of double");
     const double floor = work.largest() * tolerance * tolerance;
     while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns())) {}
     return work.factor();

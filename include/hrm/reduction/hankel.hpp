@@ -26,7 +26,10 @@ std::vector<double> hankel_singular_values(const T& system) {
     };
     constexpr auto where = "hrm::hankel_singular_values";
     if constexpr (!detail::is_modal<T>)
-        if (const auto modes = find_modes(system)) return values(detail::factors_of(where, in_modes(*modes, system), {}, 0));
+        if (const auto modes = find_modes(system)) {
+            const auto m = in_modes(*modes, system);
+            return values(detail::modal_factors<detail::domain_of<T>>(where, m.a, m.b, m.c, 0));
+        }
     return values(detail::factors_of(where, cast<double>(system), {}, 0));
 }
 

@@ -54,7 +54,7 @@ namespace detail {
 ///     real:     the eigenvectors (M - l) v = 0, the one of larger modulus by addition, the other from the determinant
 /// Computed in long double. Two measures: max |V^-1| |V|, which no scaling of the states changes, and which is all where the
 /// poles are well apart; where they are not, or nearer than least_gap, residues of the two modes cancel in every scaling but
-/// the given one, so max |V| max |V^-1| has to be small as well.
+/// the given one, so max |V| max |V^-1| has to be small as well. Entries beyond the range of double are none.
 inline bool two_modes(const double m[4], double least_gap, double v[4], double inverse[4], double poles[2], bool& pair) {
     using wide = long double;
     const wide a = m[0], b = m[1], c = m[2], d = m[3], half = (a - d) / 2, mean = (a + d) / 2, square = half * half + b * c;
@@ -93,11 +93,14 @@ inline bool two_modes(const double m[4], double least_gap, double v[4], double i
         }
     const wide gap = 2 * std::sqrt(std::abs(square)), size = pair ? std::hypot(mean, gap / 2) : std::abs(mean) + gap / 2;
     if (!(gap >= std::max<wide>(least_gap, size / 100))) condition = std::max(condition, largest * largest_inverse);
+    const auto in_range = [](wide x) { return x == 0 || std::isnormal(static_cast<double>(x)); };
+    bool representable = true;
     for (int i = 0; i < 4; ++i) {
         v[i] = static_cast<double>(w[i]);
         inverse[i] = static_cast<double>(u[i]);
+        representable = representable && in_range(w[i]) && in_range(u[i]);
     }
-    return condition < 100 && std::isfinite(poles[0]) && std::isfinite(poles[1]);  // leaves 1e-14; NaN fails as well
+    return representable && condition < 100 && std::isfinite(poles[0]) && std::isfinite(poles[1]);  // leaves 1e-14; NaN fails as well
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/svd.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/reduction/jacobi.hpp>
@@ -51,5 +52,25 @@ private:
     std::optional<singular_values> whole_;
     std::optional<bidiagonal_svd> quick_;
 };
+
+/// The 2-norm, from half of x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
+inline double spectral_norm(matrix<double> x) {
+    double largest = 0;
+    for (double v : x.flat()) largest = std::max(largest, std::abs(v));
+    if (largest == 0) return 0;
+    if (!(largest > 1e-140 && largest < 1e140)) {  // squares would leave the range
+        for (double& v : x.flat()) v /= largest;
+        return largest * spectral_norm(std::move(x));
+    }
+    constexpr index_t wide = 96;
+    matrix<double> gram(x.cols(), x.cols());
+    for (index_t j = 0; j < x.cols(); j += wide) {
+        const index_t some = std::min(wide, x.cols() - j), rest = x.cols() - j;
+        multiply(transposed(x.view().slice_cols(j, some)), x.view().slice_cols(j, rest), gram.view().slice_rows(j, some).slice_cols(j, rest));
+    }
+    for (index_t i = 0; i < x.cols(); ++i)
+        for (index_t j = 0; j < i; ++j) gram(i, j) = gram(j, i);
+    return std::sqrt(core_svd(std::move(gram), false).sigma()[0]);
+}
 
 }  // namespace hrm::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -34,34 +35,54 @@ inline constexpr double negligible_floor = 1e-16;
 
 /// Modal A. Each mode is scaled so that its rows of B and columns of C are about equally large: then a diagonal entry of Wc small
 /// beside the largest is one of Wo too, and what a floor cuts off matters to neither. A mode without input or output drops
-/// out. Columns end at `floor` times the first in length.
+/// out. Columns end at `floor` times the first in length. B and C have a unit, so that squares of them stay in the range of double.
 template <class Domain>
 gramian_factors modal_factors(const char* where, const complex_pairs<double>& a, matrix<double> b, const matrix<double>& c, double floor) {
     const index_t q = a.reals(), k = a.pairs();
     auto ct = transpose(c);
-    // Only B B^T and C^T C matter, so that no more inputs or outputs than states take part.
-    if (b.cols() > b.rows()) b = lower_factor(std::move(b));
-    if (ct.cols() > ct.rows()) ct = lower_factor(std::move(ct));
-    buffer<double> scale(static_cast<std::size_t>(q + k), 1.0);
     const auto rows = [&](index_t i, auto f) {  // of mode i
         f(i);
         if (i >= q) f(i + k);
     };
+    const auto refuse = [where](index_t i) {
+        throw numerical_error(std::string(where) + ": the input or output of mode " + std::to_string(i) + " is beyond the range of double");
+    };
+    struct unit {
+        int in = 0, out = 0;             // the exponents of a mode's largest entries
+        double from_b = 0, from_ct = 0;  // what its rows are multiplied by; 0: nothing goes in, or nothing comes out
+    };
+    buffer<unit> units(static_cast<std::size_t>(q + k));
+    int common = std::numeric_limits<int>::min();  // scaled entries are 2^common times too small, in B as in C
     for (index_t i = 0; i < q + k; ++i) {
         double in = 0, out = 0;
         rows(i, [&](index_t r) {
-            for (index_t j = 0; j < b.cols(); ++j) in = std::max(in, std::abs(b(r, j)));
-            for (index_t j = 0; j < ct.cols(); ++j) out = std::max(out, std::abs(ct(r, j)));
+            const auto largest = [r](double& size, const matrix<double>& x) {
+                for (index_t j = 0; j < x.cols(); ++j) size = std::max(size, std::isfinite(x(r, j)) ? std::abs(x(r, j)) : std::numeric_limits<double>::infinity());
+            };
+            largest(in, b);
+            largest(out, ct);
         });
-        if (std::isinf(in) || std::isinf(out))
-            throw numerical_error(std::string(where) + ": the input or output of mode " + std::to_string(i) + " is beyond the range of double");
-        auto& s = scale[static_cast<std::size_t>(i)];
-        s = in > 0 && out > 0 ? std::ldexp(1.0, (std::ilogb(out) - std::ilogb(in)) / 2) : 0;
+        if (std::isinf(in) || std::isinf(out)) refuse(i);
+        if (!(in > 0 && out > 0)) continue;
+        units[static_cast<std::size_t>(i)] = {std::ilogb(in), std::ilogb(out), 1, 1};
+        const auto& u = units[static_cast<std::size_t>(i)];
+        common = std::max({common, (u.in + u.out) / 2, std::abs(u.out - u.in) / 2 - 1022});  // no power of two below is beyond 2^1022
+    }
+    for (index_t i = 0; i < q + k; ++i) {
+        auto& u = units[static_cast<std::size_t>(i)];
+        if (u.from_b > 0) {
+            const int shift = (u.out - u.in) / 2;
+            u.from_b = std::ldexp(1.0, std::max(shift - common, -1022));
+            u.from_ct = std::ldexp(1.0, std::max(-shift - common, -1022));
+        }
         rows(i, [&](index_t r) {
-            for (index_t j = 0; j < b.cols(); ++j) b(r, j) *= s;
-            for (index_t j = 0; j < ct.cols(); ++j) ct(r, j) = s > 0 ? ct(r, j) / s : 0;
+            for (index_t j = 0; j < b.cols(); ++j) b(r, j) *= u.from_b;
+            for (index_t j = 0; j < ct.cols(); ++j) ct(r, j) *= u.from_ct;
         });
     }
+    // Only B B^T and C^T C matter, so that no more inputs or outputs than states take part.
+    if (b.cols() > b.rows()) b = lower_factor(std::move(b));
+    if (ct.cols() > ct.rows()) ct = lower_factor(std::move(ct));
     const auto inputs = modal(a, b), outputs = modal(transpose(a), ct);
     require_stable<Domain>(where, inputs);
     gramian_factors f{cauchy_factor<Domain>(inputs, floor), cauchy_factor<Domain>(outputs, floor)};
@@ -74,12 +95,14 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     };
     const auto length = [](const matrix<double>& l) { return std::sqrt(dot(l.data(), l.data(), l.size())); };
     if (floor > negligible_floor)
-        f.missing = std::sqrt(2 * static_cast<double>(a.order())) * floor * (longest(f.lc) * length(f.lo) + longest(f.lo) * length(f.lc));
+        f.missing = std::ldexp(std::sqrt(2 * static_cast<double>(a.order())) * floor * (longest(f.lc) * length(f.lo) + longest(f.lo) * length(f.lc)), 2 * common);
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
-            const double s = scale[static_cast<std::size_t>(i)];
-            for (index_t j = 0; j < f.lc.cols(); ++j) f.lc(r, j) = s > 0 ? f.lc(r, j) / s : 0;
-            for (index_t j = 0; j < f.lo.cols(); ++j) f.lo(r, j) *= s;
+            const auto& u = units[static_cast<std::size_t>(i)];
+            bool finite = true;
+            for (index_t j = 0; j < f.lc.cols(); ++j) finite &= std::isfinite(f.lc(r, j) = u.from_b > 0 ? f.lc(r, j) / u.from_b : 0);
+            for (index_t j = 0; j < f.lo.cols(); ++j) finite &= std::isfinite(f.lo(r, j) = u.from_ct > 0 ? f.lo(r, j) / u.from_ct : 0);
+            if (!finite) refuse(i);
         });
     return f;
 }
@@ -102,6 +125,12 @@ inline std::vector<double> lengths_in_units(const gramian_factors& f, const matr
     return v;
 }
 
+/// What is not finite in either factor is not in their product.
+inline void require_product(const matrix<double>& k) {
+    for (double x : k.flat())
+        if (!std::isfinite(x)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
+}
+
 /// Lo^T Lc: its singular values are the Hankel singular values. In Schur coordinates row k of lc begins at column k - 1 and
 /// that of lo at n - 2 - k, so that a sixth of the product is left to do.
 inline matrix<double> factor_product(const gramian_factors& f) {
@@ -115,7 +144,7 @@ inline matrix<double> factor_product(const gramian_factors& f) {
                      f.lc.view().slice_rows(first, rows).slice_cols(col, n - col),
                      k.view().slice_rows(row, n - row).slice_cols(col, n - col), into::add);
         }
-    require_finite("hrm::balance", "Lo^T Lc", k);  // Gramians beyond the range of double
+    require_product(k);
     return k;
 }
 
@@ -222,7 +251,7 @@ inline matrix<double> leading_product(gramian_factors& f) {
                 multiply(transposed(f.lo.view().slice_rows(row, some).slice_cols(first, own)), f.lc.view().slice_rows(row, some).slice_cols(0, c),
                          k.view().slice_rows(first, own).slice_cols(0, c), into::add);
         }
-    require_finite("hrm::balance", "Lo^T Lc", k);
+    require_product(k);
     const auto cut = [&](std::vector<double> s) {
         index_t kept = static_cast<index_t>(s.size());
         double dropped = 0;

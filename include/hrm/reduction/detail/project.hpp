@@ -262,20 +262,6 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
     return p;
 }
 
-/// The 2-norm, from half of x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
-inline double spectral_norm(const matrix<double>& x) {
-    if (x.empty()) return 0;
-    constexpr index_t wide = 96;
-    matrix<double> gram(x.cols(), x.cols());
-    for (index_t j = 0; j < x.cols(); j += wide) {
-        const index_t some = std::min(wide, x.cols() - j), rest = x.cols() - j;
-        multiply(transposed(x.view().slice_cols(j, some)), x.view().slice_cols(j, rest), gram.view().slice_rows(j, some).slice_cols(j, rest));
-    }
-    for (index_t i = 0; i < x.cols(); ++i)
-        for (index_t j = 0; j < i; ++j) gram(i, j) = gram(j, i);
-    return std::sqrt(core_svd(std::move(gram), false).sigma()[0]);
-}
-
 /// Where the poles of a result lie.
 template <class Result>
 void describe_poles(Result& out) {

@@ -149,7 +149,7 @@ double rounded_couples(const T& s, const modal_coordinates& modes) {
     return std::numeric_limits<double>::epsilon() * sum;
 }
 
-/// The allowance itself, infinite where nobody knows it (sparse A).  a: A as it was multiplied by;  rho: the resolvent of the
+/// The allowance itself, infinite where nobody knows it (sparse A, or beyond the range of double).  a: A as it was multiplied by;  rho: the resolvent of the
 /// reduced A;  bound: the tail;  f: whose Gramians they were;  cut: whether more was dropped than rounding.
 template <linear_system T, class A>
 double rounding_allowance(const T& s, const A& a, double rho, const projected_rows& rows, double bound, const gramian_factors& f, bool cut) {
@@ -186,7 +186,7 @@ double rounding_allowance(const T& s, const A& a, double rho, const projected_ro
             const double observe = f.coordinates ? length(f.lo) : root_of_squares(lengths_in_units(f, f.lo, true));
             out += 10 * eps * length(scaled) * (uu * vv + 2 * whole * reach * observe);
         }
-        return out;
+        return std::isfinite(out) ? out : std::numeric_limits<double>::infinity();
     }
 }
 
