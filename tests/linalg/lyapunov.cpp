@@ -54,6 +54,12 @@ TEST_CASE("what a resolvent's bound is made of solves its equation, in one block
         CHECK(detail::resolvent_of<detail::two_sided::sum>(t.view()) == doctest::Approx(2 * ex.norm()).epsilon(1e-13));
     }
     CHECK(std::isinf(detail::resolvent_of<detail::two_sided::sum>(matrix<double>{{-1, 3}, {0, 1e-9}}.view())));
+    // X = -1 / (2 T), whose square leaves the range of double, or X itself does.
+    for (const double t : {1e-160, 1e-300, 1e160, 1e300})
+        CHECK(detail::resolvent_of<detail::two_sided::sum>(matrix<double>{{-t}}.view()) == doctest::Approx(1 / t).epsilon(1e-15));
+    CHECK(std::isinf(detail::resolvent_of<detail::two_sided::sum>(matrix<double>{{-1e-320}}.view())));
+    const double pair = detail::resolvent_of<detail::two_sided::sum>(matrix<double>{{-1e-160, 0}, {0, -2e-160}}.view());
+    CHECK(pair == doctest::Approx(1e160 * std::hypot(1.0, 0.5)).epsilon(1e-15));
 }
 
 TEST_CASE("lyapunov survives poles eight decades apart and bad scaling") {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <hrm/linalg/detail/gramian_equation.hpp>
@@ -67,6 +69,26 @@ inline matrix<double> unit_gramian(matrix_view<const double> t) {
     return x;
 }
 
+/// |X|_F of an X that this scales, infinite where it is not finite; symmetric: from the upper triangle alone.
+inline double length_in_range(matrix<double> x, bool symmetric) {
+    const auto row = [&](index_t i) { return std::span(x.view().row(i) + (symmetric ? i : 0), static_cast<std::size_t>(x.cols() - (symmetric ? i : 0))); };
+    double largest = 0, square = 0;
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (double v : row(i)) largest = std::max(largest, std::abs(v));
+    const double unit = largest > 0 ? std::ldexp(1.0, std::min(1022, -std::ilogb(largest))) : 1;
+    for (index_t i = 0; i < x.rows(); ++i) {
+        auto part = row(i);
+        for (double& v : part) v *= unit;
+        if (symmetric) {
+            square += part[0] * part[0];
+            part = part.subspan(1);
+        }
+        square += (symmetric ? 2 : 1) * dot(part.data(), part.data(), static_cast<index_t>(part.size()));
+    }
+    const double length = std::sqrt(square) / unit;
+    return std::isfinite(length) ? length : std::numeric_limits<double>::infinity();
+}
+
 /// 2 |X|_F with  T X + X T^T + I = 0  or  T X T^T - X + I = 0, infinite where T, quasi-triangular, is not stable.
 /// O(4/3 n^3), discrete O(2 n^3).
 template <two_sided kind>
@@ -75,15 +97,12 @@ double resolvent_of(matrix_view<const double> t) {
     for (const auto& l : block_eigenvalues(t))
         if (!(kind == two_sided::sum ? l.real() < 0 : std::abs(l) < 1)) return std::numeric_limits<double>::infinity();
     if constexpr (kind == two_sided::sum) {
-        const auto x = unit_gramian(t);
-        double square = 0;
-        for (index_t i = 0; i < n; ++i) square += 2 * dot(x.view().row(i) + i, x.view().row(i) + i, n - i) - x(i, i) * x(i, i);
-        return 2 * std::sqrt(square);
+        return 2 * length_in_range(unit_gramian(t), true);
     } else {
         matrix<double> y(n, n);
         for (index_t i = 0; i < n; ++i) y(i, n - 1 - i) = -1;
         solve_two_sided<kind>(t, turned_over(matrix<double>(t)).view(), y.view());
-        return 2 * std::sqrt(dot(y.data(), y.data(), y.size()));
+        return 2 * length_in_range(std::move(y), false);
     }
 }
 
