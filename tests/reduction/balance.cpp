@@ -263,6 +263,19 @@ TEST_CASE("the gap rule, and H2 errors on request") {
     CHECK(s.measured_error);
 }
 
+TEST_CASE("a resolvent between unit Gramians bounds what it does to B and C, where the resolvent as it is does not") {
+    // A_ij = -b_i b_j / (s_i + s_j), C = B^T has both Gramians diag(s); R at 0 is -A^-1.
+    const double s[2] = {1, 1e-6}, b[2] = {std::sqrt(2 * s[0]), std::sqrt(2 * s[1])}, couple = -b[0] * b[1] / (s[0] + s[1]);
+    const continuous<dense<double>> g{{{{-1, couple}, {couple, -1}}}, {{b[0]}, {b[1]}}, {{b[0], b[1]}}, {}};
+    const double det = 1 - couple * couple, x = (b[0] + couple * b[1]) / det, y = (b[1] + couple * b[0]) / det;  // -A^-1 B
+    const double square = x * x / s[0] + y * y / s[1];  // |S^-1/2 R B|^2, and of C as well
+    const std::vector<double> roots{std::sqrt(s[0]), std::sqrt(s[1])}, ones{1, 1};
+    CHECK(square > 2 * 1.2 * detail::resolvents_of_both(g, ones, ones).reach);
+    const auto both = detail::resolvents_of_both(g, roots, roots);
+    CHECK(square <= 2 * both.reach);
+    CHECK(square <= 2 * both.observe);
+}
+
 TEST_CASE("given Gramians: the exact ones give the same reduction, and no certificate") {
     random_stream r(4);
     const auto s = random_diagonal(r, 8, 2, 3, 0.9);

@@ -124,7 +124,6 @@ struct oblique_projection {
     matrix<double> t, w;
     double correction = 0;
     std::vector<double> t_scale, w_scale;  ///< columns times these are Lc V and Lo U, or as long
-    std::vector<double> factor;            ///< balanced columns of t times these are the columns; empty: ones, or nothing of the kind
 
     oblique_projection(const gramian_factors& f, const singular_values& svd, index_t first, index_t count, projection basis) {
         matrix<double> v(svd.v.rows(), count), u(svd.u.rows(), count);
@@ -145,7 +144,7 @@ struct oblique_projection {
             w = orthonormal(w);
             w = divide(w, project(t, w));
         } else if (basis == projection::biorthogonal) {
-            factor = biorthogonalize(t, w);
+            const auto factor = biorthogonalize(t, w);
             for (std::size_t j = 0; j < factor.size(); ++j) t_scale[j] /= factor[j], w_scale[j] *= factor[j];
         }
         // Small sigma leave w^T t short of I by rounding; w (t^T w)^-1 spans the same space and is exact again.
@@ -348,10 +347,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
     }
     require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
-    auto balanced_units = out.system;  // what the allowance asks of R is about balanced coordinates
-    for (index_t i = 0; i < r && !strong.factor.empty(); ++i)
-        for (index_t j = 0; j < r; ++j) balanced_units.a.a(i, j) *= strong.factor[static_cast<std::size_t>(i)] / strong.factor[static_cast<std::size_t>(j)];
-    const auto poles = poles_and_resolvent(balanced_units);
+    const auto poles = resolvents_of_both(out.system, t_scale, w_scale);  // where one Gramian or the other is I
     if constexpr (in_discrete_time<T>)
         if (weak) {  // s is the textbook form already; states for a delayed read-out have poles at 0
             out.delayed = from_textbook(out.system);
@@ -359,7 +355,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         }
     out.spectral = poles.spectral;
     out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
-    out.rounding = rounding_allowance(s, a, poles.resolvent, rows, out.bound, f, r < out.numerical_rank);
+    out.rounding = rounding_allowance(s, a, poles, rows, out.bound, f, r < out.numerical_rank);
     return out;
 }
 

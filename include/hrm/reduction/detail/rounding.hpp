@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include <hrm/linalg/detail/resolvent.hpp>
@@ -10,12 +11,14 @@
 #include <hrm/systems/modal.hpp>
 
 // What rounding may add to the error of a reduced system, to first order. With R(s) = (sI - A_r)^-1 and balanced coordinates
-// (both Gramians at most S), a change dA of A_r moves G_r by C R dA R B. From A S + S A^T + B B^T = 0,
-//     R B B^T R^* = R S + S R^*,    so that with R' = S^-1/2 R S^1/2    |S^-1/2 R B|^2 <= 2 |R'|,
-// and with X of  A X + X A^T + I = 0  in the same way  |R|^2 <= 2 |R| |X|:  |R| <= rho = 2 |X|, the reciprocal of the depth of
-// the poles where A is normal, and more where it is not. (Discrete: A S A^T - S + B B^T = 0 and so on, with the same bounds.)
-// Projected, A_r = w^T (A t) is off by at most eps |w|^T |A| |t|, so with the rows t_i, w_i of t S^1/2 and w S^1/2
-//     |dG_r| <= eps sum_i (r |w_i|) (|A| r |t|)_i + eps sum_i r |w_i| |b_i| + eps sum_i |c_i| r |t_i|,    r = sqrt(2 rho).
+// (both Gramians S), a change dA of A_r moves G_r by C R dA R B. From A S + S A^T + B B^T = 0 and its dual,
+//     R B B^T R^* = R S + S R^*,    so that with  R' = S^-1/2 R S^1/2    |S^-1/2 R B|^2 <= 2 |R'|,
+//     R^* C^T C R = S R + R^* S,    so that with  R'' = S^1/2 R S^-1/2   |C R S^-1/2|^2 <= 2 |R''|.
+// Neither is bounded by |R|: both are resolvents of their own, of A' = S^-1/2 A S^1/2 and of A''. With X of  A X + X A^T + I = 0
+// in the same way  |R|^2 <= 2 |R| |X|:  |R| <= rho = 2 |X|, the reciprocal of the depth of the poles where A is normal, and
+// more where it is not. (Discrete: A S A^T - S + B B^T = 0 and so on, with the same bounds.) Projected, A_r = w^T (A t) is off
+// by at most eps |w|^T |A| |t|, so with the rows t_i, w_i of t S^1/2 and w S^1/2,  r' = sqrt(2 rho'),  r'' = sqrt(2 rho'')
+//     |dG_r| <= eps sum_i (r'' |w_i|) (|A| r' |t|)_i + eps sum_i r'' |w_i| |b_i| + eps sum_i |c_i| r' |t_i|.
 // The small columns of t and w count as little as they should. Gramians of a dense A are those of A + E, |E| ~ 10 eps |A| in
 // the units of its Schur form (backward stability): the bound is about A + E, so that what E moves in G is added, and what
 // w^T E t moves in G_r. In those units  |R B|^2 <= 2 rho |Wc|,  |C R|^2 <= 2 rho |Wo|  with the rho of A itself, whose
@@ -64,34 +67,42 @@ inline std::vector<double> times_magnitudes(const block_diagonal& a, const std::
 }
 
 /// What one Schur form of the reduced A, finite, tells.
-struct poles_and_norm {
-    double spectral;   ///< spectral abscissa, or radius
-    double resolvent;  ///< 2 |X|_F, at least max |(sI - A)^-1| over the boundary; infinite where A is not stable
+struct poles_and_resolvents {
+    double spectral;        ///< spectral abscissa, or radius
+    double reach, observe;  ///< 2 |X|_F, at least max |(sI - A)^-1| over the boundary, for A' and A''; infinite where A is not stable
 };
-/// O(n^3).
+/// A' = diag(t)^-1 A diag(t),  A'' = diag(w) A diag(w)^-1; t, w: at least n.  O(n^3).
 template <class System>
-poles_and_norm poles_and_resolvent(const System& g) {
+poles_and_resolvents resolvents_of_both(const System& g, std::span<const double> t_scale, std::span<const double> w_scale) {
     constexpr double none = std::numeric_limits<double>::infinity();
     constexpr bool discrete = in_discrete_time<System>;
     const index_t n = g.order();
     double spectral = discrete ? 0 : -none;
-    if (n == 0) return {spectral, 0};
-    const auto form = balanced_real_schur("hrm::balance", g.a.a);
+    if (n == 0) return {spectral, 0, 0};
+    auto form = balanced_real_schur("hrm::balance", g.a.a);
     const auto& t = form.t;
     for (index_t i = 0; i < n; ++i) {  // [a b; c a] has the modulus |a + i sqrt(-b c)|
         const double a = t(i, i), b = i + 1 < n ? t(i + 1, i) != 0 ? t(i, i + 1) : 0 : 0;
         if constexpr (discrete) spectral = std::max(spectral, b == 0 ? std::abs(a) : std::hypot(a, std::sqrt(std::abs(b)) * std::sqrt(std::abs(t(i + 1, i)))));
         else spectral = std::max(spectral, a);
     }
-    if (!(spectral < (discrete ? 1 : 0))) return {spectral, none};
-    const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
-    if constexpr (discrete) return {spectral, 2 * length(solve_gramian<two_sided::product>(form, identity(n)))};
-    else {  // X = M M^T
-        const auto m = form.out_of(quasi_triangular_factor(t.view(), form.into(identity(n))));
-        matrix<double> x(n, n);
-        multiply(transposed(m.view()), m.view(), x.view());
-        return {spectral, 2 * length(x)};
-    }
+    if (!(spectral < (discrete ? 1 : 0))) return {spectral, none, none};
+    const auto resolvent = [&] {
+        if constexpr (discrete) return 2 * length_in_range(solve_gramian<two_sided::product>(form, identity(n)), false);
+        else {  // X = M M^T
+            const auto m = form.out_of(quasi_triangular_factor(t.view(), form.into(identity(n))));
+            matrix<double> x(n, n);
+            multiply(transposed(m.view()), m.view(), x.view());
+            return 2 * length_in_range(std::move(x), false);
+        }
+    };
+    bool same = true;  // one matrix, but for a unit of all states
+    for (std::size_t i = 0; i < form.d.size(); ++i) same = same && t_scale[i] * w_scale[i] == t_scale[0] * w_scale[0];
+    for (std::size_t i = 0; i < form.d.size(); ++i) form.d[i] /= t_scale[i];
+    const double reach = resolvent();
+    if (same) return {spectral, reach, reach};
+    for (std::size_t i = 0; i < form.d.size(); ++i) form.d[i] *= t_scale[i] * w_scale[i];
+    return {spectral, reach, resolvent()};
 }
 
 /// What the projection says about itself: G_r = C_r R B_r + D with both Gramians at most s^2 in its coordinates, the rows of
@@ -99,7 +110,7 @@ poles_and_norm poles_and_resolvent(const System& g) {
 /// cancellation between columns: with t = t1 + t2 E^-1 A21 each row is |t1| + |t2| |E^-1 A21|, beside it |t2| |E^-1 B2|.
 struct projected_rows {
     std::vector<double> t, w;                    ///< of t S^1/2, w S^1/2
-    std::vector<double> direct_t, direct_w;      ///< beside r t and r w; empty: none
+    std::vector<double> direct_t, direct_w;      ///< beside r' t and r'' w; empty: none
     double read_out = 0;                         ///< |C| S^1/2 where C was divided by A_r afterwards, else 0
 };
 
@@ -109,7 +120,7 @@ inline double root_of_squares(const std::vector<double>& v) {
     return sum;
 }
 
-/// 2 |X|_F of A itself in the units of its Schur form.  O(4/3 n^3), and another such form where none is left.
+/// 2 |X|_F of A itself in the units of its Schur form.  O(4/3 n^3), discrete O(2 n^3), and another such form where none is left.
 template <linear_system T>
 double whole_resolvent(const T& s, const gramian_factors& f) {
     if (f.resolvent > 0) return f.resolvent;
@@ -149,22 +160,22 @@ double rounded_couples(const T& s, const modal_coordinates& modes) {
     return std::numeric_limits<double>::epsilon() * sum;
 }
 
-/// The allowance itself, infinite where nobody knows it (sparse A, or beyond the range of double).  a: A as it was multiplied by;  rho: the resolvent of the
-/// reduced A;  bound: the tail;  f: whose Gramians they were;  cut: whether more was dropped than rounding.
+/// The allowance itself, infinite where nobody knows it (sparse A) or double does not hold it.  a: A as it was multiplied by;
+/// rho: of the reduced A;  bound: the tail;  f: whose Gramians they were;  cut: whether more was dropped than rounding.
 template <linear_system T, class A>
-double rounding_allowance(const T& s, const A& a, double rho, const projected_rows& rows, double bound, const gramian_factors& f, bool cut) {
+double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rho, const projected_rows& rows, double bound, const gramian_factors& f, bool cut) {
     if constexpr (!requires { times_magnitudes(a, rows.t); }) return std::numeric_limits<double>::infinity();
     else {
         const double eps = std::numeric_limits<double>::epsilon(), n = static_cast<double>(s.order()), gamma = (4 + std::sqrt(n)) * eps;
-        const double r = std::sqrt(2 * rho);
-        if (!std::isfinite(rho)) return rho;
+        const double along_t = std::sqrt(2 * rho.reach), along_w = std::sqrt(2 * rho.observe), larger = std::max(rho.reach, rho.observe);
+        if (!std::isfinite(larger)) return larger;
         std::vector<double> u(rows.w.size()), v(rows.t.size());
         for (std::size_t i = 0; i < u.size(); ++i) {
-            u[i] = r * rows.w[i] + (rows.direct_w.empty() ? 0 : rows.direct_w[i]);
-            v[i] = r * rows.t[i] + (rows.direct_t.empty() ? 0 : rows.direct_t[i]);
+            u[i] = along_w * rows.w[i] + (rows.direct_w.empty() ? 0 : rows.direct_w[i]);
+            v[i] = along_t * rows.t[i] + (rows.direct_t.empty() ? 0 : rows.direct_t[i]);
         }
         const auto av = times_magnitudes(a, v), b = row_lengths(s.b), c = row_lengths(transpose(s.c));
-        double sum = r * rows.read_out;
+        double sum = along_t * rows.read_out;
         // In discrete time |z (w^T t - I)| counts as well.
         for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (av[i] + b[i] + (in_discrete_time<T> ? v[i] : 0)) + c[i] * v[i];
         if (!rows.direct_t.empty()) sum += std::sqrt(dot(s.d.data(), s.d.data(), s.d.size()));
@@ -172,7 +183,7 @@ double rounding_allowance(const T& s, const A& a, double rho, const projected_ro
         if constexpr (std::same_as<A, block_diagonal>) out += rounded_couples(s, a.modes);
         if (!f.graded) {
             const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
-            const auto whole = cut ? std::max(rho, whole_resolvent(s, f)) : rho;
+            const auto whole = cut ? std::max(larger, whole_resolvent(s, f)) : larger;
             auto scaled = to_dense(s.a);
             if (!f.units.empty()) into_units(scaled, f.units);
             double uu = 0, vv = 0;
@@ -206,7 +217,8 @@ double measure_allowance(System<dense<double>> e, double value) {
         if constexpr (in_discrete_time<System<dense<double>>>) return stein_factor(g.a.a, g.b);
         else return lyapunov_factor(g.a.a, g.b);
     };
-    const double rho = poles_and_resolvent(e).resolvent, rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
+    const std::vector<double> given(static_cast<std::size_t>(e.order()), 1.0);
+    const double rho = resolvents_of_both(e, given, given).reach, rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
     return 10 * eps * (length(e.a.a) * cr * rb + length(e.b) * cr + length(e.c) * rb) + (4 + n) * eps * value;
 }
 
