@@ -263,6 +263,24 @@ TEST_CASE("the gap rule, and H2 errors on request") {
     CHECK(s.measured_error);
 }
 
+TEST_CASE("a certificate is about the stable part, and there is none where the split may have moved that, or left nothing") {
+    const auto coupled = [](double by) { return continuous<dense<double>>{{{{-1, by, 0.1}, {0, 1, 0}, {0.1, 0, -2}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}}; };
+    const auto mild = balance(coupled(10), {.rank = 1});
+    CHECK(mild.unstable == 1);
+    CHECK(!mild.stable);
+    CHECK(mild.certified);
+    CHECK(mild.rounding > 0);
+    const auto steep = balance(coupled(1e15), {.rank = 1});  // |w| |A| eps = 1e14
+    CHECK(steep.unstable == 1);
+    CHECK(!steep.certified);
+    const continuous<dense<double>> nothing{{{{1, 0.3, 0}, {0.1, 2, 0.1}, {0, 0.1, 3}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+    CHECK(balance(nothing).unstable == 3);
+    CHECK(!balance(nothing).certified);
+    const continuous<dense<double>> couple{{{{1, 0.3}, {0.1, 2}}}, {{1}, {1}}, {{1, 1}}, {}};
+    CHECK(!balance(couple).certified);
+    CHECK(balance(continuous<diagonal<double>>{{{1, 2}}, couple.b, couple.c, {}}).certified);  // picked, not computed
+}
+
 TEST_CASE("a resolvent between unit Gramians bounds what it does to B and C, where the resolvent as it is does not") {
     // A_ij = -b_i b_j / (s_i + s_j), C = B^T has both Gramians diag(s); R at 0 is -A^-1.
     const double s[2] = {1, 1e-6}, b[2] = {std::sqrt(2 * s[0]), std::sqrt(2 * s[1])}, couple = -b[0] * b[1] / (s[0] + s[1]);

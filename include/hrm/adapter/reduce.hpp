@@ -22,7 +22,7 @@ struct reduction_report {
     double bound = 0;           ///< of ||A - A_r||_inf, gain included
     double rounding = 0;        ///< what rounding in double may add, gain included
     std::optional<double> measured_error;  ///< ||A - A_r||_inf itself, gain included, where options.error asked for it
-    bool certified = false;     ///< bound + rounding is a theorem: exact Gramians, and every document starts from zero
+    bool certified = false;     ///< balanced_system's of u -> C s, all of it stable, and every document starts from zero
     bool diagonal = true;       ///< A_r runs by its poles; false: dense, because cond(V) was too large
     double condition = 1;       ///< cond(V) of the poles' coordinates
 };

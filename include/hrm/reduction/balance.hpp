@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include <hrm/reduction/detail/keep_pages.hpp>
@@ -33,6 +35,12 @@ std::optional<modal_coordinates> modes_of(const T& s) {
     else return find_modes(s);
 }
 
+/// Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
+template <class Result>
+bool allows(const Result& out) {
+    return out.rounding <= (out.sigma.empty() ? 0 : 0.01 * out.sigma[0]);
+}
+
 /// A stable system in double, whose poles lie where they should or the factorisation throws.  modes: modes_of(s).
 template <linear_system T>
 auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, const balance_options& o, bool* integrating = nullptr) {
@@ -54,10 +62,27 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
         return run(s);
     }();
     describe(out);
-    // Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
-    out.certified = out.stable && out.rounding <= (out.sigma.empty() ? 0 : 0.01 * out.sigma[0]);
+    out.certified = out.stable && allows(out);
     if (o.error == error_report::measured && out.stable) measure(s, out);
     return out;
+}
+
+/// What rounding moves in the stable part on the way to it:  A1 = w1^T A t1  and so on are off by eps |w1| |A|, where |w1| is
+/// the norm of the projector, and what A1 is off by counts as in measure_allowance.
+template <class System, linear_system T>
+double split_allowance(const split_system<System>& parts, const T& whole) {
+    const auto g = to_dense(parts.stable);
+    const auto times = [](const matrix<double>& all, const matrix<double>& part) {
+        const double of = frobenius_squared(part);
+        return of > 0 ? std::max(1.0, std::sqrt(frobenius_squared(all) / of)) : 1;
+    };
+    const double larger = std::max({times(to_dense(whole.a), g.a.a), times(whole.b, g.b), times(whole.c, g.c)});
+    try {
+        const double moved = measure_allowance(g, 0, parts.condition * larger);
+        if (std::isfinite(moved)) return moved;
+    } catch (const numerical_error&) {  // poles next to the boundary, beyond it in these units
+    }
+    return std::numeric_limits<double>::infinity();
 }
 
 /// The stable part reduced, the rest put beside it again.
@@ -106,6 +131,10 @@ auto balance_split(const T& s, const balance_options& o) {
     out.system = std::move(g);
     describe(out);
     describe_poles(out);
+    if constexpr (!is_modal<T>) {
+        if (ns > 0) out.rounding += split_allowance(parts, s);
+        out.certified = out.certified && ns > 0 && allows(out);
+    }
     return out;
 }
 
@@ -130,6 +159,8 @@ auto balance_double(const T& s, const balance_options& o) {
             auto out = balance_split(in_modes(*modes, s), o);
             out.t = modes->from_modes(out.t);
             out.w = modes->dual_from_modes(out.w);
+            out.rounding += rounded_couples(s, *modes);
+            out.certified = out.certified && !out.sigma.empty() && allows(out);
             return out;
         }
         // Asking first would cost a Schur form; the equations' own finds out.
@@ -150,7 +181,7 @@ auto balance_double(const T& s, const balance_options& o) {
 ///     r.system;  r.sigma;  r.bound;      // ||G - Gr||_inf <= bound + rounding, bound = 2 * (sum of the distinct dropped sigma)
 /// a: n x n, b: n x m, c: p x n, d is kept.  O(n^3), and O(n^2) and a small O(rank^3) for modal A, also in disguise
 /// (find_modes); offline, in double.  Unstable and integrating poles are split off, kept and counted, or refused: see
-/// balance_options; certified is then about the stable part. Unreachable and unobservable states, zero B or C, m, p or n = 0
+/// balance_options; certified and bound are then about the stable part. Unreachable and unobservable states, zero B or C, m, p or n = 0
 /// give a result, of order at most the numerical rank.  Throws numerical_error on what is not finite, unstable_error (a numerical_error) where A is refused.
 /// Residualising a discrete system balances its textbook form x_{k+1} = A x_k + B u_k, y_k = C A x_k + (D + C B) u_k; the
 /// result needs C A_r^-1, and where A_r is singular p more states for a delayed read-out (counted in `delayed`).

@@ -54,7 +54,11 @@ struct balanced_system {
     std::vector<double> sigma;        ///< all Hankel singular values of the stable part, descending
     double bound = 0;                 ///< 2 * sum of the distinct dropped sigma
     double rounding = 0;              ///< what rounding may add, to first order (hrm/reduction/detail/rounding.hpp)
-    bool certified = false;           ///< |G - Gr|_inf <= bound + rounding: exact Gramians, a stable result, rounding <= sigma_1 / 100
+    /// |G - Gr|_inf <= bound + rounding, to first order in rounding: exact Gramians, the reduced stable part stable, rounding
+    /// <= sigma_1 / 100. About the stable part: |G - Gr| where both carry the same unstable part, beside which `stable` is false;
+    /// where nothing is stable, only if modal A was split, which is exact. Where a dense A of 100 states or more showed Gramians
+    /// of low rank, what they miss was estimated from the last steps (2e-15 of each factor), not bounded.
+    bool certified = false;
     double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
     std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept

@@ -132,7 +132,7 @@ double whole_resolvent(const T& s, const gramian_factors& f) {
 }
 
 /// What rounded poles of couples move in G, at most: sum_i eps (|l_i| / depth_i + 6) |b_i| |c_i| / depth_i,  b = V^-1 B, c = C V,
-/// on the way to which and back V, V^-1 and products with them are rounded.
+/// on the way to which and back V, V^-1 and products with them are rounded; of the stable modes.
 template <linear_system T>
 double rounded_couples(const T& s, const modal_coordinates& modes) {
     const auto b = row_lengths(s.b), c = row_lengths(transpose(s.c));
@@ -145,7 +145,7 @@ double rounded_couples(const T& s, const modal_coordinates& modes) {
         const double c0 = c[static_cast<std::size_t>(block.first)], c1 = c[static_cast<std::size_t>(block.second)];
         const double in[2] = {std::abs(u[0]) * b0 + std::abs(u[1]) * b1, std::abs(u[2]) * b0 + std::abs(u[3]) * b1};
         const double out[2] = {std::abs(v[0]) * c0 + std::abs(v[2]) * c1, std::abs(v[1]) * c0 + std::abs(v[3]) * c1};
-        const auto moved = [](double size, double depth, double x, double y) { return (size / depth + 6) * x * y / depth; };
+        const auto moved = [](double size, double depth, double x, double y) { return depth > 0 ? (size / depth + 6) * x * y / depth : 0; };
         const bool pair = block.first_mode >= a.reals();
         if (pair) {
             const auto at = static_cast<std::size_t>(block.first_mode - a.reals());
@@ -204,8 +204,9 @@ double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rh
 /// What rounding may add to a norm of e that was measured by its Schur form, exact for A + E with |E| <= 10 eps |A| in the
 /// units d that balance A: as above, with the Gramians P, Q of e itself in those units,
 ///     |dG| <= 10 eps (|A| |C R| |R B| + |B| |C R| + |C| |R B|),    |R B|^2 <= 2 rho |P|,  |C R|^2 <= 2 rho |Q|.    O(n^3)
+/// grown: how many times larger E is, and what B and C are off by.
 template <template <class> class System>
-double measure_allowance(System<dense<double>> e, double value) {
+double measure_allowance(System<dense<double>> e, double value, double grown = 1) {
     const double eps = std::numeric_limits<double>::epsilon(), n = static_cast<double>(e.order());
     const auto d = balance_scales(e.a.a);
     for (index_t i = 0; i < e.order(); ++i) {
@@ -219,7 +220,7 @@ double measure_allowance(System<dense<double>> e, double value) {
     };
     const std::vector<double> given(static_cast<std::size_t>(e.order()), 1.0);
     const double rho = resolvents_of_both(e, given, given).reach, rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
-    return 10 * eps * (length(e.a.a) * cr * rb + length(e.b) * cr + length(e.c) * rb) + (4 + n) * eps * value;
+    return grown * 10 * eps * (length(e.a.a) * cr * rb + length(e.b) * cr + length(e.c) * rb) + (4 + n) * eps * value;
 }
 
 }  // namespace hrm::detail
