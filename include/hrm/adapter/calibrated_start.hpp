@@ -60,7 +60,7 @@ reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& 
     for (index_t i = 0; i < n; ++i) system.c(i / memories, i) = 1;
 
     reduction<S> out;
-    detail::modal_form modes;
+    rediagonalized modes;
     const auto wo = observability(system);
     const auto lc = factor_semidefinite(wc).l;
     do {
@@ -68,28 +68,28 @@ reduction<S> calibrated_start(const hrm_adapter<S>& wide, const matrix<double>& 
         out.sigma = small.sigma;
         out.order = small.order();
         out.bound = small.bound;
-        matrix<double> seen(out.order, lc.cols());
-        multiply(transposed(small.w.view()), lc.view(), seen.view());
-        small.system.c = matrix<double>(outputs, out.order);
-        modes = detail::to_modes(small.system, seen);
+        modes = rediagonalize(discrete<dense<double>>{small.system.a, detail::transpose(small.w), matrix<double>(0, out.order), {}});
         states = out.order - 1;
-    } while (!modes.form.diagonal());
-    out.condition = modes.form.condition;
+    } while (!modes.diagonal());
+    out.condition = modes.condition;
+    auto& modal = std::get<discrete<complex_pairs<double>>>(modes.system);
+    const auto seen = detail::product(modal.b, lc);
+    modal.b = detail::product(modal.b, system.b);
+    modal.c = matrix<double>(outputs, out.order);
 
     // The variance of state i is the squared length of its row; both states of a pair share a scale.
     const auto length = [&](index_t i) {
         double sum = 0;
-        for (index_t j = 0; j < modes.x.cols(); ++j) sum += modes.x(i, j) * modes.x(i, j);
+        for (index_t j = 0; j < seen.cols(); ++j) sum += seen(i, j) * seen(i, j);
         return sum;
     };
-    auto& modal = std::get<discrete<complex_pairs<double>>>(modes.form.system);
     const index_t q = modal.a.reals(), k = modal.a.pairs();
     for (index_t i = 0; i < out.order; ++i) {
         const index_t mate = i < q ? i : (i < q + k ? i + k : i - k);
         const double variance = (length(i) + length(mate)) / 2;
         for (index_t j = 0; j < modal.b.cols() && variance > 0; ++j) modal.b(i, j) /= std::sqrt(variance);
     }
-    out.adapter = detail::adapter_of<S>(modes.form, {.gate = kind});
+    out.adapter = detail::adapter_of<S>(modes, {.gate = kind});
     return out;
 }
 

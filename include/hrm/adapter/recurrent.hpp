@@ -320,15 +320,16 @@ private:
         std::vector<double> scale(static_cast<std::size_t>(states()));
         std::vector<pole> all(static_cast<std::size_t>(poles()));
         transition(flat, scale, all);
+        const auto b = p[b_], c = p[c_];
         out.b = matrix<double>(states(), inputs());
         for (index_t i = 0; i < states(); ++i)
             for (index_t j = 0; j < inputs(); ++j)
-                out.b(i, j) = scale[static_cast<std::size_t>(i)] * static_cast<double>(p[b_](i, j));
+                out.b(i, j) = scale[static_cast<std::size_t>(i)] * static_cast<double>(b(i, j));
         out.c = matrix<double>(outputs(), states());
         if (d_ >= 0) out.d = matrix<double>(outputs(), inputs());
         for (index_t i = 0; i < outputs(); ++i) {
             const double g = how == output_gain::folded ? factor_ * gate_.at(p, i) : 1;
-            for (index_t j = 0; j < states(); ++j) out.c(i, j) = g * static_cast<double>(p[c_](i, j));
+            for (index_t j = 0; j < states(); ++j) out.c(i, j) = g * static_cast<double>(c(i, j));
             if (d_ >= 0) out.d(i, i) = g * static_cast<double>(p[d_](i, 0));
         }
     }

@@ -8,6 +8,7 @@
 #include <hrm/adapter/truncated.hpp>
 #include <hrm/linalg/factor.hpp>
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/detail/keep_pages.hpp>
 #include <hrm/reduction/empirical.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 
@@ -34,34 +35,6 @@ struct reduction : reduction_report {
 };
 
 namespace detail {
-
-/// The system in the coordinates of its poles where those are well conditioned, together with columns x that live in its
-/// state space (order x any) and rows y that read it (any x order): extra inputs and outputs change nothing else.
-struct modal_form {
-    rediagonalized form;
-    matrix<double> x, y;
-};
-inline modal_form to_modes(const discrete<dense<double>>& system, const matrix<double>& x, const matrix<double>& y = {}) {
-    const index_t m = system.inputs(), p = system.outputs(), r = system.order();
-    discrete<dense<double>> wider{system.a, matrix<double>(r, m + x.cols()), matrix<double>(p + y.rows(), r), {}};
-    for (index_t i = 0; i < r; ++i) {
-        for (index_t j = 0; j < m; ++j) wider.b(i, j) = system.b(i, j);
-        for (index_t j = 0; j < x.cols(); ++j) wider.b(i, m + j) = x(i, j);
-        for (index_t j = 0; j < p; ++j) wider.c(j, i) = system.c(j, i);
-        for (index_t j = 0; j < y.rows(); ++j) wider.c(p + j, i) = y(j, i);
-    }
-    modal_form out{rediagonalize(wider), {}, {}};
-    std::visit(
-        [&](auto& s) {
-            out.x = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(m, x.cols())));
-            out.y = matrix<double>(matrix_view<const double>(s.c.view().slice_rows(p, y.rows())));
-            s.b = matrix<double>(matrix_view<const double>(s.b.view().slice_cols(0, m)));
-            s.c = matrix<double>(matrix_view<const double>(s.c.view().slice_rows(0, p)));
-            s.d = system.d;
-        },
-        out.form.system);
-    return out;
-}
 
 template <real S>
 std::unique_ptr<reduced_adapter<S>> adapter_of(const rediagonalized& r, const reduced_options& o) {
@@ -110,16 +83,21 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     out.rounding = out.gain * small.rounding;
     if (small.measured_error) out.measured_error = out.gain * *small.measured_error;
     out.certified = small.certified && !a.learns_initial_state();
-    small.system.b = project(small.w, weighted.b);
-    small.system.c = product(ungated ? *ungated : weighted.c, small.t);
-    small.system.d = weighted.d;
 
-    // What lives in the states goes the way of every state, s_r = w^T s, then into the poles' coordinates; t comes back.
-    const auto modes = to_modes(small.system, transpose(small.w), small.t);
-    out.t = modes.y;
-    out.w = transpose(modes.x);
-    out.diagonal = modes.form.diagonal();
-    out.condition = modes.form.condition;
+    // Only w^T and t, which are small, go into the poles' coordinates; then B and C follow them, each once.
+    const bool direct = !weighted.d.empty();
+    auto modes = rediagonalize(discrete<dense<double>>{small.system.a, transpose(small.w), std::move(small.t), {}});
+    std::visit(
+        [&](auto& s) {
+            out.w = transpose(s.b);
+            s.b = product(s.b, weighted.b);
+            out.t = std::move(s.c);
+            s.c = product(ungated ? *ungated : weighted.c, out.t);
+            s.d = std::move(weighted.d);
+        },
+        modes.system);
+    out.diagonal = modes.diagonal();
+    out.condition = modes.condition;
 
     reduced_options r;
     const bool constant = gate_part.kind() == gate::none || gate_part.kind() == gate::frozen;
@@ -127,10 +105,10 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
     r.gate = opened ? gate::scalar : gate_part.kind();
     r.gate_start = constant ? gate_part.at(p, 0) : 0.5;
     r.scale = a.factor();
-    r.feedthrough = weighted.d.empty() ? feedthrough::none : feedthrough::diagonal;
+    r.feedthrough = direct ? feedthrough::diagonal : feedthrough::none;
     r.reset_every = a.reset_every();
     r.learn_initial_state = a.learns_initial_state();
-    out.adapter = adapter_of<S>(modes.form, r);
+    out.adapter = adapter_of<S>(modes, r);
     if (!constant) copy_gate<S>(a, *out.adapter);
     if (out.adapter->learns_initial_state()) {
         const auto start = a.initial_state();
@@ -146,6 +124,7 @@ reduction<S> truncate(const recurrent_adapter<S>& a, System weighted, const matr
 template <real S>
 reduction<S> truncate(const recurrent_adapter<S>& a, const matrix<double>* wc, const balance_options& o,
                       constant_gate fixed = constant_gate::opened) {
+    keep_pages(16 * a.states() * (a.inputs() + a.outputs()));  // B and C in double, and at most as much again of the result
     if (a.shape().full > 0) return truncate(a, a.dense_system(output_gain::left_out), wc, o, fixed);
     return truncate(a, a.system(output_gain::left_out), wc, o, fixed);
 }

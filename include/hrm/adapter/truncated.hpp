@@ -156,8 +156,9 @@ private:
     }
     void fill(const matrix<double>& b, const matrix<double>& c, const matrix<double>& d) {
         auto& p = this->parameters_;
-        for (index_t i = 0; i < b.size(); ++i) p[this->b_].data[i] = static_cast<S>(b.data()[i]);
-        for (index_t i = 0; i < c.size(); ++i) p[this->c_].data[i] = static_cast<S>(c.data()[i]);
+        const auto round = [](double x) { return static_cast<S>(x); };
+        std::transform(b.flat().begin(), b.flat().end(), p[this->b_].data, round);
+        std::transform(c.flat().begin(), c.flat().end(), p[this->c_].data, round);
         if (this->d_ >= 0 && !d.empty())
             for (index_t i = 0; i < d.rows(); ++i) p[this->d_](i, 0) = static_cast<S>(d(i, i));
     }

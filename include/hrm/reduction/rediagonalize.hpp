@@ -7,10 +7,10 @@
 #include <vector>
 
 #include <hrm/linalg/detail/gramian_equation.hpp>
-#include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/solve.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/convert.hpp>
+#include <hrm/systems/norms.hpp>
 
 namespace hrm {
 
@@ -110,18 +110,19 @@ template <real S>
 rediagonalized rediagonalize(const discrete<dense<S>>& system, double limit = largest_modal_condition) {
     system.check();
     detail::require_finite("hrm::rediagonalize", "A", system.a.a);
-    const auto s = cast<double>(system);
+    auto s = cast<double>(system);
     const index_t n = s.order();
-    discrete<complex_pairs<double>> modal{{}, {}, matrix<double>(s.outputs(), n), s.d};
+    discrete<complex_pairs<double>> modal;
     const auto v = detail::modal_vectors(s.a.a, modal.a);
     double condition = 1;
     if (n > 0) {
         const auto sigma = jacobi_svd(v).sigma;
         condition = sigma.back() > 0 ? sigma.front() / sigma.back() : std::numeric_limits<double>::infinity();
     }
-    if (!(condition <= limit)) return {s, condition};
-    modal.b = solve(v, s.b);
-    multiply(s.c.view(), v.view(), modal.c.view());
+    if (!(condition <= limit)) return {std::move(s), condition};
+    modal.b = solve(v, std::move(s.b));
+    modal.c = detail::product(s.c, v);
+    modal.d = std::move(s.d);
     return {std::move(modal), condition};
 }
 
