@@ -264,14 +264,24 @@ TEST_CASE("the gap rule, and H2 errors on request") {
 }
 
 TEST_CASE("a certificate is about the stable part, and there is none where the split may have moved that, or left nothing") {
-    const auto coupled = [](double by) { return continuous<dense<double>>{{{{-1, by, 0.1}, {0, 1, 0}, {0.1, 0, -2}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}}; };
-    const auto mild = balance(coupled(10), {.rank = 1});
+    // An unstable mode [1; delta; 0] beside the stable one [1; 0; 0], turned by a reflection so that no units of the states help.
+    const auto leaning = [](double delta) {
+        const double m[3][3] = {{-1, 2 / delta, 0}, {0, 1, 0}, {0, 0, -2}}, u[3] = {1, 2, 3};
+        const auto h = [&](index_t i, index_t j) { return (i == j) - u[i] * u[j] / 7; };
+        continuous<dense<double>> g{{matrix<double>(3, 3)}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+        for (index_t i = 0; i < 3; ++i)
+            for (index_t j = 0; j < 3; ++j)
+                for (index_t k = 0; k < 3; ++k)
+                    for (index_t l = 0; l < 3; ++l) g.a.a(i, j) += h(i, k) * m[k][l] * h(l, j);
+        return g;
+    };
+    const auto mild = balance(leaning(0.1), {.rank = 1});
     CHECK(mild.unstable == 1);
     CHECK(!mild.stable);
     CHECK(mild.certified);
-    CHECK(mild.rounding > 0);
-    const auto steep = balance(coupled(1e15), {.rank = 1});  // |w| |A| eps = 1e14
+    const auto steep = balance(leaning(1e-7), {.rank = 1});  // eps |w| |A| = 0.04
     CHECK(steep.unstable == 1);
+    CHECK(steep.split_condition > 1e6);
     CHECK(!steep.certified);
     const continuous<dense<double>> nothing{{{{1, 0.3, 0}, {0.1, 2, 0.1}, {0, 0.1, 3}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
     CHECK(balance(nothing).unstable == 3);
