@@ -251,6 +251,23 @@ TEST_CASE("fast decay in coordinates of very different units: the Schur form tak
     for (std::size_t i = 0; i < 10; ++i) CHECK(std::abs(scaled[i] - sigma[i]) <= 1e-11 * sigma[0]);
 }
 
+TEST_CASE("Gramians of low rank, which miss what nobody bounds: certified where the error was measured, and where they are whole") {
+    const index_t n = 120;  // a heat rod
+    continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), {}};
+    s.b(n / 3, 0) = s.c(0, 2 * n / 3) = 1;
+    for (index_t i = 0; i < n; ++i) {
+        s.a.a(i, i) = -2;
+        if (i > 0) s.a.a(i, i - 1) = 1;
+        if (i < n - 1) s.a.a(i, i + 1) = 1;
+    }
+    REQUIRE(detail::low_rank_factors(s.a.a, s.b, detail::transpose(s.c)));
+    CHECK(!balance(s, {.rank = 4}).certified);
+    const auto measured = balance(s, {.rank = 4, .error = error_report::measured}), whole = balance(s, {.rank = 4, .floor = 0});
+    CHECK(measured.certified);
+    CHECK(whole.certified);
+    CHECK(measured.bound == doctest::Approx(whole.bound).epsilon(1e-10));
+}
+
 TEST_CASE("the gap rule, and H2 errors on request") {
     const continuous<diagonal<double>> g{{{-1, -2, -1e3, -2e3}}, {{1}, {1}, {0.1}, {0.1}}, {{1, -1, 0.1, 0.1}}, {}};
     const auto b = balance(g, {.error = error_report::measured, .gap = gap_rule::largest});

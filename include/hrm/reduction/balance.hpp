@@ -44,12 +44,14 @@ bool allows(const Result& out) {
 /// A stable system in double, whose poles lie where they should or the factorisation throws.  modes: modes_of(s).
 template <linear_system T>
 auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, const balance_options& o, bool* integrating = nullptr) {
+    bool estimated = false;
     const auto run = [&](const auto& g) {
         // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts
         // what they miss.
         const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
         const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
         auto f = factors_of("hrm::balance", g, modes, coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor);
+        estimated = f.estimated;
         if constexpr (!is_modal<T>) {
             if (integrating) *integrating = looks_integrating(s.a.a, s.b, f);
             if (modes) return reduce_by_factors(g, block_diagonal{*modes, g.a.a}, std::move(f), o);
@@ -62,8 +64,9 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
         return run(s);
     }();
     describe(out);
-    out.certified = out.stable && allows(out);
     if (o.error == error_report::measured && out.stable) measure(s, out);
+    const bool within = out.measured_error && *out.measured_error + out.measured_rounding <= out.bound + out.rounding;
+    out.certified = out.stable && allows(out) && (!estimated || within);
     return out;
 }
 

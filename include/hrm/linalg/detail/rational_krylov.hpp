@@ -137,7 +137,9 @@ struct low_rank_pair {
 };
 
 /// Factors of both Gramians where a rank of at most n / 4 holds them to rounding; nothing where that shows not to be so, at
-/// the price of a factorisation and a few products.  a: n x n;  b: n x m;  c: p x n.
+/// the price of a factorisation and a few products. "To rounding" is an estimate: the directions added last hold less than
+/// 2e-15 of a factor. Residuals would bound what is missing only beside the resolvent of the whole A, which costs a Schur form.
+/// a: n x n;  b: n x m;  c: p x n.
 inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, const matrix<double>& b, const matrix<double>& ct) {
     const index_t n = a.rows(), width = std::max(b.cols(), ct.cols()), most = std::max(2 * n / 5, std::min<index_t>(n / 2, 60));
     if (n < 100 || width == 0 || 12 * width > most) return {};

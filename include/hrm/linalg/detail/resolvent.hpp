@@ -45,7 +45,7 @@ inline std::vector<gramian_block> solve_symmetric(matrix_view<const double> t, m
 }
 
 /// The upper triangle of X,  T X + X T^T + I = 0;  t: n x n, quasi-triangular, every eigenvalue left of the imaginary axis.
-/// O(4/3 n^3), as products.
+/// O(n^3), as products.
 inline matrix<double> unit_gramian(matrix_view<const double> t) {
     const index_t n = t.rows, most = n <= 64 ? 64 : 32;
     matrix<double> x(n, n);
@@ -90,7 +90,7 @@ inline double length_in_range(matrix<double> x, bool symmetric) {
 }
 
 /// 2 |X|_F with  T X + X T^T + I = 0  or  T X T^T - X + I = 0, infinite where T, quasi-triangular, is not stable.
-/// O(4/3 n^3), discrete O(2 n^3).
+/// O(n^3), discrete O(5 n^3).
 template <two_sided kind>
 double resolvent_of(matrix_view<const double> t) {
     const index_t n = t.rows;

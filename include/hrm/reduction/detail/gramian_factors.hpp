@@ -25,6 +25,7 @@ struct gramian_factors {
     double missing = 0;  ///< at most so large is the sum of the singular values that columns left out would add
     buffer<double> units = {};  ///< of the states in which a Schur form was found; empty: the given ones, or there is no such form
     double resolvent = 0;       ///< 2 |X|_F, A X + X A^T + I = 0, of the part of A that took part; 0: nobody asked
+    bool estimated = false;     ///< more is missing, which was estimated and not bounded
 
     matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
     matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
@@ -214,7 +215,7 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
         }
         if constexpr (!in_discrete_time<T>)
             if (floor > 0)
-                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false, 0, {}, thin->resolvent};
+                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false, 0, {}, thin->resolvent, true};
         return schur_factors(where, s, floor == 0);
     }
 }

@@ -120,7 +120,8 @@ inline double root_of_squares(const std::vector<double>& v) {
     return sum;
 }
 
-/// 2 |X|_F of A itself in the units of its Schur form.  O(4/3 n^3), discrete O(2 n^3), and another such form where none is left.
+/// 2 |X|_F of A itself in the units of its Schur form.  O(n^3), discrete O(5 n^3), and O(18 n^3) for another such form where none
+/// is left: in discrete time always.
 template <linear_system T>
 double whole_resolvent(const T& s, const gramian_factors& f) {
     if (f.resolvent > 0) return f.resolvent;
