@@ -115,9 +115,13 @@ void gemm_pack_b(strided_view<const T> b, S* to) {
                 for (index_t i = 0; i < W; ++i) simd::store<S>(at(turned + i, j), x[i]);
             }
     // What is left: the last columns, and below turned blocks the last rows.
-    for (index_t j = 0; j < (b.cols + C - 1) / C * C; ++j)
-        for (index_t k = j < whole ? (b.col_stride == 1 ? b.rows : turned) : 0; k < b.rows; ++k)
-            *at(k, j) = j < b.cols ? static_cast<S>(b(k, j)) : S{0};
+    for (index_t j = 0; j < (b.cols + C - 1) / C * C; ++j) {
+        S* const column = at(0, j);
+        if (j >= b.cols)
+            for (index_t k = 0; k < b.rows; ++k) column[k * C] = S{0};
+        else
+            for (index_t k = j < whole ? (b.col_stride == 1 ? b.rows : turned) : 0; k < b.rows; ++k) column[k * C] = static_cast<S>(b(k, j));
+    }
 }
 
 /// Rows of A as they are, one behind the other: row i of block p at to + p * block * apart + i * apart. Rows that fill the
@@ -148,6 +152,71 @@ void gemm_pack_columns(strided_view<const T> a, S* to) {
                 for (index_t q = 0; q < block; ++q) at[q] = i + q < a.rows ? static_cast<S>(from[i + q]) : S{0};
         }
     }
+}
+
+/// to = beta to + alpha A B for up to R rows and P registers of columns, A read where it lies and B `apart` from row to row.
+/// Rows that are not there are computed in vain, as copies of the last one.
+template <int R, int P, real S>
+inline void gemm_tile_in_place(S alpha, strided_view<const S> a, const S* __restrict b, index_t apart, S beta, matrix_view<S> c) {
+    constexpr int W = simd::lanes<S>;
+    simd::pack<S> sum[R][P] = {}, row[P];
+    const S* from[R];
+    for (int r = 0; r < R; ++r) from[r] = a.data + std::min<index_t>(r, a.rows - 1) * a.row_stride;
+    for (index_t k = 0, at = 0; k < a.cols; ++k, at += a.col_stride, b += apart) {
+#pragma GCC unroll 4
+        for (int v = 0; v < P; ++v) simd::load<S>(row[v], b + v * W);
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < P; ++v) sum[r][v] += from[r][at] * row[v];
+    }
+    alignas(64) S edge[P * W];
+#pragma GCC unroll 24
+    for (int r = 0; r < R; ++r) {
+        if (r >= c.rows) return;
+        S* const to = c.row(r);
+        const bool whole = c.cols == P * W;
+        if (!whole && beta != S{0})
+            for (index_t j = 0; j < c.cols; ++j) edge[j] = to[j];
+#pragma GCC unroll 4
+        for (int v = 0; v < P; ++v) {
+            S* const at = (whole ? to : edge) + v * W;
+            simd::pack<S> old;
+            if (beta == S{0}) simd::store<S>(at, alpha * sum[r][v]);
+            else {
+                simd::load<S>(old, at);
+                simd::store<S>(at, beta * old + alpha * sum[r][v]);
+            }
+        }
+        if (!whole)
+            for (index_t j = 0; j < c.cols; ++j) to[j] = edge[j];
+    }
+}
+/// gemm where B stays in the L1: nothing is copied but what of B is not whole registers, so that a call costs little but its
+/// arithmetic. The sum over K is gemm_by's, to the bit.
+template <int R, real S>
+[[gnu::noinline]] void gemm_in_place(S alpha, strided_view<const S> a, strided_view<const S> b, S beta, matrix_view<S> c) {
+    using tile = gemm_tile<R, 2, S>;
+    constexpr index_t W = simd::lanes<S>, C = tile::cols;
+    alignas(64) S panel[tile::depth * C];
+    const auto part = [](const auto& x, index_t i, index_t j, index_t rows, index_t cols) {
+        return std::remove_cvref_t<decltype(x)>(x.data + i * x.row_stride + j * x.col_stride, rows, cols, x.row_stride, x.col_stride);
+    };
+    for (index_t k = 0; k < a.cols; k += tile::depth, beta = 1)
+        for (index_t j = 0; j < c.cols; j += C) {
+            const index_t deep = std::min(tile::depth, a.cols - k), live = std::min(C, c.cols - j);
+            const auto own = part(b, k, j, deep, live);
+            const bool whole = own.col_stride == 1 && live % W == 0;
+            if (!whole) gemm_pack_b<tile>(own, panel);
+            const S* const from = whole ? own.data : panel;
+            const index_t apart = whole ? own.row_stride : C;
+            for (index_t i = 0; i < c.rows; i += R) {
+                const index_t rows = std::min<index_t>(R, c.rows - i);
+                const auto to = c.slice_rows(i, rows).slice_cols(j, live);
+                if (live > W) gemm_tile_in_place<R, 2>(alpha, part(a, i, k, rows, deep), from, apart, beta, to);
+                else gemm_tile_in_place<R, 1>(alpha, part(a, i, k, rows, deep), from, apart, beta, to);
+            }
+        }
 }
 
 }  // namespace hrm::detail
