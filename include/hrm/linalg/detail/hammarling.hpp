@@ -18,11 +18,10 @@
 
 namespace hrm::detail {
 
-/// U2, M and b of one diagonal block, k <= 2 rows.
+/// U2 and M of one diagonal block, k <= 2 rows.
 struct gramian_block {
     double u[2][2] = {}, m[2][2] = {};
     std::complex<double> pole = 0;  // a + i w
-    std::vector<double> b;          // k x inputs
 };
 
 /// One state: s = sqrt(-2 t), u = |b|/s, b <- s b/|b|.
@@ -30,10 +29,10 @@ struct gramian_block {
 /// plane leaves alone. With |B2|^2 = beta, (|b1|^2 - |b2|^2, 2 b1.b2) = (p, q) of length l and r^2 = a^2 + w^2,
 ///     X = diag(x1, x2) after the right turn,   x1 + x2 = beta/(-2 a),   x1 - x2 = l/(2 r),
 ///     x1 x2 = (4 (|b1|^2 |b2|^2 - (b1.b2)^2) + (beta w/a)^2)/(16 r^2),    where nothing cancels.
-inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i, index_t k, matrix_view<const double> b) {
+/// b1: k x inputs zeros, becomes the block's own b.
+inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i, index_t k, matrix_view<const double> b, double* b1) {
     const index_t m = b.cols;
     gramian_block out;
-    out.b.assign(static_cast<std::size_t>(k * m), 0.0);
     if (k == 1) {
         const double pole = t(i, i), s = std::sqrt(-2 * pole);
         double length = 0;
@@ -41,7 +40,7 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
         out.pole = out.m[0][0] = pole;
         if (length == 0) return out;
         out.u[0][0] = length / s;
-        for (index_t j = 0; j < m; ++j) out.b[static_cast<std::size_t>(j)] = s * (b(i, j) / length);
+        for (index_t j = 0; j < m; ++j) b1[j] = s * (b(i, j) / length);
         return out;
     }
     const double a = t(i, i), f = t(i, i + 1), c = t(i + 1, i), g = std::sqrt(-f / c);
@@ -75,7 +74,6 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     const double minor = length > 0 ? std::abs(x) / (length * major) : 0;
     const double co = d >= 0 ? major : minor, si = std::copysign(d >= 0 ? minor : major, x);
     const double root1 = std::sqrt(x1), root2 = std::sqrt(x2);
-    double* const b1 = out.b.data();
     double* const b2 = b1 + m;
     for (index_t j = 0; j < m; ++j) {
         b1[j] = (co * first(j) + si * second(j)) / root1;
@@ -114,7 +112,7 @@ inline void solve_columns(matrix_view<const double> t, const matrix<double>& abo
     // (M + l I) z = f;  det = (l + a + i w)(l + a - i w)
     const auto solve = [&](auto l, auto& z0, auto& z1) {
         const auto s = l + a;
-        const complex inverse = 1.0 / times(s + complex(0, w), s - complex(0, w));
+        const complex inverse = divide(1.0, times(s + complex(0, w), s - complex(0, w)));
         const auto y0 = s * z0 - m01 * z1, y1 = s * z1 - m10 * z0;
         if constexpr (std::is_same_v<decltype(l), complex>) {
             z0 = times(inverse, y0);
@@ -156,7 +154,7 @@ inline void solve_columns(matrix_view<const double> t, const matrix<double>& abo
             take_off(x, h, 2);
         };
         complex z0{x0[h], g * x0[h + 1]};
-        if (k == 1) scatter(x0, z0 / (factor + a));
+        if (k == 1) scatter(x0, divide(z0, factor + a));
         else {
             complex z1{x1[h], g * x1[h + 1]};
             solve(factor, z0, z1);
@@ -214,11 +212,9 @@ inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matri
         const auto above = columns_above(t.slice_rows(s, size).slice_cols(s, size));
         for (index_t i = e; i > s;) {
             const index_t k = i - 2 >= s && t(i - 1, i - 2) != 0 ? 2 : 1, at = i -= k;
-            auto block = solve_gramian_block(t, at, k, b.view());
-            for (index_t r = 0; r < k; ++r) {
-                std::copy_n(block.b.data() + r * inputs, inputs, direction.view().row(at - s + r));
+            const auto block = solve_gramian_block(t, at, k, b.view(), direction.view().row(at - s));
+            for (index_t r = 0; r < k; ++r)
                 for (index_t c = 0; c < k; ++c) u(at + r, at + c) = block.u[r][c], m(at - s + r, at - s + c) = block.m[r][c];
-            }
             const index_t rows = at - s;
             for (index_t c = 0; c < k; ++c)
                 for (index_t r = 0; r < rows; ++r) {
@@ -239,7 +235,7 @@ inline matrix<double> quasi_triangular_factor(matrix_view<const double> t, matri
             for (index_t c = 0; c < k; ++c)
                 for (index_t h = at - s + k; h < size; ++h)
                     m(at - s + c, h) = -dot(direction.view().row(at - s + c), direction.view().row(h), inputs);
-            blocks.push_back(std::move(block));
+            blocks.push_back(block);
         }
         if (s == 0) break;
         // The rows above it.

@@ -27,16 +27,31 @@ struct orthogonal_product {
 
     /// x <- Q^T x.
     void apply_transposed(matrix_view<double> x) const {
-        for (const auto& b : blocks) apply_block(b, true, x.slice_rows(b.first, x.rows - b.first));
-        for (const auto& w : windows) turn(w, w.square(), x);
+        by_whole_registers(x, [&](matrix_view<double> y) {
+            for (const auto& b : blocks) apply_block(b, true, y.slice_rows(b.first, y.rows - b.first));
+            for (const auto& w : windows) turn(w, w.square(), y);
+        });
     }
     /// x <- Q x.
     void apply(matrix_view<double> x) const {
-        for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->square()), x);
-        for (auto b = blocks.rbegin(); b != blocks.rend(); ++b) apply_block(*b, false, x.slice_rows(b->first, x.rows - b->first));
+        by_whole_registers(x, [&](matrix_view<double> y) {
+            for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->square()), y);
+            for (auto b = blocks.rbegin(); b != blocks.rend(); ++b) apply_block(*b, false, y.slice_rows(b->first, y.rows - b->first));
+        });
     }
 
 private:
+    // Columns filled up once, or every product would do it.
+    template <class F>
+    static void by_whole_registers(matrix_view<double> x, F f) {
+        constexpr index_t W = simd::lanes<double>;
+        if (x.cols % W == 0) return f(x);
+        matrix<double> y(x.rows, (x.cols + W - 1) / W * W);
+        const auto own = y.view().slice_cols(0, x.cols);
+        copy(x, own);
+        f(y.view());
+        copy(own, x);
+    }
     template <class U>
     static void turn(const window& w, const U& u, matrix_view<double> x) {
         const auto part = x.slice_rows(w.first, w.ut.rows());
@@ -250,6 +265,7 @@ inline real_schur_form real_schur(std::string_view where, matrix<double> a) {
 /// The eigenvalues of a quasi-triangular matrix, from the top; a pair's has the positive imaginary part first.
 inline buffer<std::complex<double>> block_eigenvalues(matrix_view<const double> t) {
     buffer<std::complex<double>> values;
+    values.reserve(static_cast<std::size_t>(t.rows));
     for (index_t i = 0; i < t.rows;) {
         if (block_size(t, i) == 1) {
             values.emplace_back(t(i, i));

@@ -37,7 +37,7 @@ inline std::vector<gramian_block> solve_symmetric(matrix_view<const double> t, m
             }
         }
         solve_columns(t.slice_rows(0, i + k).slice_cols(0, i + k), above, block, k, x.view().row(i), k == 2 ? x.view().row(i + 1) : nullptr);
-        blocks.push_back(std::move(block));
+        blocks.push_back(block);
     }
     for (index_t j = 0; j < t.rows; ++j)
         for (index_t i = 0; i <= j; ++i) f(i, j) = f(j, i) = x(j, i);

@@ -21,6 +21,15 @@ using complex_matrix = matrix<complex>;
 inline complex times(complex a, complex b) {
     return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
+/// a / b without the checks for infinities that the operator calls a function for.  Smith 1962.
+inline complex divide(complex a, complex b) {
+    if (std::abs(b.real()) >= std::abs(b.imag())) {
+        const double ratio = b.imag() / b.real(), over = 1 / (b.real() + b.imag() * ratio);
+        return {(a.real() + a.imag() * ratio) * over, (a.imag() - a.real() * ratio) * over};
+    }
+    const double ratio = b.real() / b.imag(), over = 1 / (b.real() * ratio + b.imag());
+    return {(a.real() * ratio + a.imag()) * over, (a.imag() * ratio - a.real()) * over};
+}
 inline complex conj_times(complex a, complex b) { return times(std::conj(a), b); }
 inline double times(double a, double b) { return a * b; }
 inline double conj_times(double a, double b) { return a * b; }

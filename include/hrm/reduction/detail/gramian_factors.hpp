@@ -26,6 +26,7 @@ struct gramian_factors {
     buffer<double> units = {};  ///< of the states in which a Schur form was found; empty: the given ones, or there is no such form
     double resolvent = 0;       ///< 2 |X|_F, A X + X A^T + I = 0, of the part of A that took part; 0: nobody asked
     bool estimated = false;     ///< more is missing, which was estimated and not bounded
+    matrix<double> product = {};  ///< Lo^T Lc, where it was needed on the way
 
     matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
     matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
@@ -135,6 +136,7 @@ inline void require_product(const matrix<double>& k) {
 /// Lo^T Lc: its singular values are the Hankel singular values. In Schur coordinates row k of lc begins at column k - 1 and
 /// that of lo at n - 2 - k, so that a sixth of the product is left to do.
 inline matrix<double> factor_product(const gramian_factors& f) {
+    if (!f.product.empty()) return f.product;
     matrix<double> k(f.lo.cols(), f.lc.cols());
     if (!f.coordinates) multiply(transposed(f.lo.view()), f.lc.view(), k.view());
     else
@@ -181,7 +183,8 @@ gramian_factors schur_factors(const char* where, const System& s, bool side_by_s
     for (int round = 0; round < 3; ++round) {
         if (f.coordinates) {  // rows in the states' units cost products; sum_i u_i v_i >= |Lo^T Lc|_F
             const auto square = [](const matrix<double>& x) { return dot(x.data(), x.data(), x.size()); };
-            if (square(f.lc) * square(f.lo) <= 1e3 * square(factor_product(f))) return f;
+            f.product = factor_product(f);
+            if (square(f.lc) * square(f.lo) <= 1e3 * square(f.product)) return f;
         }
         const auto t = better_units(a, lengths_in_units(f, f.lc, false), lengths_in_units(f, f.lo, true));
         if (t.empty()) return f;
