@@ -73,6 +73,12 @@ TEST_CASE("lyapunov survives poles eight decades apart and bad scaling") {
     }
 }
 
+TEST_CASE("lyapunov_factor: what B has next to nothing turns nothing else") {
+    const matrix<double> a{{-0.5, 0.25, -0.25}, {0, -0.25, 0.5}, {0, 0, -0.75}};
+    const auto x = square(lyapunov_factor(a, {{1, -2}, {0.5, 1}, {5e-324, 5e-324}})), y = square(lyapunov_factor(a, {{1, -2}, {0.5, 1}, {0, 0}}));
+    CHECK(relative_error(x, y) <= 1e-14);
+}
+
 TEST_CASE("lyapunov says what is wrong, and a zero B is no error") {
     const matrix<double> q{{1}};
     CHECK_THROWS_WITH_AS(lyapunov(matrix<double>{{0.5}}, q), "hrm::lyapunov: A is unstable: spectral abscissa 0.5, must be below 0", numerical_error);

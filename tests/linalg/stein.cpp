@@ -75,6 +75,12 @@ TEST_CASE("stein_factor: small directions keep their digits, singular ones are e
     CHECK(unreached(1, 1) == 0);
 }
 
+TEST_CASE("stein_factor: what B has next to nothing turns nothing else") {
+    const matrix<double> a{{0.5, 0.25, -0.25}, {0, 0.25, 0.5}, {0, 0, -0.5}};
+    const auto x = stein_factor(a, {{1, -2}, {0.5, 1}, {5e-324, 5e-324}}), y = stein_factor(a, {{1, -2}, {0.5, 1}, {0, 0}});
+    for (std::size_t i = 0; i < 9; ++i) CHECK(std::abs(x.flat()[i] - y.flat()[i]) <= 1e-14);
+}
+
 TEST_CASE("stein says what is wrong") {
     const matrix<double> q{{1}};
     CHECK_THROWS_WITH_AS(stein(matrix<double>{{1.25}}, q), "hrm::stein: A is unstable: spectral radius 1.25, must be below 1", numerical_error);

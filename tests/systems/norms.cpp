@@ -115,6 +115,14 @@ TEST_CASE("H-infinity is invariant under the bilinear map, transposition and man
     }
 }
 
+TEST_CASE("H-infinity does not see 5e-324 beside 0.24") {
+    const auto norm = [](double re) {  // found by the fuzzer
+        return hinf_norm(discrete<complex_pairs<double>>{{{}, {0.359375, re}, {0.908203125, 0.240234375}},
+                                                         {{-1.8, 1}, {1.8, 0.7}, {-0.2, -1.9}, {-1.4, -0.7}}, {{0, -1.1, 0, 0.1}, {0, 0, 0, 0.07}}, {}}).value;
+    };
+    CHECK(norm(5e-324) == doctest::Approx(norm(0)).epsilon(1e-12));
+}
+
 TEST_CASE("H-infinity lies between the H2 bounds of a single-input system") {
     // |G|_2 <= |G|_inf on the circle for one input; |G|_inf <= sum |h_k|.
     const auto g = random_system(4, 8, 1, 1, 0.9, true);
@@ -151,6 +159,13 @@ TEST_CASE("largest_singular_value") {
                     }
             CHECK(detail::largest_singular_value(g) == doctest::Approx(1).epsilon(3e-15 * static_cast<double>(k)));
         }
+}
+
+TEST_CASE("largest_singular_value: columns that are orthogonal but for next to nothing") {
+    for (double tiny : {1e-162, 3e-161, 1e-155, 1e-320}) {
+        const auto g = detail::to_complex(matrix<double>{{1, tiny, tiny}, {0, 2, 1}, {0, 1, 3}, {0, 0, 0}});
+        CHECK(detail::largest_singular_value(g) == doctest::Approx((5 + std::sqrt(5)) / 2).epsilon(1e-14));  // of [2 1; 1 3]
+    }
 }
 
 TEST_CASE("norms say what is wrong") {

@@ -30,6 +30,38 @@ TEST_CASE("eigenvalues of matrices that are hard for the QR iteration") {
     CHECK(spectral_radius(dense<double>{{{0, 1e150}, {1e-150, 0}}}) == doctest::Approx(1).epsilon(1e-14));
 }
 
+TEST_CASE("Schur forms are similar to A by a unitary Q, whatever numbers next to nothing stand beside others") {
+    constexpr double numbers[] = {0, 0, 0, 0.25, -0.25, 1, 0.9, 5e-324, -5e-324, 1e-323, -1.5e-323, 3e-310};
+    random_stream r(41);
+    for (int trial = 0; trial < 4000; ++trial) {
+        const index_t n = 2 + r.below(4);
+        matrix<double> a(n, n);
+        const bool next_to_nothing = trial % 8 == 0;  // all of it
+        for (auto& x : a.flat()) x = numbers[r.below(next_to_nothing ? 5 : 12) + (next_to_nothing ? 7 : 0)];
+        double largest = 0;
+        for (double x : a.flat()) largest = std::max(largest, std::abs(x));
+        const auto check = [&](const auto& t, const auto& q) {
+            double skew = 0, off = 0;
+            for (index_t i = 0; i < n; ++i)
+                for (index_t j = 0; j < n; ++j) {
+                    std::complex<double> inner = i == j ? -1 : 0, entry = -a(i, j);
+                    for (index_t k = 0; k < n; ++k) {
+                        inner += q(k, i) * std::conj(std::complex<double>(q(k, j)));
+                        for (index_t l = 0; l < n; ++l) entry += q(i, k) * t(k, l) * std::conj(std::complex<double>(q(j, l)));
+                    }
+                    skew = std::max(skew, std::abs(inner));
+                    off = std::max(off, std::abs(entry));
+                }
+            CHECK(skew <= 1e-13);  // some tens of rotations and reflections, eps each
+            CHECK(off <= 1e-13 * largest + 1e-290);  // what is below the least normal number over eps may be left out
+        };
+        const auto real = detail::real_schur("test", a);
+        check(real.t, real.q);
+        const auto form = detail::schur("test", a, buffer<double>(static_cast<std::size_t>(n), 1.0));
+        check(form.t, form.q);
+    }
+}
+
 TEST_CASE("eigenvalues agree with Eigen's on random matrices") {
     for (index_t n : {1, 2, 3, 10, 60}) {
         random_stream r(static_cast<std::uint64_t>(n));

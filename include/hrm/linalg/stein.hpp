@@ -62,12 +62,16 @@ inline matrix<double> stein_factor_by(const schur_form& form, const matrix<doubl
     complex_matrix right = into_schur(form, b), factor(n, n);
     buffer<complex> direction(static_cast<std::size_t>(m)), input(static_cast<std::size_t>(n)), u(static_cast<std::size_t>(n));
     for (index_t k = n - 1; k >= 0; --k) {
-        double length = 0;
-        for (index_t j = 0; j < m; ++j) length = std::hypot(length, std::abs(right(k, j)));
+        const auto length_in = [&](double unit) {
+            double length = 0;
+            for (index_t j = 0; j < m; ++j) length = std::hypot(length, std::abs(right(k, j) * unit));
+            return length;
+        };
+        const double given = length_in(1), unit = given < few_digits ? into_range : 1, length = unit == 1 ? given : length_in(unit);
         if (length == 0) continue;
         const complex tau = t(k, k);
-        const double s = std::sqrt((1 - std::abs(tau)) * (1 + std::abs(tau))), v = length / s;
-        for (index_t j = 0; j < m; ++j) direction[static_cast<std::size_t>(j)] = right(k, j) / length;  // b^H / |b|
+        const double s = std::sqrt((1 - std::abs(tau)) * (1 + std::abs(tau))), v = length / unit / s;
+        for (index_t j = 0; j < m; ++j) direction[static_cast<std::size_t>(j)] = right(k, j) * unit / length;  // b^H / |b|
         for (index_t i = 0; i < k; ++i) {
             complex sum = 0;
             for (index_t j = 0; j < m; ++j) sum += conj_times(direction[static_cast<std::size_t>(j)], right(i, j));

@@ -35,12 +35,16 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     gramian_block out;
     if (k == 1) {
         const double pole = t(i, i), s = std::sqrt(-2 * pole);
-        double length = 0;
-        for (index_t j = 0; j < m; ++j) length = std::hypot(length, b(i, j));
+        const auto length_in = [&](double unit) {
+            double length = 0;
+            for (index_t j = 0; j < m; ++j) length = std::hypot(length, b(i, j) * unit);
+            return length;
+        };
+        const double given = length_in(1), unit = given < few_digits ? into_range : 1, length = unit == 1 ? given : length_in(unit);
         out.pole = out.m[0][0] = pole;
         if (length == 0) return out;
-        out.u[0][0] = length / s;
-        for (index_t j = 0; j < m; ++j) b1[j] = s * (b(i, j) / length);
+        out.u[0][0] = length / unit / s;
+        for (index_t j = 0; j < m; ++j) b1[j] = s * (b(i, j) * unit / length);
         return out;
     }
     const double a = t(i, i), f = t(i, i + 1), c = t(i + 1, i), g = std::sqrt(-f / c);

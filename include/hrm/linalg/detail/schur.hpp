@@ -34,6 +34,13 @@ inline complex conj_times(complex a, complex b) { return times(std::conj(a), b);
 inline double times(double a, double b) { return a * b; }
 inline double conj_times(double a, double b) { return a * b; }
 inline double modulus1(complex a) { return std::abs(a.real()) + std::abs(a.imag()); }
+/// x / |x|, and 1 for 0.
+inline complex phase(complex x) {
+    if (x == 0.0) return 1;
+    if (std::abs(x) < few_digits) x *= into_range;
+    return x / std::abs(x);
+}
+inline double phase(double x) { return x < 0 ? -1 : 1; }
 
 /// Scales a <- D^-1 a D in place by powers of two until rows and columns are alike in length; returns D's diagonal.
 /// Exact, and it keeps a badly scaled system's small eigenvalues.  Parlett & Reinsch 1969; James, Langou & Lowery 2014.
@@ -96,7 +103,7 @@ void hessenberg(matrix<T>& a, matrix<T>& q) {
         norm = std::sqrt(norm);
         T& head = v[static_cast<std::size_t>(k + 1)];
         const double size = std::abs(head);
-        head += size > 0 ? head / size * norm : T(norm);
+        head += phase(head) * norm;
         const double weight = 1 / (norm * (norm + size));
         std::fill(w.begin(), w.end(), T{});
         for (index_t i = k + 1; i < n; ++i)
@@ -117,8 +124,12 @@ struct rotation {
     rotation(complex x, complex y) {
         const double size = std::abs(x), length = std::hypot(size, std::abs(y));
         if (length == 0) return;
+        if (length < few_digits) {
+            *this = rotation(x * into_range, y * into_range);
+            return;
+        }
         c = size / length;
-        s = size > 0 ? times(x / size, std::conj(y)) / length : std::conj(y) / length;
+        s = times(phase(x), std::conj(y)) / length;
     }
     void operator()(complex& x, complex& y) const {
         const complex first = c * x + times(s, y);
@@ -136,7 +147,7 @@ struct rotation {
 /// empty only the diagonal of h, the eigenvalues, is right in the end (a third of the work).  O(10 n^3), 30 with q.
 /// Throws numerical_error where 40 steps an eigenvalue do not suffice.
 inline void triangularize(std::string_view where, complex_matrix& h, complex_matrix& q) {
-    constexpr double eps = std::numeric_limits<double>::epsilon();
+    constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
     const index_t n = h.rows();
     const bool whole = !q.empty();
     double norm = 0;
@@ -147,7 +158,7 @@ inline void triangularize(std::string_view where, complex_matrix& h, complex_mat
         for (; first > 0; --first) {
             double near = modulus1(h(first - 1, first - 1)) + modulus1(h(first, first));
             if (near == 0) near = norm;
-            if (modulus1(h(first, first - 1)) <= eps * near) {
+            if (modulus1(h(first, first - 1)) <= std::max(tiny, eps * near)) {
                 h(first, first - 1) = 0;
                 break;
             }

@@ -13,6 +13,9 @@
 
 namespace hrm::detail {
 
+/// Below the first a length may have few digits; of numbers times the second it has them all.
+inline constexpr double few_digits = 0x1p-960, into_range = 0x1p600;
+
 /// (x, y) -> (c x + s y, c y - s x).
 struct plane_rotation {
     double c = 1, s = 0;
@@ -30,6 +33,13 @@ struct plane_rotation {
     }
 };
 
+/// The one that sends (x, y) to (|(x, y)|, 0).
+inline plane_rotation rotation_of(double x, double y) {
+    const double length = std::hypot(x, y);
+    if (length == 0) return {};
+    return length < few_digits ? rotation_of(x * into_range, y * into_range) : plane_rotation{x / length, y / length};
+}
+
 /// The eigenvalues of [a b; c d]; a pair's has the positive imaginary part first.
 inline std::array<std::complex<double>, 2> block_eigenvalues(double a, double b, double c, double d) {
     const double p = (a - d) / 2, disc = p * p + b * c;
@@ -44,14 +54,14 @@ inline std::array<std::complex<double>, 2> block_eigenvalues(double a, double b,
 inline plane_rotation standardize(double a, double b, double c, double d) {
     if (c == 0) return {};
     const double p = (a - d) / 2, disc = p * p + b * c;
-    if (disc >= 0) {
-        const double z = p + std::copysign(std::sqrt(disc), p), length = std::hypot(z, c);
-        return {z / length, c / length};
-    }
-    const double sum = b + c, length = std::hypot(sum, a - d);
+    if (disc >= 0) return rotation_of(p + std::copysign(std::sqrt(disc), p), c);
+    // Of the angle twice as large, halved:  2 cos^2 = 1 + |sum| / length,  2 cos sin = |difference| / length.
+    double sum = b + c, difference = a - d;
+    if (std::hypot(sum, difference) < few_digits) sum *= into_range, difference *= into_range;
+    const double length = std::hypot(sum, difference);
     if (length == 0) return {};
     const double cosine = std::sqrt((1 + std::abs(sum) / length) / 2);
-    return {cosine, -std::copysign(p / (length * cosine), p * sum)};
+    return {cosine, -std::copysign(difference / 2 / (length * cosine), difference * sum)};
 }
 /// Brings the block at (i, i) of the quasi-triangular t to standard form; qt: rows are Schur vectors, or empty.
 inline void standardize_block(matrix_view<double> t, index_t i, matrix_view<double> qt) {
@@ -116,8 +126,7 @@ inline std::array<double, 4> solve_tiny(std::array<std::array<double, 4>, 4> m, 
 /// subspace of B, and reflections that take it to the front do it.  Bai & Demmel 1993.
 inline void swap_blocks(matrix_view<double> t, index_t i, index_t p, index_t q, matrix_view<double> qt) {
     if (p == 1 && q == 1) {
-        const double x = t(i, i + 1), y = t(i + 1, i + 1) - t(i, i), length = std::hypot(x, y);
-        const plane_rotation turn = length > 0 ? plane_rotation{x / length, y / length} : plane_rotation{};
+        const auto turn = rotation_of(t(i, i + 1), t(i + 1, i + 1) - t(i, i));
         turn.apply(t, i, i, i + 2);
         t(i + 1, i) = 0;
         turn.turn(qt.row(i), qt.row(i + 1), qt.cols);

@@ -13,7 +13,7 @@ namespace hrm::detail {
 
 /// The largest eigenvalue of a Hermitian matrix: Householder reflections to tridiagonal form, whose off-diagonal entries'
 /// moduli are all that matters, then bisection on the signs of the pivots of T - x I.  h: k x k.  O(4/3 k^3).
-/// To rounding of the largest modulus also where others are next to it, which an iteration of vectors would not separate.
+/// The largest modulus is about 1. To rounding of that also where others are next to it, which an iteration of vectors would not separate.
 inline double largest_eigenvalue(complex_matrix h) {
     const index_t k = h.rows();
     buffer<double> d(static_cast<std::size_t>(k)), e(static_cast<std::size_t>(k));  // e[i]: |h(i, i - 1)|
@@ -24,10 +24,10 @@ inline double largest_eigenvalue(complex_matrix h) {
         double square = 0;
         for (index_t i = j + 1; i < k; ++i) square += std::norm(v[static_cast<std::size_t>(i)] = h(i, j));
         const double norm = e[static_cast<std::size_t>(j + 1)] = std::sqrt(square);
-        if (!(norm > 0) || j + 2 == k) continue;
+        if (!(square > 1e-280) || j + 2 == k) continue;  // nothing beside 1, and squares that lost digits turn by no rotation
         complex& head = v[static_cast<std::size_t>(j + 1)];
         const double size = std::abs(head), weight = 1 / (norm * (norm + size));  // 2 / |v|^2
-        head += size > 0 ? head / size * norm : complex(norm);
+        head += phase(head) * norm;
         complex along = 0;  // h <- h - v q^H - q v^H,  q = p - (v^H p / |v|^2) v,  p = weight h v
         for (index_t a = j + 1; a < k; ++a) {
             complex sum = 0;
