@@ -7,40 +7,49 @@
 #include <hrm/core/error.hpp>
 #include <hrm/core/view.hpp>
 #include <hrm/linalg/gemm.hpp>
+#include <hrm/linalg/simd.hpp>
 
 namespace hrm {
 namespace detail {
 
-/// y_r = sum_i x_i w_{r,i} for R rows of W at once, each in the order of hrm::dot, W widened on load. The sums of one row
-/// wait for each other's adders: eight rows keep them busy, and x is loaded once.
+/// Rows of W whose sums fill half the registers: enough not to wait for each other's adders.
+template <real S>
+inline constexpr int dot_rows = std::clamp(simd::registers / 2 * simd::lanes<S> / 16, 1, 8);
+
+/// y_r = sum_i x_i w_{r,i} for R rows of W at once, each in the order of hrm::dot, W widened on load; x is loaded once.
 template <int R, real S, storable W>
 void dots(const S* x, const W* w, index_t stride, index_t n, S* y) {
-    typedef S part __attribute__((vector_size(16 * sizeof(S))));
-    part sum[R] = {};
+    constexpr int lanes = simd::lanes<S>, packs = 16 / lanes;
+    simd::pack<S> sum[R][packs] = {};
     S rest[R] = {};
     index_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        part v, e;
-        std::memcpy(&v, x + i, sizeof v);
+        simd::pack<S> v[packs], e;
+#pragma GCC unroll 8
+        for (int p = 0; p < packs; ++p) simd::load<S>(v[p], x + i + p * lanes);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const W* const row = w + r * stride + i;
             __builtin_prefetch(row + R * stride);  // rows are too short for the processor to foresee the next ones
-            if constexpr (std::same_as<S, W>) std::memcpy(&e, row, sizeof e);
-            else
-                for (int j = 0; j < 16; ++j) e[j] = static_cast<S>(row[j]);
-            sum[r] += v * e;
+#pragma GCC unroll 8
+            for (int p = 0; p < packs; ++p) {
+                simd::load<S>(e, row + p * lanes);
+                simd::multiply_add<S>(sum[r][p], v[p], e);
+            }
         }
     }
     for (; i < n; ++i)
         for (int r = 0; r < R; ++r) rest[r] += x[i] * static_cast<S>(w[r * stride + i]);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+        typedef S part __attribute__((vector_size(16 * sizeof(S))));
+        part all;
+        std::memcpy(&all, sum[r], sizeof all);
 #pragma GCC unroll 4
         for (int half = 8; half > 0; half /= 2)
 #pragma GCC unroll 8
-            for (int j = 0; j < half; ++j) sum[r][j] += sum[r][j + half];
-        y[r] = sum[r][0] + rest[r];
+            for (int j = 0; j < half; ++j) all[j] += all[j + half];
+        y[r] = all[0] + rest[r];
     }
 }
 
@@ -71,8 +80,9 @@ void linear_forward(std::type_identity_t<matrix_view<const S>> x, matrix_view<co
     require_shape("hrm::linear_forward", "y", y.rows, y.cols, x.rows, w.rows);
     if (x.rows >= few) return multiply(x, transposed(w), y);
     index_t o = 0;
-    for (; o + 8 <= w.rows; o += 8)
-        for (index_t t = 0; t < x.rows; ++t) detail::dots<8, S, W>(x.row(t), w.row(o), w.stride, w.cols, &y(t, o));
+    constexpr int together = detail::dot_rows<S>;
+    for (; o + together <= w.rows; o += together)
+        for (index_t t = 0; t < x.rows; ++t) detail::dots<together, S, W>(x.row(t), w.row(o), w.stride, w.cols, &y(t, o));
     for (; o < w.rows; ++o)
         for (index_t t = 0; t < x.rows; ++t) detail::dots<1, S, W>(x.row(t), w.row(o), w.stride, w.cols, &y(t, o));
 }

@@ -170,7 +170,7 @@ inline void gemm_tile_in_place(S alpha, strided_view<const S> a, const S* __rest
 #pragma GCC unroll 4
             for (int v = 0; v < P; ++v) sum[r][v] += from[r][at] * row[v];
     }
-    alignas(64) S edge[P * W];
+    alignas(64) S edge[P * W] = {};  // what lies beyond live columns is computed with, and left
 #pragma GCC unroll 24
     for (int r = 0; r < R; ++r) {
         if (r >= c.rows) return;
