@@ -156,7 +156,7 @@ auto balance_double(const T& s, const balance_options& o) {
     if constexpr (is_modal<T>) {
         return inside(s.a) ? balance_stable(s, modes, o) : balance_split(s, o);
     } else {
-        keep_pages(40 * s.order() * s.order());
+        keep_pages(80 * s.order() * s.order());
         if (modes) {
             if (inside(modes->a)) return balance_stable(s, modes, o);
             auto out = balance_split(in_modes(*modes, s), o);
