@@ -41,4 +41,8 @@ TEST_CASE("a transpose moves nothing") {
         for (index_t j = 0; j < 3; ++j) CHECK(&t(j, i) == &m(i, j));
     const strided_view<const double> reads = t;
     CHECK(reads(2, 1) == 6);
+    const auto block = reads.block(1, 0, 2, 1);
+    CHECK(block.rows == 2);
+    CHECK(block.cols == 1);
+    CHECK(&block(1, 0) == &m(0, 2));
 }

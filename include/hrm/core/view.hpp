@@ -54,6 +54,10 @@ struct strided_view {
     strided_view(strided_view<U> m) : strided_view(m.data, m.rows, m.cols, m.row_stride, m.col_stride) {}
 
     T& operator()(index_t i, index_t j) const { return data[i * row_stride + j * col_stride]; }
+    /// rows_ x cols_ of it, from (i, j) on.
+    strided_view block(index_t i, index_t j, index_t rows_, index_t cols_) const {
+        return {data + i * row_stride + j * col_stride, rows_, cols_, row_stride, col_stride};
+    }
 };
 
 /// The transpose of m, without moving anything.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <type_traits>
 
 #include <hrm/core/error.hpp>
@@ -22,9 +23,6 @@ template <class Tile, real S, storable TA, storable TB>
     const index_t room = std::max(m <= mr ? Tile::near : Tile::room, nr * depth);
     const index_t wide = std::min((n + nr - 1) / nr, room / (depth * nr)) * nr, deep = room / (wide * depth) * depth;
     const bool by_columns = a.row_stride == 1 && a.col_stride != 1;
-    const auto part = [](const auto& x, index_t i, index_t j, index_t rows, index_t cols) {
-        return std::remove_cvref_t<decltype(x)>(x.data + i * x.row_stride + j * x.col_stride, rows, cols, x.row_stride, x.col_stride);
-    };
     const auto region = []<class T>(strided_view<const T> x) {  // by contiguous runs, rows or columns
         if (x.rows == 0 || x.cols == 0) return read_ahead<T>{};
         if (x.col_stride == 1) return read_ahead<T>{x.data, x.rows, x.cols, x.row_stride};
@@ -39,20 +37,20 @@ template <class Tile, real S, storable TA, storable TB>
             const index_t padded = (nb + nr - 1) / nr * nr;
             const bool below = ends < a.cols;
             const index_t k2 = below ? ends : 0, j2 = below ? j0 : j0 + wide;
-            auto next_b = region(part(b, k2, j2, std::min(deep, a.cols - k2), std::clamp<index_t>(n - j2, 0, wide)));
+            auto next_b = region(b.block(k2, j2, std::min(deep, a.cols - k2), std::clamp<index_t>(n - j2, 0, wide)));
             next_b.spread(tiles(m) * (padded / nr) * stretches(ends - k0));
             for (index_t k = k0; k < ends; k += depth)
-                gemm_pack_b<Tile>(part(b, k, j0, std::min(depth, ends - k), nb), pb + (k - k0) * padded);
+                gemm_pack_b<Tile>(b.block(k, j0, std::min(depth, ends - k), nb), pb + (k - k0) * padded);
             for (index_t i0 = 0; i0 < m; i0 += Tile::tall)
                 for (index_t k = k0; k < ends; k += depth) {
                     const index_t mb = std::min(Tile::tall, m - i0), kb = std::min(depth, ends - k);
-                    const auto here = part(a, i0, k, mb, kb);
+                    const auto here = a.block(i0, k, mb, kb);
                     if (by_columns) gemm_pack_columns<Tile>(here, pa);
                     else gemm_pack_rows<Tile>(here, pa);
 
                     const bool turns = k + depth >= ends;  // the next piece: further along these rows, or the rows below
                     const index_t i1 = turns ? i0 + Tile::tall : i0, k1 = turns ? k0 : k + depth;
-                    auto next_a = region(part(a, i1, k1, std::clamp<index_t>(m - i1, 0, mb), std::min(depth, ends - k1)));
+                    auto next_a = region(a.block(i1, k1, std::clamp<index_t>(m - i1, 0, mb), std::min(depth, ends - k1)));
                     next_a.spread(tiles(mb) * (padded / nr) * stretches(kb));
                     const auto meanwhile = [&] { next_a.fetch(), next_b.fetch(); };
 

@@ -62,12 +62,7 @@ inline matrix<double> stein_factor_by(const schur_form& form, const matrix<doubl
     complex_matrix right = into_schur(form, b), factor(n, n);
     buffer<complex> direction(static_cast<std::size_t>(m)), input(static_cast<std::size_t>(n)), u(static_cast<std::size_t>(n));
     for (index_t k = n - 1; k >= 0; --k) {
-        const auto length_in = [&](double unit) {
-            double length = 0;
-            for (index_t j = 0; j < m; ++j) length = std::hypot(length, std::abs(right(k, j) * unit));
-            return length;
-        };
-        const double given = length_in(1), unit = given < few_digits ? into_range : 1, length = unit == 1 ? given : length_in(unit);
+        const auto [length, unit] = length_of(m, [&](index_t j) { return right(k, j); });
         if (length == 0) continue;
         const complex tau = t(k, k);
         const double s = std::sqrt((1 - std::abs(tau)) * (1 + std::abs(tau))), v = length / unit / s;

@@ -199,13 +199,10 @@ template <int R, real S>
     using tile = gemm_tile<R, 2, S>;
     constexpr index_t W = simd::lanes<S>, C = tile::cols;
     alignas(64) S panel[tile::depth * C];
-    const auto part = [](const auto& x, index_t i, index_t j, index_t rows, index_t cols) {
-        return std::remove_cvref_t<decltype(x)>(x.data + i * x.row_stride + j * x.col_stride, rows, cols, x.row_stride, x.col_stride);
-    };
     for (index_t k = 0; k < a.cols; k += tile::depth, beta = 1)
         for (index_t j = 0; j < c.cols; j += C) {
             const index_t deep = std::min(tile::depth, a.cols - k), live = std::min(C, c.cols - j);
-            const auto own = part(b, k, j, deep, live);
+            const auto own = b.block(k, j, deep, live);
             const bool whole = own.col_stride == 1 && live % W == 0;
             if (!whole) gemm_pack_b<tile>(own, panel);
             const S* const from = whole ? own.data : panel;
@@ -213,8 +210,8 @@ template <int R, real S>
             for (index_t i = 0; i < c.rows; i += R) {
                 const index_t rows = std::min<index_t>(R, c.rows - i);
                 const auto to = c.slice_rows(i, rows).slice_cols(j, live);
-                if (live > W) gemm_tile_in_place<R, 2>(alpha, part(a, i, k, rows, deep), from, apart, beta, to);
-                else gemm_tile_in_place<R, 1>(alpha, part(a, i, k, rows, deep), from, apart, beta, to);
+                if (live > W) gemm_tile_in_place<R, 2>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
+                else gemm_tile_in_place<R, 1>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
             }
         }
 }

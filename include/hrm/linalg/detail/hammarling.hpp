@@ -35,12 +35,7 @@ inline gramian_block solve_gramian_block(matrix_view<const double> t, index_t i,
     gramian_block out;
     if (k == 1) {
         const double pole = t(i, i), s = std::sqrt(-2 * pole);
-        const auto length_in = [&](double unit) {
-            double length = 0;
-            for (index_t j = 0; j < m; ++j) length = std::hypot(length, b(i, j) * unit);
-            return length;
-        };
-        const double given = length_in(1), unit = given < few_digits ? into_range : 1, length = unit == 1 ? given : length_in(unit);
+        const auto [length, unit] = length_of(m, [&](index_t j) { return b(i, j); });
         out.pole = out.m[0][0] = pole;
         if (length == 0) return out;
         out.u[0][0] = length / unit / s;

@@ -16,6 +16,21 @@ namespace hrm::detail {
 /// Below the first a length may have few digits; of numbers times the second it has them all.
 inline constexpr double few_digits = 0x1p-960, into_range = 0x1p600;
 
+/// |(f(0) .. f(n - 1))| with all its digits, of the numbers times the unit.
+struct length_in_unit {
+    double length, unit;
+};
+template <class F>
+length_in_unit length_of(index_t n, F f) {
+    const auto in = [&](double unit) {
+        double length = 0;
+        for (index_t j = 0; j < n; ++j) length = std::hypot(length, std::abs(f(j) * unit));
+        return length;
+    };
+    const double given = in(1);
+    return given < few_digits ? length_in_unit{in(into_range), into_range} : length_in_unit{given, 1};
+}
+
 /// (x, y) -> (c x + s y, c y - s x).
 struct plane_rotation {
     double c = 1, s = 0;
