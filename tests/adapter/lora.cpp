@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adapter/check.hpp"
+#include "support/guarded.hpp"
 
 using namespace hrm;
 using namespace hrm::test;
@@ -161,4 +162,22 @@ TEST_CASE("threads change no bit of LoRA, dropped inputs and all") {
     lora<float> a(33, 21, {.rank = 4, .dropout = 0.2}, r);
     shake<float>(a, r);
     for (const index_t rows : {4, 300, 1200}) check_threads<float>(a, rows, r);
+}
+
+TEST_CASE_TEMPLATE("LoRA touches nothing behind its tensors", S, float, double) {
+    random_stream r(12);
+    for (const index_t d : {64, 128, 192, 256, 320})
+        for (const index_t rank : {3, 8, 16, 17, 32, 64}) {
+            const lora<S> a(d, d, {.rank = rank}, r);
+            buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
+            workspace ws;
+            kept<S> keep;
+            for (const index_t length : {1, 7, 31, 79, 80, 95, 97, 127, 176, 200}) {
+                const guarded_matrix<S> u(length, d), out(length, d), dout(length, d), du(length, d);
+                ws.clear();
+                a.forward(u.view(), out.view(), {.mode = pass::training}, keep, ws);
+                a.backward(u.view(), dout.view(), du.view(), gradient, {.mode = pass::training}, keep, ws);
+                CHECK(out.view()(length - 1, d - 1) == S{0});
+            }
+        }
 }

@@ -43,7 +43,7 @@ struct errand {
         if (rows <= ahead) far = beyond;
     }
     void operator()() {
-        for (index_t count = std::min(pace, 2 * rows); count > 0; --count) copy_piece();
+        for (index_t count = std::min(pace, 2 * rows - (at != 0)); count > 0; --count) copy_piece();
     }
     void finish() {
         if (cols == depth)
