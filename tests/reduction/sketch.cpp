@@ -1,5 +1,6 @@
 #include <hrm/reduction/sketch.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <doctest/doctest.h>
@@ -238,6 +239,49 @@ TEST_CASE("many exact sums: what exact_sum holds, by arrays") {
     one.add(&back);
     one.carry();
     CHECK(one.value(0) == 0x1p-112);
+}
+
+TEST_CASE("many exact sums: any order, any sizes beside each other, merged or not, the same words") {
+    random_stream r(8);
+    const index_t count = 3000;
+    for (int trial = 0; trial < 6; ++trial) {
+        std::vector<std::vector<double>> all;
+        for (int i = 0; i < 60; ++i) {  // sizes that drift, so that a piece changes where its digits lie
+            const double scale = std::exp2(trial * 12.0 * r.normal() + (i < 30 ? 0 : -10 * trial));
+            std::vector<double> x(count);
+            for (double& v : x) v = std::clamp(scale * r.normal() * (r.below(50) == 0 ? 0x1p-70 : 1.0), -0x1p105, 0x1p105);
+            if (i % 2)
+                for (double& v : x) v = static_cast<double>(static_cast<float>(v));
+            all.push_back(x);
+        }
+        std::vector<std::int64_t> want;
+        for (int order = 0; order < 3; ++order) {
+            std::vector<detail::exact_sums> workers(2, detail::exact_sums(count));
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                const std::size_t n = order == 0 ? i : order == 1 ? all.size() - 1 - i : i * 7 % all.size();
+                auto& s = workers[order == 2 ? n % 2 : 0];
+                if (n % 2) {
+                    std::vector<float> x(all[n].begin(), all[n].end());
+                    s.add(x.data());
+                } else {
+                    auto x = all[n];
+                    s.add(x.data());
+                }
+            }
+            workers[1].merge(workers[0]);
+            workers[1].carry();
+            std::vector<std::int64_t> words;
+            workers[1].write(words);
+            if (order == 0) want = words;
+            CHECK(words == want);
+        }
+    }
+    double beside[3] = {1.0, 0x1.7p-111, -0x1.7p-111};  // cut towards zero
+    detail::exact_sums s(3);
+    s.add(beside);
+    s.carry();
+    CHECK(s.value(1) == 0x1p-111);
+    CHECK(s.value(2) == -0x1p-111);
 }
 
 TEST_CASE("nothing, zeros, bad activations and bad shapes") {

@@ -42,8 +42,9 @@ struct moment_estimate {
 /// exact where columns - probes exceed the rank of M (from columns - probes = d on, Omega is the identity).
 /// The same calls of add, in any order, on any workers, merged in any order, give the same bits: add forms its product in
 /// the precision of u, in an order set by L alone, and from there on sums are exact.
-/// add: 2 L d columns flop, and a fifth of their time for u Omega. Memory 16 d columns bytes (float), of which a call reads and
-/// writes all: some 400 tokens a call make that small. Entries below 2^-112 count as zero.
+/// add: 2 L d columns flop, and a fifth of their time for u Omega. Memory 8 d columns bytes (float), of which a call reads and
+/// writes all: some 200 tokens a call make that small; up to 24 where sums outgrow 64 bits, some 4096 calls on. Entries below
+/// 2^-112 count as zero.
 /// Tropp, Yurtsever, Udell & Cevher, "Fixed-rank approximation of a positive-semidefinite matrix from streaming data", 2017.
 class moment_sketch {
 public:
@@ -57,7 +58,7 @@ public:
     index_t count() const { return count_; }
 
     /// u: L x d.  Throws numerical_error on a value that is not finite or a sum of squares beyond 2^110; then nothing is
-    /// added. Allocates nothing once the workspace is warm and numbers of that size were seen.
+    /// added. Allocates nothing once the workspace is warm, until numbers of another size, or sums beyond 64 bits, need room.
     template <real S>
     void add(matrix_view<const S> u, workspace& ws) {
         require_shape("hrm::moment_sketch", "the activations", u.rows, u.cols, u.rows, width());
@@ -99,16 +100,12 @@ public:
     void merge(index_t tokens, std::span<const std::int64_t> digits) {
         const index_t numbers = width() * columns() + 1;
         require_size("hrm::moment_sketch", "digits of a device", static_cast<index_t>(digits.size()), detail::exact_sums::digits * numbers);
-        for (int k = 0; k < detail::exact_sums::digits; ++k) {
-            const auto* from = digits.data() + k * numbers;
-            for (auto& s : sums_) {
-                s.merge(k, from);
-                from += s.count();
-            }
-            squares_.merge(k, from);
+        const auto* from = digits.data();
+        for (auto& s : sums_) {
+            s.merge(from, numbers);
+            from += s.count();
         }
-        for (auto& s : sums_) s.carry();
-        squares_.carry();
+        squares_.merge(from, numbers);
         count_ += tokens;
     }
 

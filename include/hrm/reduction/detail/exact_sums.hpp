@@ -14,81 +14,93 @@
 
 namespace hrm::detail {
 
-/// Many sums without rounding: exact_sum for whole arrays. A number is seven digits of 32 bits, the lowest worth 2^-112,
-/// each in 64 bits so that carries wait; a digit has an array of its own, made when a number first reaches it: two for most
-/// data in float, whose digits are worth 2^-16 and 2^-48. Integer addition, hence associative and commutative to the bit. 8 bytes a number and digit.
+/// Many sums without rounding: exact_sum for whole arrays, by pieces of numbers that lie in the nearest cache together.
+///     sum = sum_k digit_k 2^(low + 32 k)
+/// A digit is a 64-bit integer, so that carries wait; the digits k of a piece are an array, made when a number first reaches
+/// it. Integer addition, hence associative and commutative to the bit, and that whatever low a piece has: it is chosen so
+/// that one digit takes every bit of most floats. An addition then reads and writes 8 bytes a number; two or three arrays,
+/// 16 or 24 bytes, are what it comes to after thousands of them.
 class exact_sums {
 public:
     static constexpr int digits = 7, lowest = -112;
 
-    explicit exact_sums(index_t count = 0) : count_(count) {}
+    explicit exact_sums(index_t count = 0) : count_(count) {
+        for (index_t first = 0; first < count; first += piece) parts_.push_back({std::min(piece, count - first)});
+    }
     index_t count() const { return count_; }
 
     /// sum_i += x_i, cut to a multiple of 2^-112;  |x_i| < 2^110.  x: count numbers, destroyed.
     template <real S>
     void add(S* x) {
-        for (index_t first = 0; first < count_; first += piece) add(x + first, first, std::min(piece, count_ - first));
-        due(1);
+        for (auto& p : parts_) {
+            add(p, x);
+            x += p.count;
+        }
+        if (++pending_ >= most) settle();
     }
     void merge(const exact_sums& other) {
-        for (int k = 0; k < digits; ++k) {
-            const auto& from = other.digits_[static_cast<std::size_t>(k)];
-            if (from.empty()) continue;
-            std::int64_t* to = digit(k);
-            for (index_t i = 0; i < count_; ++i) to[i] += from[static_cast<std::size_t>(i)];
+        settle();
+        for (std::size_t n = 0; n < parts_.size(); ++n) {
+            auto from = other.parts_[n];
+            settle(from);
+            for (int k = 0; k <= digits; ++k)
+                if (const auto& d = from.digit[at(k)]; !d.empty()) put(parts_[n], from.low + 32 * k, d.data());
         }
-        due(other.pending_ + 1);
+        settle();
     }
-    /// What another kind of worker summed so: count digits of place k, each at most 2^62.
-    void merge(int k, const std::int64_t* from) {
-        std::int64_t* to = digit(k);
-        for (index_t i = 0; i < count_; ++i) to[i] += from[i];
+    /// What another kind of worker summed so, digits worth 2^(-112 + 32 k), each at most 2^62: arrays of count for all k.
+    /// apart: from the array of one k to that of the next.
+    void merge(const std::int64_t* from, index_t apart) {
+        settle();
+        for (auto& p : parts_) {
+            for (int k = 0; k < digits; ++k) put(p, lowest + 32 * k, from + k * apart);
+            from += p.count;
+        }
+        settle();
     }
-    /// Digits in [-2^31, 2^31), the one way to write a sum so; arrays of zeros go.
+    /// Digits in [-2^31, 2^31) worth 2^(-112 + 32 k), the one way to write a sum so; arrays of zeros go.
     void carry() {
-        constexpr std::int64_t base = std::int64_t{1} << 32;
-        for (int k = 0; k < digits; ++k) {
-            auto& own = digits_[static_cast<std::size_t>(k)];
-            bool zero = true;
-            for (std::size_t i = 0; i < own.size(); ++i) {
-                const std::int64_t up = k + 1 < digits ? (own[i] + base / 2) >> 32 : 0;
-                if (up != 0) {
-                    own[i] -= up * base;
-                    digit(k + 1)[i] += up;
-                }
-                zero = zero && own[i] == 0;
-            }
-            if (zero) own = {};
+        settle();
+        for (auto& p : parts_) {
+            align(p, lowest);
+            for (auto& d : p.digit)
+                if (std::all_of(d.begin(), d.end(), [](std::int64_t v) { return v == 0; })) d = {};
         }
-        pending_ = 0;
     }
     /// Sum i to double precision: a function of the sum alone. After carry().
     double value(index_t i) const {
+        const auto& p = parts_[static_cast<std::size_t>(i / piece)];
         double x = 0;
         for (int k = 0; k < digits; ++k)
-            if (const auto& d = digits_[static_cast<std::size_t>(k)]; !d.empty())
-                x += std::ldexp(static_cast<double>(d[static_cast<std::size_t>(i)]), lowest + 32 * k);
+            if (const auto& d = p.digit[at(k)]; !d.empty())
+                x += std::ldexp(static_cast<double>(d[static_cast<std::size_t>(i % piece)]), lowest + 32 * k);
         return x;
     }
 
     /// All there is, after carry(), behind what `to` holds:  a mask of the digits, then their arrays.
     void write(std::vector<std::int64_t>& to) const {
         std::int64_t mask = 0;
-        for (int k = 0; k < digits; ++k) mask |= std::int64_t{!digits_[static_cast<std::size_t>(k)].empty()} << k;
+        for (int k = 0; k < digits; ++k)
+            for (const auto& p : parts_) mask |= std::int64_t{!p.digit[at(k)].empty()} << k;
         to.push_back(mask);
-        for (const auto& d : digits_) to.insert(to.end(), d.begin(), d.end());
+        for (int k = 0; k < digits; ++k)
+            for (std::size_t n = 0; n < parts_.size() && (mask >> k) & 1; ++n)
+                if (const auto& d = parts_[n].digit[at(k)]; !d.empty()) to.insert(to.end(), d.begin(), d.end());
+                else to.insert(to.end(), static_cast<std::size_t>(parts_[n].count), 0);
     }
     /// What write() wrote; `from` shrinks by what was read. False if it is too short or no such thing.
     bool read(std::span<const std::int64_t>& from) {
         if (from.empty() || from[0] < 0 || from[0] >= 1 << digits) return false;
         const auto mask = from[0];
         from = from.subspan(1);
+        *this = exact_sums(count_);
         for (int k = 0; k < digits; ++k) {
-            digits_[static_cast<std::size_t>(k)] = {};
             if (!((mask >> k) & 1)) continue;
             if (from.size() < static_cast<std::size_t>(count_)) return false;
-            std::copy_n(from.begin(), count_, digit(k));
-            from = from.subspan(static_cast<std::size_t>(count_));
+            for (auto& p : parts_) {
+                std::copy_n(from.begin(), p.count, array(p, k));
+                from = from.subspan(static_cast<std::size_t>(p.count));
+            }
         }
         pending_ = 1;
         return true;
@@ -98,30 +110,51 @@ private:
     template <class S>
     using bits = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
 
-    static constexpr index_t piece = 2048;     // numbers that stay in the nearest cache
-    static constexpr double shift = 0x1.8p52;  // of numbers from 2^52 to 2^53 the last bit is worth 1
+    static constexpr index_t piece = 2048;
+    static constexpr int room = 50;                       // bits that an addition may give a digit
+    static constexpr index_t most = index_t{1} << 12;     // additions before they are carried: 2^62
+    static constexpr int spare = 5, least = 38;           // bits of room left where low is chosen; bits below which it is a misfit
+    static constexpr int patience = 16;                   // misfits that cost as much as a better low
+
+    /// Digit k is worth 2^(low + 32 k), -144 < low <= -112. What is kept are multiples of 2^-112 all the same.
+    struct part {
+        index_t count;
+        int low = lowest, misfits = patience - 1;  // the first misfit finds a better one
+        std::array<buffer<std::int64_t>, digits + 1> digit = {};
+        int last() const { return low == lowest ? digits - 1 : digits; }
+    };
+
+    static constexpr std::size_t at(int k) { return static_cast<std::size_t>(k); }
 
     template <real S>
-    void add(S* __restrict x, index_t first, index_t size) {
-        auto largest = magnitude(x, size);
-        for (int k = digits; k-- > 0 && largest > 0;) {
-            const S quantum = static_cast<S>(std::ldexp(1.0, lowest + 32 * k));
-            if (largest < std::bit_cast<decltype(largest)>(quantum)) continue;
-            const double inverse = std::ldexp(1.0, -lowest - 32 * k);
-            std::int64_t* __restrict to = digit(k) + first;
-            const auto take = [&](auto whole) {
-                for (index_t i = 0; i < size; ++i) {
-                    const double part = whole(static_cast<double>(x[i]) * inverse);  // at most 2^32
-                    to[i] += std::bit_cast<std::int64_t>(part + shift) - std::bit_cast<std::int64_t>(shift);
-                    x[i] -= static_cast<S>(part) * quantum;  // leading bits of x: nothing is rounded
-                }
-            };
-            // The nearest integer, in vectors, where what is left then ends above 2^-112 and nothing will be cut off.
-            if (k > 1) take([](double t) { return (t + shift) - shift; });
-            else take([](double t) { return std::trunc(t); });
-            largest = magnitude(x, size);
+    static void add(part& p, S* __restrict x) {
+        const index_t count = p.count;
+        bool first = true;
+        for (auto largest = magnitude(x, count); largest > 0; largest = magnitude(x, count), first = false) {
+            const int above = std::ilogb(std::bit_cast<S>(largest)) + 1;  // |x_i| < 2^above
+            int k = digit_for(p, above);
+            if (first && p.low + 32 * k > above - least && ++p.misfits >= patience) {
+                align(p, lowest - ((lowest - (above - room + spare)) & 31));
+                k = digit_for(p, above);
+            }
+            // Of numbers from 2^52 to 2^53 quanta the last bit is worth one: the sum is the nearest integer, its bits the addend.
+            const double shift = std::ldexp(0x1.8p52, p.low + 32 * k);
+            std::int64_t* __restrict to = array(p, k);
+            std::uint64_t rest = 0;
+            for (index_t i = 0; i < count; ++i) {
+                const double t = static_cast<double>(x[i]), sum = t + shift;
+                to[i] += std::bit_cast<std::int64_t>(sum) - std::bit_cast<std::int64_t>(shift);
+                rest |= std::bit_cast<std::uint64_t>(t - (sum - shift));
+            }
+            if (rest == 0) return;
+            for (index_t i = 0; i < count; ++i) {  // the last bits of x, once it is cut: nothing is rounded
+                const double t = static_cast<double>(x[i]);
+                const double cut = first && std::abs(t) < 0x1p-59 ? std::trunc(t * 0x1p112) * 0x1p-112 : t;
+                x[i] = static_cast<S>(cut - ((t + shift) - shift));
+            }
         }
     }
+    static int digit_for(const part& p, int above) { return std::max(0, (above - room - p.low + 31) / 32); }
     /// The largest |x_i| as bits, which order as the numbers do: integers vectorise where float comparisons may trap.
     template <real S>
     static bits<S> magnitude(const S* x, index_t size) {
@@ -130,21 +163,67 @@ private:
             largest = std::max<bits<S>>(largest, std::bit_cast<bits<S>>(x[i]) & std::numeric_limits<bits<S>>::max());
         return largest;
     }
-    std::int64_t* digit(int k) {
-        auto& d = digits_[static_cast<std::size_t>(k)];
-        if (d.empty()) d.resize(static_cast<std::size_t>(count_));
+    static std::int64_t* array(part& p, int k) {
+        auto& d = p.digit[at(k)];
+        if (d.empty()) d.resize(static_cast<std::size_t>(p.count));
         return d.data();
     }
-    // An array holds 2^31 additions of 32 bits; carry long before.
-    void due(index_t additions) {
-        pending_ += additions;
-        if (pending_ >= (index_t{1} << 28)) {
-            carry();
-            pending_ = 1;
+    /// p += from 2^exponent, multiples of 2^-112; one of each exponent fits beside settled digits.
+    static void put(part& p, int exponent, const std::int64_t* from) {
+        const int up = exponent - p.low;
+        if (up < 0) {  // multiples of 2^low
+            std::int64_t* to = array(p, 0);
+            for (index_t i = 0; i < p.count; ++i) to[i] += from[i] >> -up;
+            return;
+        }
+        std::int64_t used = 0, high = 0;
+        for (index_t i = 0; i < p.count; ++i) used |= from[i], high |= (from[i] + base / 2) >> 32;
+        if (used == 0) return;
+        std::int64_t *to = array(p, up / 32), *next = high != 0 && up / 32 < p.last() ? array(p, up / 32 + 1) : nullptr;
+        const std::int64_t factor = std::int64_t{1} << up % 32;
+        if (!next)
+            for (index_t i = 0; i < p.count; ++i) to[i] += from[i] * factor;
+        else
+            for (index_t i = 0; i < p.count; ++i) {
+                const std::int64_t carried = (from[i] + base / 2) >> 32;
+                to[i] += (from[i] - carried * base) * factor;
+                next[i] += carried * factor;
+            }
+    }
+    /// Digits in [-2^31, 2^31), the highest but for its sign.
+    static void settle(part& p) {
+        for (int k = 0; k < p.last(); ++k) {
+            auto& own = p.digit[at(k)];
+            std::int64_t high = 0;
+            for (std::int64_t v : own) high |= (v + base / 2) >> 32;
+            if (high == 0) continue;
+            std::int64_t* next = array(p, k + 1);
+            for (std::size_t i = 0; i < own.size(); ++i) {
+                const std::int64_t up = (own[i] + base / 2) >> 32;
+                own[i] -= up * base;
+                next[i] += up;
+            }
         }
     }
+    void settle() {
+        for (auto& p : parts_) settle(p);
+        pending_ = 1;
+    }
+    /// The same sums with another low.
+    static void align(part& p, int low) {
+        p.misfits = 0;
+        if (p.low == low) return;
+        settle(p);
+        part other{p.count, low};
+        for (int k = 0; k <= digits; ++k)
+            if (const auto& d = p.digit[at(k)]; !d.empty()) put(other, p.low + 32 * k, d.data());
+        settle(other);
+        p = std::move(other);
+    }
+
+    static constexpr std::int64_t base = std::int64_t{1} << 32;
     index_t count_, pending_ = 0;
-    std::array<buffer<std::int64_t>, digits> digits_;
+    std::vector<part> parts_;
 };
 
 }  // namespace hrm::detail
