@@ -95,7 +95,7 @@ int main() {
 #endif
     hrm::bench::report report("sketch");
     for (index_t k : {64, 128, 256})
-        for (index_t length : {512, 2048}) rate(report, k, length);
+        for (index_t length : {128, 512, 2048}) rate(report, k, length);
     std::printf("\n32 directions of 4096: relative error of the first 8 and of all 32 eigenvalues, what is left out over the least\n"
                 "possible, and the bound on the error's norm (probability 1 - 1e-4) over the least possible, lambda_33\n");
     std::printf("%-24s %5s %12s %12s %12s %14s\n", "eigenvalues", "k", "first 8", "all 32", "rest", "bound");

@@ -50,6 +50,7 @@ public:
             }
             parts_.push_back(p);
         }
+        for (auto& i : row_) i = static_cast<std::uint16_t>(i * simd::register_bytes);
     }
     index_t width() const { return width_; }
     index_t columns() const { return columns_; }
@@ -66,7 +67,7 @@ public:
         for (const auto& p : parts_)
             for (index_t j = 0, at = p.begin; j < columns_; ++j)
                 for (index_t k = 0; k < 2 * p.ones; ++k, ++at) {
-                    const index_t i = p.first + row_[static_cast<std::size_t>(at)];
+                    const index_t i = p.first + row_[static_cast<std::size_t>(at)] / simd::register_bytes;
                     omega(i, j) += (k < p.ones ? 1 : -1) * static_cast<double>(sign_[static_cast<std::size_t>(i)]);
                 }
         return omega;
@@ -147,46 +148,41 @@ private:
     void gather(const part& p, const S* x, S* sums) const {
         constexpr index_t W = simd::lanes<S>;
         const std::uint16_t* row = row_.data() + p.begin;
-        const auto at = [&](index_t k) {
-            simd::pack<S> v;
-            simd::load<S>(v, x + row[k] * W);
-            return v;
-        };
+        const auto* const bytes = reinterpret_cast<const char*>(x);
         for (index_t j = 0; j < columns_; ++j, row += 2 * p.ones) {
-            simd::pack<S> plus = {}, minus = {}, sum;
-            index_t k = 0;
-            for (; k + 4 <= p.ones; k += 4) {
-                std::uint64_t a, b;
-                std::memcpy(&a, row + k, 8);
-                std::memcpy(&b, row + p.ones + k, 8);
+            simd::pack<S> plus = {}, minus = {}, sum, v, w;
 #pragma GCC unroll 4
-                for (int h = 0; h < 4; ++h, a >>= 16, b >>= 16) {
-                    simd::pack<S> v, w;
-                    simd::load<S>(v, x + static_cast<index_t>(a & 0xffff) * W);
-                    simd::load<S>(w, x + static_cast<index_t>(b & 0xffff) * W);
-                    plus += v;
-                    minus += w;
-                }
-            }
-            for (; k < p.ones; ++k) {
-                plus += at(k);
-                minus += at(p.ones + k);
+            for (index_t k = 0; k < p.ones; ++k) {
+                std::memcpy(&v, bytes + row[k], sizeof(v));
+                std::memcpy(&w, bytes + row[p.ones + k], sizeof(w));
+                plus += v;
+                minus += w;
             }
             simd::load<S>(sum, sums + j * W);
             simd::store<S>(sums + j * W, sum + (plus - minus));
         }
     }
-    /// sums_g += sum_i g_i x_i for a group of probes.
+    /// sums_g += sum_i g_i x_i for a group of probes: rows by turns, so that twice as many sums hide their latency.
     template <real S>
     void dense_sums(const S* g, index_t size, const S* x, S* sums) const {
         constexpr index_t W = simd::lanes<S>;
-        simd::pack<S> sum[group], v;
-        for (index_t q = 0; q < group; ++q) simd::load<S>(sum[q], sums + q * W);
-        for (index_t i = 0; i < size; ++i, g += probe_.cols()) {
+        simd::pack<S> even[group], odd[group] = {}, v, w;
+        for (index_t q = 0; q < group; ++q) simd::load<S>(even[q], sums + q * W);
+        const index_t stride = probe_.cols();
+        index_t i = 0;
+        for (; i + 2 <= size; i += 2, g += 2 * stride) {
             simd::load<S>(v, x + i * W);
-            for (index_t q = 0; q < group; ++q) sum[q] += g[q] * v;
+            simd::load<S>(w, x + (i + 1) * W);
+            for (index_t q = 0; q < group; ++q) {
+                even[q] += g[q] * v;
+                odd[q] += g[stride + q] * w;
+            }
         }
-        for (index_t q = 0; q < group; ++q) simd::store<S>(sums + q * W, sum[q]);
+        if (i < size) {
+            simd::load<S>(v, x + i * W);
+            for (index_t q = 0; q < group; ++q) even[q] += g[q] * v;
+        }
+        for (index_t q = 0; q < group; ++q) simd::store<S>(sums + q * W, even[q] + odd[q]);
     }
 
     index_t width_, columns_, probes_;
@@ -194,7 +190,7 @@ private:
     buffer<float> sign_;
     matrix<float> probe_;  // width x probes, filled up to whole groups with zeros
     std::vector<part> parts_;
-    std::vector<std::uint16_t> row_;  // of a chunk: for each column its ones, then its minus ones
+    std::vector<std::uint16_t> row_;  // of a chunk: for each column its ones, then its minus ones, as bytes from the first register
 };
 
 }  // namespace hrm::detail
