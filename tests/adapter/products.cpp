@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <doctest/doctest.h>
 
@@ -157,6 +158,69 @@ TEST_CASE("all of it has the bits of the same products of widened numbers, round
             CHECK(off(dc, dc_wide) == 0);
             CHECK(off(db, db_wide) == 0);
             CHECK(off(du, du_wide) == 0);
+        }
+}
+
+TEST_CASE_TEMPLATE("Z = U B^T by dot products: plain sums, and one row's bits beside any others and on any threads", S, float, double) {
+    random_stream r(44);
+    team two(cpu{.threads = 2});
+    for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16})
+        for (const index_t d : {64 * n, index_t{1024 + 5}, index_t{1536 + 8 + 3}}) {
+            const index_t rows = 200;
+            REQUIRE(detail::skinny::dots_suit(n, d));
+            matrix<S> u(rows, d), b(n, d), z(rows, n), shared(rows, n);
+            r.fill_normal(u.flat()), r.fill_normal(b.flat());
+            workspace ws;
+            detail::project_in<S>(u, b, z, ws);
+            CAPTURE(n);
+            CAPTURE(d);
+            bool ok = true;
+            for (index_t t = 0; t < rows; ++t)
+                for (index_t i = 0; i < n; ++i) {
+                    double want = 0, size = 0;
+                    for (index_t j = 0; j < d; ++j) {
+                        const double term = static_cast<double>(u(t, j)) * static_cast<double>(b(i, j));
+                        want += term, size += std::abs(term);
+                    }
+                    // A lane's d / 2 terms and more, and the tree; in double, as many roundings of the reference.
+                    ok = ok && std::abs(static_cast<double>(z(t, i)) - want) <= static_cast<double>(d) * std::numeric_limits<S>::epsilon() * size;
+                }
+            CHECK(ok);
+            detail::project_in<S>(u, b, shared, ws, &two);
+            CHECK(same(shared, z));
+            bool alike = true;
+            for (const index_t piece : {1, 2, 3, 4, 5, 6, 7, 97})
+                for (index_t t = 0; t < rows; t += piece) {
+                    const index_t count = std::min(piece, rows - t);
+                    matrix<S> part(count, n);
+                    detail::project_in<S>(u.view().slice_rows(t, count), b, part, ws);
+                    alike = alike && std::memcmp(part.data(), z.view().row(t), part.flat().size_bytes()) == 0;
+                }
+            CHECK(alike);
+        }
+}
+
+TEST_CASE("Z = U B^T by dot products: bf16 has the bits of the same numbers widened, whatever is stored in it") {
+    random_stream r(45);
+    workspace ws;
+    for (const index_t n : {1, 5, 8, 16})
+        for (const index_t rows : {1, 3, 4, 5, 40}) {
+            const index_t d = 1024 + 13;
+            const auto u = stored(rows, d, r), b = stored(n, d, r);
+            matrix<float> u_wide(rows, d), b_wide(n, d), got(rows, n), mixed(rows, n), want(rows, n);
+            for (index_t i = 0; i < u.size(); ++i) u_wide.data()[i] = float(u.data()[i]);
+            for (index_t i = 0; i < b.size(); ++i) b_wide.data()[i] = float(b.data()[i]);
+            detail::project_in<float, bf16, bf16>(u, b, got, ws);
+            detail::project_in<float, float, bf16>(u_wide, b, mixed, ws);
+            detail::project_in<float>(u_wide, b_wide, want, ws);
+            CHECK(same(got, want));
+            CHECK(same(mixed, want));
+            matrix<double> far(rows, n), far_want(rows, n), u_far(rows, d), b_far(n, d);
+            for (index_t i = 0; i < u.size(); ++i) u_far.data()[i] = static_cast<double>(u_wide.data()[i]);
+            for (index_t i = 0; i < b.size(); ++i) b_far.data()[i] = static_cast<double>(b_wide.data()[i]);
+            detail::project_in<double, bf16, bf16>(u, b, far, ws);
+            detail::project_in<double>(u_far, b_far, far_want, ws);
+            CHECK(same(far, far_want));
         }
 }
 

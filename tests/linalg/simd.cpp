@@ -82,6 +82,13 @@ TEST_CASE_TEMPLATE("parts of rows, gathered and turned, are columns", S, float, 
     }
 }
 
+TEST_CASE_TEMPLATE("what is held in a register stays what it is", S, float, double) {
+    simd::pack<S> x;
+    for (int i = 0; i < simd::lanes<S>; ++i) x[i] = static_cast<S>(i + 1);
+    simd::hold<S>(x);
+    for (int i = 0; i < simd::lanes<S>; ++i) CHECK(x[i] == static_cast<S>(i + 1));
+}
+
 TEST_CASE_TEMPLATE("a number spreads to every lane as it is, its sign too", S, float, double) {
     for (const S a : {S{1.5}, -S{0}}) {
         simd::pack<S> p;

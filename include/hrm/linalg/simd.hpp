@@ -178,6 +178,20 @@ template <real S, int W = lanes<S>>
     to = a - pack<S, W>{};
 }
 
+/// x is in a register here, in the order of such lines. A compiler that reads it from memory again wherever it is used takes the
+/// loads that others need; one that loads much of it ahead, the registers.
+template <real S, int W = lanes<S>>
+[[gnu::always_inline]] inline void hold([[maybe_unused]] pack<S, W>& x) {
+#if defined(__CUDACC__)  // whose front end knows no such operands
+#elif defined(__AVX512F__)
+    asm volatile("" : "+v"(x));
+#elif defined(__x86_64__)
+    asm volatile("" : "+x"(x));
+#elif defined(__aarch64__)
+    asm volatile("" : "+w"(x));
+#endif
+}
+
 namespace detail {
 /// z = op(z, a, x) in the type that the compiler's own functions take.
 template <class Native, class V, class F>

@@ -4,6 +4,7 @@
 
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/detail/skinny.hpp>
+#include <hrm/linalg/detail/skinny_dots.hpp>
 
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
 // product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
@@ -110,11 +111,23 @@ struct projections {
 };
 
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
+/// By dot products where n is small, else by panels of U: n and the width alone decide, and so on the order of a sum.
 template <real S, storable T = S, storable P = S>
 void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
                 team* threads = nullptr) {
     scratch_scope scope(ws);
-    if (u.rows <= skinny::few) return skinny::by_rows<S>(widened<S, T>(u, ws), as_rows<S, P>(b, ws), skinny::start::afresh, z);
+    const bool dots = skinny::dots_suit(b.rows, b.cols);
+    if (u.rows <= skinny::few) {
+        const auto x = widened<S, T>(u, ws);
+        const auto m = as_rows<S, P>(b, ws);
+        return dots ? skinny::by_dots<S>(x, m, z) : skinny::by_rows<S>(x, m, skinny::start::afresh, z);
+    }
+    if (dots) {
+        const auto rows = skinny::pack_rows<S, P>(b, ws);
+        return share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace&) {
+            skinny::by_dots<S, T>(u.slice_rows(first, some), rows, z.slice_rows(first, some));
+        });
+    }
     const auto turned = skinny::pack<S, P>(transposed(b), ws);
     share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
         skinny::down<S, T>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {

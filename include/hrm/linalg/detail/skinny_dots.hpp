@@ -1,0 +1,221 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstring>
+
+#include <hrm/core/view.hpp>
+#include <hrm/core/workspace.hpp>
+#include <hrm/linalg/simd.hpp>
+
+// Z = X B^T by dot products, where B has few rows:     X: L x d   B: n x d   Z: L x n
+//     z_ti = sum_k x_tk b_ik,   lane l of a register summing the terms k = l, l + W, l + 2 W ...; then its lanes, in one tree
+// Rows are multiplied as they lie: nothing of X is copied or turned, and it goes by in straight streams. The order of a sum
+// depends on d alone, so a row of Z has the same bits beside any others.
+
+namespace hrm::detail::skinny {
+
+/// B has few rows: at most these.
+inline constexpr index_t narrow = 16;
+/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes longer than
+/// panels of X do; in a short row, adding lanes does.
+constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && d >= 64 * n; }
+/// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers. More rows of X would compete for the
+/// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.
+inline constexpr int dots_rows = 3, dots_wide = 4, dots_alone = 8;
+/// Columns that stay in the L1 while all of B's rows go by.
+inline constexpr index_t dots_piece = 512;
+
+/// f.template operator()<q>(), q from 1 to most.
+template <int most, class F>
+void with_count(index_t q, F&& f) {
+    if constexpr (most > 1)
+        if (q < most) return with_count<most - 1>(q, f);
+    f.template operator()<most>();
+}
+/// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
+template <int most, class F>
+void for_alike(index_t n, F&& f) {
+    index_t at = 0;
+    for (index_t left = (n + most - 1) / most; left > 0; --left) {
+        const index_t count = (n - at + left - 1) / left;
+        with_count<most>(count, [&]<int Q>() { f.template operator()<Q>(at); });
+        at += count;
+    }
+}
+
+/// B in pieces of dots_piece columns, and each in groups of rows whose registers lie by turns; zero behind the last column.
+template <real S>
+struct packed_rows {
+    const S* data = nullptr;
+    index_t rows = 0, cols = 0;
+};
+template <real S>
+index_t whole(index_t cols) {
+    return (cols + simd::lanes<S> - 1) / simd::lanes<S> * simd::lanes<S>;
+}
+template <real S, storable P>
+packed_rows<S> pack_rows(matrix_view<const P> b, workspace& ws) {
+    constexpr index_t W = simd::lanes<S>;
+    S* const data = ws.template take<S>(b.rows * whole<S>(b.cols)).data();
+    S* to = data;
+    for (index_t j = 0; j < b.cols; j += dots_piece)
+        for_alike<dots_wide>(b.rows, [&]<int Q>(index_t at) {
+            const index_t end = std::min(b.cols, j + dots_piece);
+            for (index_t k = j; k < end; k += W)
+                for (index_t q = 0; q < Q; ++q, to += W) {
+                    const P* const from = b.row(at + q) + k;
+                    const index_t live = std::min(W, end - k);
+                    if (live == W) {
+                        simd::pack<S> x;
+                        simd::load<S>(x, from);
+                        simd::store<S>(to, x);
+                        continue;
+                    }
+                    for (index_t l = 0; l < live; ++l) to[l] = static_cast<S>(from[l]);
+                    std::fill(to + live, to + W, S{0});
+                }
+        });
+    return {data, b.rows, b.cols};
+}
+
+/// The first numbers of a register, zeros behind them.
+template <real S, storable T>
+void load_first(simd::pack<S>& to, const T* from, index_t count) {
+    S part[simd::lanes<S>] = {};
+    for (index_t l = 0; l < count; ++l) part[l] = static_cast<S>(from[l]);
+    simd::load<S>(to, part);
+}
+template <real S, storable T>
+void widen(const T* from, index_t count, S* to) {
+    constexpr index_t W = simd::lanes<S>;
+    index_t k = 0;
+    for (; k + W <= count; k += W) {
+        simd::pack<S> x;
+        simd::load<S>(x, from + k);
+        simd::store<S>(to + k, x);
+    }
+    for (; k < count; ++k) to[k] = static_cast<S>(from[k]);
+}
+template <int R, storable T>
+[[gnu::always_inline]] inline void ask_for(const T* from, index_t stride) {
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) __builtin_prefetch(from + r * stride, 0, 2);
+}
+/// sum[r][q] += x_r b_q, one register of each: load(to, row), load_b alike.
+template <int R, int Q, real S, class X, class B>
+[[gnu::always_inline]] inline void dots_step(X&& load, B&& load_b, simd::pack<S> (&sum)[R][Q]) {
+    simd::pack<S> x[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+        load(x[r], r);
+        simd::hold<S>(x[r]);
+    }
+#pragma GCC unroll 8
+    for (int q = 0; q < Q; ++q) {
+        simd::pack<S> b;
+        load_b(b, q);
+        simd::hold<S>(b);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) simd::multiply_add<S>(sum[r][q], x[r], b);
+    }
+}
+/// sum (R x Q registers, `sums` apart) = or += over `count` columns. Row q of b lies `stride` behind the one before, its next
+/// register `step` on; nil where b is packed. Where there is a `next`, R rows of it, `next_stride` apart, are asked for meanwhile.
+template <int R, int Q, bool packed, bool ask, real S, storable P, storable T>
+[[gnu::noinline]] void dots_tile(const S* x, index_t x_stride, const P* b, index_t b_stride, index_t count, bool afresh,
+                                 simd::pack<S>* sums, index_t apart, const T* next, index_t next_stride) {
+    constexpr index_t W = simd::lanes<S>, line = 64 / static_cast<index_t>(sizeof(S)), step = packed ? Q * W : W;
+    const index_t stride = packed ? W : b_stride;
+    simd::pack<S> sum[R][Q];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int q = 0; q < Q; ++q) sum[r][q] = afresh ? simd::pack<S>{} : sums[r * apart + q];
+    index_t k = 0;
+    const auto load = [&](simd::pack<S>& to, int r) { simd::load<S>(to, x + r * x_stride + k); };
+    const auto load_b = [&](simd::pack<S>& to, int q) { simd::load<S>(to, b + q * stride); };
+    for (; k + W <= count; k += W, b += step) {
+        if constexpr (ask)
+            if (k % line == 0) ask_for<R>(next + k, next_stride);
+        dots_step<R, Q, S>(load, load_b, sum);
+    }
+    if (k < count)
+        dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { load_first<S>(to, x + r * x_stride + k, count - k); },
+                           [&](simd::pack<S>& to, int q) { load_first<S>(to, b + q * stride, count - k); }, sum);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int q = 0; q < Q; ++q) sums[r * apart + q] = sum[r][q];
+}
+
+/// The halves of a register added, down to 16 bytes.
+template <int W, real S>
+[[gnu::always_inline]] inline void add_halves(const simd::pack<S, W>& x, S* to) {
+    if constexpr (W * sizeof(S) == 16) simd::store<S, W>(to, x);
+    else {
+        simd::pack<S, W / 2> half[2];
+        std::memcpy(half, &x, sizeof(x));
+        add_halves<W / 2, S>(half[0] + half[1], to);
+    }
+}
+/// z_i = the sum of the lanes of sums[i].
+template <real S>
+void add_lanes(const simd::pack<S>* sums, index_t count, S* z) {
+    constexpr int part = 16 / static_cast<int>(sizeof(S));
+    for (index_t i = 0; i < count; i += part) {
+        simd::pack<S> x[part] = {};
+        S all[part];
+        for (index_t j = 0; j < std::min<index_t>(part, count - i); ++j) x[j] = sums[i + j];
+        simd::turn_parts<S>(x);
+#pragma GCC unroll 2
+        for (int half = part / 2; half > 0; half /= 2)
+#pragma GCC unroll 2
+            for (int j = 0; j < half; ++j) x[j] += x[j + half];
+        add_halves<simd::lanes<S>, S>(x[0], all);
+        std::copy_n(all, std::min<index_t>(part, count - i), z + i);
+    }
+}
+
+/// Z = X B^T, B packed. Three rows of X at a time; the next three are asked for meanwhile.
+template <real S, storable T>
+void by_dots(matrix_view<const T> x, packed_rows<S> b, matrix_view<S> z) {
+    constexpr bool as_is = std::same_as<S, T>;
+    simd::pack<S> sums[dots_rows * narrow];
+    alignas(64) S wide[as_is ? 1 : dots_rows * dots_piece];
+    for (index_t t = 0; t < x.rows; t += dots_rows)
+        with_count<dots_rows>(x.rows - t, [&]<int R>() {
+            const S* packed = b.data;
+            for (index_t j = 0; j < x.cols; j += dots_piece) {
+                const index_t count = std::min(dots_piece, x.cols - j);
+                const T* const next = x.row(t + (t + 2 * R <= x.rows ? R : 0)) + j;
+                const S* here = wide;
+                if constexpr (as_is) here = x.row(t) + j;
+                else
+                    for (int r = 0; r < R; ++r) widen<S>(x.row(t + r) + j, count, wide + r * dots_piece);
+                for_alike<dots_wide>(b.rows, [&]<int Q>(index_t at) {
+                    const auto run = [&]<bool ask>() {
+                        dots_tile<R, Q, true, ask, S>(here, as_is ? x.stride : dots_piece, packed, 0, count, j == 0, sums + at, b.rows, next, x.stride);
+                    };
+                    if (at == 0) run.template operator()<true>();
+                    else run.template operator()<false>();
+                    packed += Q * whole<S>(count);
+                });
+            }
+            for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
+        });
+}
+/// The same for a few rows of X, B as it lies: a decoded token.
+template <real S, storable P>
+void by_dots(matrix_view<const S> x, matrix_view<const P> b, matrix_view<S> z) {
+    simd::pack<S> sums[dots_rows * narrow];
+    for (index_t t = 0; t < x.rows; t += dots_rows)
+        with_count<dots_rows>(x.rows - t, [&]<int R>() {
+            for_alike<R == 1 ? dots_alone : dots_wide>(b.rows, [&]<int Q>(index_t at) {
+                dots_tile<R, Q, false, false, S, P, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, true, sums + at, b.rows, nullptr, 0);
+            });
+            for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
+        });
+}
+
+}  // namespace hrm::detail::skinny
