@@ -6,6 +6,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
@@ -20,8 +21,11 @@ namespace hrm {
 class workspace {
 public:
     workspace() = default;
-    workspace(workspace&&) = default;
-    workspace& operator=(workspace&&) = default;
+    workspace(workspace&& other) noexcept { swap(other); }
+    workspace& operator=(workspace&& other) noexcept {
+        workspace(std::move(other)).swap(*this);
+        return *this;
+    }
 
     /// count elements, not initialised.
     template <class T>
@@ -50,22 +54,19 @@ public:
     struct mark_t {
         std::size_t block = 0, used = 0;
     };
-    mark_t mark() const { return blocks_.empty() ? mark_t{} : mark_t{current_, blocks_[current_].used}; }
+    mark_t mark() const { return {current_, used_}; }
     void release(mark_t m) {
-        if (blocks_.empty()) return;
-        for (std::size_t b = m.block + 1; b <= current_; ++b) blocks_[b].used = 0;
-        current_ = m.block;
-        blocks_[current_].used = m.used;
+        if (m.block != current_) enter(m.block);
+        used_ = m.used;
     }
     /// Forgets every piece and keeps the memory, as one block of `least` bytes or more.
     void clear(std::size_t least = 0) {
         const std::size_t total = std::max(held(), least);
         if (blocks_.size() > 1 || held() < least) {
             blocks_.clear();
-            blocks_.push_back({buffer<std::byte>(total), 0});
+            blocks_.emplace_back(total);
         }
-        current_ = 0;
-        if (!blocks_.empty()) blocks_[0].used = 0;
+        if (!blocks_.empty()) enter(0);
     }
     std::size_t capacity() const {
         std::size_t total = held();
@@ -88,33 +89,44 @@ public:
     }
 
 private:
-    struct block {
-        buffer<std::byte> bytes;
-        std::size_t used = 0;
-    };
     std::size_t held() const {
         std::size_t total = 0;
-        for (const auto& b : blocks_) total += b.bytes.size();
+        for (const auto& b : blocks_) total += b.size();
         return total;
     }
-    std::byte* raw(std::size_t bytes) {
-        while (current_ < blocks_.size()) {
-            auto& b = blocks_[current_];
-            if (b.bytes.size() - b.used >= bytes) {
-                auto* p = b.bytes.data() + b.used;
-                b.used += bytes;
-                return p;
-            }
-            if (current_ + 1 == blocks_.size()) break;
-            blocks_[++current_].used = 0;
-        }
-        blocks_.push_back({buffer<std::byte>(std::max({bytes, held(), std::size_t{1} << 16})), bytes});
-        current_ = blocks_.size() - 1;
-        return blocks_[current_].bytes.data();
+    /// Block b, whose pieces are forgotten, is the one to take from.
+    void enter(std::size_t b) {
+        current_ = b;
+        first_ = blocks_[b].data();
+        size_ = blocks_[b].size();
+        used_ = 0;
     }
-    std::vector<block> blocks_;
+    // A short product takes a dozen pieces: the way that nearly all of them go is inlined.
+    std::byte* raw(std::size_t bytes) {
+        if (size_ - used_ < bytes) further(bytes);
+        auto* const p = first_ + used_;
+        used_ += bytes;
+        return p;
+    }
+    [[gnu::noinline]] void further(std::size_t bytes) {
+        for (std::size_t b = current_ + 1; b < blocks_.size(); ++b)
+            if (enter(b); size_ >= bytes) return;
+        blocks_.emplace_back(std::max({bytes, held(), std::size_t{1} << 16}));
+        enter(blocks_.size() - 1);
+    }
+    void swap(workspace& other) noexcept {
+        std::swap(blocks_, other.blocks_);
+        std::swap(parts_, other.parts_);
+        std::swap(current_, other.current_);
+        std::swap(first_, other.first_);
+        std::swap(size_, other.size_);
+        std::swap(used_, other.used_);
+    }
+    std::vector<buffer<std::byte>> blocks_;
     std::vector<workspace> parts_;
     std::size_t current_ = 0;
+    std::byte* first_ = nullptr;  ///< of the block in use: its beginning, its size and how much of it is taken
+    std::size_t size_ = 0, used_ = 0;
 };
 
 /// Gives back at the end of a scope what was taken in it.
