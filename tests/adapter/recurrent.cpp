@@ -227,3 +227,27 @@ TEST_CASE_TEMPLATE("a shut gate leaves every bit of the output, and its state st
         }
     }
 }
+
+TEST_CASE_TEMPLATE("poles follow their parameters at once, whoever else computes with them", S, float, double) {
+    random_stream r(36);
+    for (const poles kind : all_poles) {
+        hrm_adapter<S> a(6, 6, small(kind), r);
+        shake(a, r);
+        const auto u = random_matrix<S>(3, 6, r);
+        const auto own = a.parameters().entries()[1];
+        for (int round = 0; round < 3; ++round) {
+            a.parameters().flat()[static_cast<std::size_t>(own.offset + round)] += S(0.25);
+            const auto fresh = a.clone();  // has evaluated nothing yet
+            CHECK(output_of<S>(a, u) == output_of<S>(*fresh, u));
+            CHECK(output_of<S>(a, u) == output_of<S>(*fresh, u));
+        }
+        team four(cpu{.threads = 4});
+        std::array<bool, 64> same{};
+        for (int round = 0; round < 20; ++round) {
+            a.parameters().flat()[static_cast<std::size_t>(own.offset)] += S(0.01);
+            const auto want = output_of<S>(*a.clone(), u);
+            four.run(64, [&](index_t item, int) { same[static_cast<std::size_t>(item)] = output_of<S>(a, u) == want; });
+            CHECK(std::all_of(same.begin(), same.end(), [](bool x) { return x; }));
+        }
+    }
+}

@@ -32,6 +32,8 @@ public:
     }
 
     gate kind() const { return kind_; }
+    /// How many tensors are its own: the set's first.
+    index_t tensors() const { return value_ + 1; }
     /// Whether the output is exactly zero whatever the states are.
     bool shut(const set& p) const {
         if (kind_ == gate::token || kind_ == gate::none) return false;

@@ -58,18 +58,19 @@ protected:
             scale[n0 + k + i] = all[i].scale;
         }
     }
-    void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double> dscale,
+    void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
                              std::span<S> gradient) const override {
-        const auto k = all.size(), n0 = static_cast<std::size_t>(options_.static_states);
-        S* const first = this->parameters_.in(gradient, first_).data;
-        S* const second = second_ < 0 ? nullptr : this->parameters_.in(gradient, second_).data;
-        for (std::size_t i = 0; i < k; ++i) {
-            const auto& a = all[i];
-            const double dre = dflat[i], dim = complex() ? dflat[k + i] : 0;
-            const double ds = dscale[n0 + i] + (complex() ? dscale[n0 + k + i] : 0);
-            const auto slope = [&](int j) { return static_cast<S>(a.d_re[j] * dre + a.d_im[j] * dim + a.d_scale[j] * ds); };
-            first[i] += slope(0);
-            if (second) second[i] += slope(1);
+        const index_t k = of.count;
+        const double* const ds = dscale.data() + options_.static_states;
+        for (int j = 0; j < (second_ < 0 ? 1 : 2); ++j) {
+            S* const to = this->parameters_.in(gradient, j == 0 ? first_ : second_).data;
+            if (complex())
+                for (index_t i = 0; i < k; ++i)
+                    to[i] += static_cast<S>(of.re(j)[i] * dflat[static_cast<std::size_t>(i)] + of.im(j)[i] * dflat[static_cast<std::size_t>(k + i)] +
+                                            of.scale(j)[i] * (ds[i] + ds[k + i]));
+            else
+                for (index_t i = 0; i < k; ++i)
+                    to[i] += static_cast<S>(of.re(j)[i] * dflat[static_cast<std::size_t>(i)] + of.scale(j)[i] * ds[i]);
         }
     }
 

@@ -19,6 +19,15 @@ struct pole {
     double d_re[2] = {}, d_im[2] = {}, d_scale[2] = {};
 };
 
+/// The derivatives of some poles, each a plane of `count` numbers: those that only pairs have come last.
+struct pole_slopes {
+    const double* all = nullptr;
+    index_t count = 0;
+    const double* re(int parameter) const { return all + parameter * count; }
+    const double* scale(int parameter) const { return all + (2 + parameter) * count; }
+    const double* im(int parameter) const { return all + (4 + parameter) * count; }
+};
+
 /// log(1 + e^x), and its inverse.
 HRM_BOTH inline double softplus(double x) { return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::abs(x))); }
 HRM_BOTH inline double softplus_inverse(double y) { return y + std::log(-std::expm1(-y)); }

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <hrm/adapter/gate.hpp>
 #include <hrm/adapter/detail/readout.hpp>
+#include <hrm/adapter/detail/remembered.hpp>
 #include <hrm/adapter/poles.hpp>
 #include <hrm/adapter/segments.hpp>
 #include <hrm/linalg/elementary.hpp>
@@ -72,15 +74,15 @@ public:
         if (silent && !training && !how.carried) return;
         const auto before = ws.mark();
         const auto s = ws.template take_matrix<S>(u.rows, states());
-        const auto initial = ws.template take_zero_matrix<S>(1, state_size());
-        const auto fresh = ws.template take_zero_matrix<S>(u.rows, 1);
+        const auto initial = ws.template take_matrix<S>(1, training ? state_size() : 0);
+        const auto fresh = ws.template take<index_t>(training ? 1 + segment_walk<S>::most(u.rows, how, reset_every_) : 0);
         const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
         const auto x = ws.template take_matrix<S>(training && poles() > 0 ? u.rows : 0, states());
         const auto numbers = ws.template take_matrix<S>(1, shape_.coefficients() + states());
-        const auto all = ws.template take<pole>(poles());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const auto position = run<T, P>(w.in, u, how, current(numbers, all, ws), s, state, {initial.data, fresh.data, x}, ws);
+        const trace to{initial.data, training ? fresh.data() : nullptr, x};
+        const auto position = run<T, P>(w.in, u, how, current(numbers, ws), s, state, to, ws);
         if constexpr (std::same_as<S, T>)
             if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
         if (!silent) readout<T, P>(w.out, tokens.data, how.threads).forward(s, u, out, ws);
@@ -88,7 +90,7 @@ public:
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
         }
-        if (training) keep = {{s, initial, fresh, tokens, x, numbers}, all.data()};
+        if (training) keep = {{s, initial, tokens, x, numbers}, fresh.data()};
         ws.release(training ? scratch : before);
     }
     template <storable T, storable P>
@@ -97,7 +99,7 @@ public:
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
-        const auto& [s, initial, fresh, tokens, x, numbers] = keep.m;
+        const auto& [s, initial, tokens, x, numbers, none] = keep.m;
         const auto& p = this->parameters_;
 
         // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t.
@@ -113,11 +115,12 @@ public:
         double inner = 0;
         const index_t still = shape_.full ? states() : shape_.fixed;
         if (still > 0) scan::detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
+        const auto* const fresh = static_cast<const index_t*>(keep.more);
         recurrence_backward(as_coefficients(numbers), x, s, initial.row_span(0), fresh, g, lambda, da, dscale, inner, gradient, ws);
         if (to.gate && !gate_.channels(p)) to.gate[0] += static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * inner);
 
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
-        transition_backward({static_cast<const pole*>(keep.more), static_cast<std::size_t>(poles())}, da, dscale, gradient);
+        transition_backward(slopes(ws), da, dscale, gradient);
         detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads);
     }
 
@@ -126,8 +129,7 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        const auto all = ws.template take<pole>(poles());
-        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), all, ws);
+        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), ws);
         run<S, S>(projections().in, u, how, now, s, ws.template take<S>(state_size()), {}, ws);
     }
 
@@ -196,13 +198,16 @@ protected:
         c_ = p.add("C", outputs(), states(), decay::yes);
         if (feedthrough) d_ = p.add("D", outputs(), 1, decay::yes);
         if (initial && state_size() > 0) s0_ = p.add("s0", state_size(), 1, decay::no);
+        if (poles() > 0)
+            remembered_ = detail::remembered(detail::remembered::words(own_parameters().size_bytes()),
+                                             number_words() + static_cast<std::size_t>(slope_words()));
     }
 
     /// A's numbers (shape_.coefficients()) and the factor of every row of B (n; 1 for states without a pole), from the
     /// parameters; on the way the poles, real ones first.
     virtual void transition(std::span<double> flat, std::span<double> scale, std::span<pole> all) const = 0;
-    /// gradient += what dflat and dscale say of the kind's own tensors, given the poles that transition found.
-    virtual void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double> dscale,
+    /// gradient += what dflat and dscale say of the kind's own tensors, given the derivatives of the poles that transition found.
+    virtual void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
                                      std::span<S> gradient) const = 0;
     index_t poles() const { return shape_.reals + shape_.pairs; }
 
@@ -225,14 +230,49 @@ private:
         const auto m = static_cast<std::size_t>(shape_.coefficients());
         return {all.first(m), all.subspan(m)};
     }
-    coefficients current(matrix_view<S> numbers, std::span<pole> all, workspace& ws) const {
+    /// The kind's own tensors, which lie between the gate's and B.
+    std::span<const S> own_parameters() const {
+        const auto& all = this->parameters_.entries();
+        const auto end = static_cast<std::size_t>(all[static_cast<std::size_t>(b_)].offset);
+        const auto first = std::min(end, static_cast<std::size_t>(all[static_cast<std::size_t>(gate_.tensors())].offset));
+        return this->parameters_.flat().subspan(first, end - first);
+    }
+    /// What is remembered of them, in words: Abar and scale rounded to S, and the poles' derivatives.
+    std::size_t number_words() const {
+        return detail::remembered::words(static_cast<std::size_t>(shape_.coefficients() + states()) * sizeof(S));
+    }
+    index_t slope_words() const { return (shape_.pairs > 0 ? 6 : 4) * poles(); }
+    /// Evaluates the poles anew, and remembers them.
+    [[gnu::noinline]] void evaluate(S* numbers, double* slopes, workspace& ws) const {
         scratch_scope scope(ws);
         const auto flat = ws.template take<double>(shape_.coefficients()), scale = ws.template take<double>(states());
+        const auto all = ws.template take<pole>(poles());
         transition(flat, scale, all);
-        const auto now = as_coefficients(numbers);
-        for (std::size_t i = 0; i < flat.size(); ++i) now.a[i] = static_cast<S>(flat[i]);
-        for (std::size_t i = 0; i < scale.size(); ++i) now.scale[i] = static_cast<S>(scale[i]);
-        return now;
+        S* const rounded_scale = std::transform(flat.begin(), flat.end(), numbers, [](double x) { return static_cast<S>(x); });
+        std::transform(scale.begin(), scale.end(), rounded_scale, [](double x) { return static_cast<S>(x); });
+        for (int j = 0; j < 2; ++j)
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                double* const to = slopes + static_cast<std::size_t>(j) * all.size() + i;
+                to[0] = all[i].d_re[j];
+                to[2 * all.size()] = all[i].d_scale[j];
+                if (shape_.pairs > 0) to[4 * all.size()] = all[i].d_im[j];
+            }
+        if (!all.empty()) remembered_.store(own_parameters().data(), number_words(), numbers, slopes);
+    }
+    // Room for what an evaluation writes is taken in any case: finding it remembered does not make the next call take more.
+    coefficients current(matrix_view<S> numbers, workspace& ws) const {
+        scratch_scope scope(ws);
+        const auto slopes = ws.template take<double>(slope_words());
+        if (poles() == 0 || !remembered_.recall(own_parameters().data(), 0, number_words(), numbers.data))
+            evaluate(numbers.data, slopes.data(), ws);
+        return as_coefficients(numbers);
+    }
+    pole_slopes slopes(workspace& ws) const {
+        const auto all = ws.template take<double>(slope_words());
+        const auto numbers = ws.template take<S>(shape_.coefficients() + states());
+        if (poles() > 0 && !remembered_.recall(own_parameters().data(), number_words(), all.size(), all.data()))
+            evaluate(numbers.data(), all.data(), ws);
+        return {all.data(), poles()};
     }
     scan::modes<S> modes(std::span<const S> a) const {
         const auto q = static_cast<std::size_t>(shape_.reals), k = static_cast<std::size_t>(shape_.pairs);
@@ -246,9 +286,9 @@ private:
 
     /// What a backward needs beside the states; null and empty: not wanted.
     struct trace {
-        S* initial = nullptr;   ///< n: the state before row 0
-        S* fresh = nullptr;     ///< L: 1 at the rows before which the state was reset
-        matrix_view<S> x = {};  ///< L x n: B u_t
+        S* initial = nullptr;      ///< n: the state before row 0
+        index_t* fresh = nullptr;  ///< a count and so many rows: those before which the state was reset
+        matrix_view<S> x = {};     ///< L x n: B u_t
     };
     /// All states of one call. state: out, the last. Returns the position in the document after the last row.
     template <storable T, storable P>
@@ -259,33 +299,36 @@ private:
         if (x.data != s.data && shape_.fixed > 0)
             for (index_t t = 0; t < s.rows; ++t) std::copy_n(x.row(t), shape_.fixed, s.row(t));
 
-        begin(state);
         if (how.carried && !how.carried->value.empty()) {
             require_size("hrm::adapter", "the carried state", static_cast<index_t>(how.carried->value.size()), state_size());
             std::copy(how.carried->value.begin(), how.carried->value.end(), state.begin());
-        }
-        return for_segments(u.rows, how, reset_every_, [&](index_t first, index_t rows, bool anew) {
+        } else begin(state);
+        index_t resets = 0;
+        const auto position = for_segments(u.rows, how, reset_every_, [&](index_t first, index_t rows, bool anew) {
             if (anew) begin(state);
-            if (to.initial && first == 0) std::copy(state.begin(), state.end(), to.initial);
-            if (to.fresh && anew) to.fresh[first] = S{1};
+            if (to.fresh && first == 0) std::copy(state.begin(), state.end(), to.initial);
+            if (to.fresh && anew) to.fresh[++resets] = first;
             if (state.empty()) return;
             const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             const auto from = x.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
             if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);
             else scan::detail::states_forward<S>(modes(now.a), now.scale.data() + shape_.fixed, from, part, state.data());
         });
+        if (to.fresh) to.fresh[0] = resets;
+        return position;
     }
 
     void recurrence_backward(const coefficients& now, matrix_view<const S> x, matrix_view<const S> s, std::span<const S> initial,
-                             matrix_view<const S> fresh, S g, matrix_view<S> lambda, std::span<double> da, std::span<double> dscale,
+                             const index_t* fresh, S g, matrix_view<S> lambda, std::span<double> da, std::span<double> dscale,
                              double& inner, std::span<S> gradient, workspace& ws) const {
         if (state_size() == 0) return;
         const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
         const auto a = modes(now.a);
         begin(begun);
+        index_t resets = fresh[0];
         for (index_t end = s.rows, first = end; end > 0; end = first) {
-            for (first = end - 1; first > 0 && fresh(first, 0) == S{0};) --first;
-            const bool anew = fresh(first, 0) != S{0};
+            const bool anew = resets > 0;
+            first = anew ? fresh[resets--] : 0;
             const auto part = [&](auto m) { return m.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size()); };
             const std::span<const S> before = anew ? std::span<const S>(begun) : initial;
             if (shape_.full) {
@@ -336,6 +379,7 @@ private:
 
     double factor_;
     index_t reset_every_;
+    mutable detail::remembered remembered_;
 };
 
 }  // namespace hrm

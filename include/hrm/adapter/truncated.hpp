@@ -116,18 +116,17 @@ protected:
         for (std::size_t i = 0; i < q + k; ++i) flat[i] = all[i].re;
         for (std::size_t i = q; i < q + k; ++i) flat[k + i] = all[i].im;
     }
-    void transition_backward(std::span<const pole> all, std::span<const double> dflat, std::span<const double>,
+    void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double>,
                              std::span<S> gradient) const override {
         const auto& p = this->parameters_;
         const auto q = static_cast<std::size_t>(options_.reals), k = static_cast<std::size_t>(options_.pairs);
         if (options_.full > 0)
             for (std::size_t i = 0; i < dflat.size(); ++i) p.in(gradient, a_).data[i] += static_cast<S>(dflat[i]);
-        for (std::size_t i = 0; i < q; ++i) p.in(gradient, theta_).data[i] += static_cast<S>(all[i].d_re[0] * dflat[i]);
+        for (std::size_t i = 0; i < q; ++i) p.in(gradient, theta_).data[i] += static_cast<S>(of.re(0)[i] * dflat[i]);
         for (std::size_t i = 0; i < k; ++i) {
-            const auto& x = all[q + i];
             const double dre = dflat[q + i], dim = dflat[q + k + i];
-            p.in(gradient, nu_).data[i] += static_cast<S>(x.d_re[0] * dre + x.d_im[0] * dim);
-            p.in(gradient, phase_).data[i] += static_cast<S>(x.d_re[1] * dre + x.d_im[1] * dim);
+            p.in(gradient, nu_).data[i] += static_cast<S>(of.re(0)[q + i] * dre + of.im(0)[q + i] * dim);
+            p.in(gradient, phase_).data[i] += static_cast<S>(of.re(1)[q + i] * dre + of.im(1)[q + i] * dim);
         }
     }
 
