@@ -42,7 +42,7 @@ struct states_backward {
         for (index_t end = e.rows; end > 0;) {
             const index_t first = (end - 1) / block * block;
             sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
-// Lambda waits for itself: two chains by turns take 0.7 of the time in AVX2, and 1.5 in AVX-512.
+                // Lambda waits for itself: two chains by turns take 0.7 of the time in AVX2, and 1.5 in AVX-512.
                 constexpr int side_by_side = simd::registers == 16 && P > 1 ? 2 : 1;
                 for (int p = 0; p < P; p += side_by_side) reals<side_by_side, W>(first, end, i + p * W);
             });
