@@ -592,3 +592,36 @@ TEST_CASE("two poles a thousandth apart and strongly coupled: the error stands w
     CHECK(b.certified);
     CHECK(*b.measured_error <= b.bound + b.rounding + b.measured_rounding);
 }
+
+TEST_CASE("many modes, by tolerance: columns left out count in the bound, which holds and is no wider than the true tail by more than a tenth") {
+    random_stream r(19);
+    for (const index_t m : {1, 3}) {
+        discrete<diagonal<double>> real{{}, matrix<double>(300, m), matrix<double>(m, 300), {}};
+        continuous<complex_pairs<double>> pairs{{}, matrix<double>(300, m), matrix<double>(m, 300), {}};
+        for (auto* x : {&real.b, &real.c, &pairs.b, &pairs.c}) r.fill_normal(x->flat());
+        for (index_t i = 0; i < 300; ++i) {
+            real.a.poles.push_back(1 - std::pow(10.0, r.uniform(-4, -0.05)));
+            if (i < 100) pairs.a.real.push_back(-std::pow(10.0, r.uniform(-2, 3)));
+            else if (i < 200) {
+                pairs.a.im.push_back(std::pow(10.0, r.uniform(0, 3)));
+                pairs.a.re.push_back(-pairs.a.im.back() * std::pow(10.0, r.uniform(-3, 0)));
+            }
+            const double unit = std::pow(10.0, r.uniform(-4, 4));
+            for (index_t j = 0; j < m; ++j) pairs.b(i, j) *= unit, pairs.c(j, i) /= unit;
+        }
+        for (index_t i = 100; i < 200; ++i)  // the two states of a pair in one unit
+            for (index_t j = 0; j < m; ++j) pairs.b(i + 100, j) = pairs.b(i, j), pairs.c(j, i + 100) = pairs.c(j, i);
+        const auto check = [](const auto& s, double tolerance) {
+            const auto b = balance(s, {.tolerance = tolerance, .error = error_report::measured});
+            const auto sigma = hankel_singular_values(s);
+            REQUIRE(b.measured_error);
+            CHECK(b.certified);
+            CHECK(b.order() == rank_by_tolerance(sigma, tolerance));
+            const double tail = tail_bound(sigma, b.order());
+            CHECK(b.bound >= tail * (1 - 1e-3));  // of their own values those below rounding, 300 eps sigma_1, are not told apart
+            CHECK(b.bound <= 1.1 * tail + 0.5 * tolerance * sigma[0]);
+            CHECK(*b.measured_error <= b.bound + b.rounding + b.measured_rounding);
+        };
+        for (const double tolerance : {1e-2, 1e-5, 1e-8}) check(real, tolerance), check(pairs, tolerance);
+    }
+}

@@ -70,6 +70,16 @@ public:
         sweep();
         return true;
     }
+    /// At most the length of each row of what is left: of the two planar states of a pair that of both together.
+    std::vector<double> rest() {
+        std::vector<double> length(static_cast<std::size_t>(2 * n_ - q_));
+        for (index_t i = 0; i < n_; ++i) {
+            const double row = std::sqrt(rows_.diagonal()[rows_.place(i, q_)]);
+            length[static_cast<std::size_t>(i)] = row;
+            if (i >= q_) length[static_cast<std::size_t>(i + n_ - q_)] = row;
+        }
+        return length;
+    }
     /// order x columns().
     matrix<double> factor() {
         matrix<double> l(2 * n_ - q_, columns_);
@@ -178,6 +188,20 @@ private:
     std::vector<buffer<double>> stores_;
 };
 
+/// A factor of some columns, and the lengths of the rows that all others would have.
+struct leading_factor {
+    matrix<double> l;
+    std::vector<double> rest;
+};
+template <class Domain>
+leading_factor leading_cauchy_factor(const modal_rows& system, double tolerance) {
+    cauchy_elimination<Domain> work(system);
+    if (!std::isfinite(work.largest())) throw numerical_error("hrm::cauchy_factor: the Gramian is beyond the range of double");
+    const double floor = work.largest() * tolerance * tolerance;
+    while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns())) {}
+    return {work.factor(), work.rest()};
+}
+
 }  // namespace detail
 
 /// L with L L^T = the controllability Gramian, planar real states: order x rank, columns in order of elimination.
@@ -186,11 +210,7 @@ private:
 /// entry of P, or a square of B, is beyond the range of double.
 template <class Domain>
 matrix<double> cauchy_factor(const modal_rows& system, double tolerance = 0) {
-    detail::cauchy_elimination<Domain> work(system);
-    if (!std::isfinite(work.largest())) throw numerical_error("hrm::cauchy_factor: the Gramian is beyond the range of double");
-    const double floor = work.largest() * tolerance * tolerance;
-    while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns())) {}
-    return work.factor();
+    return detail::leading_cauchy_factor<Domain>(system, tolerance).l;
 }
 
 }  // namespace hrm

@@ -34,9 +34,10 @@ public:
     }
     const std::vector<double>& sigma() const { return whole_ ? whole_->sigma : quick_->sigma(); }
 
-    /// At least the leading r columns of u and v are there.
+    /// At least the leading r columns of u and v are there. Of a large core Jacobi rotations cost ten times what most vectors do.
     singular_values leading(index_t r) {
-        if (!whole_ && 2 * r <= static_cast<index_t>(sigma().size())) {
+        const auto size = static_cast<index_t>(sigma().size());
+        if (!whole_ && (2 * r <= size || size > 256)) {
             singular_values s{{}, sigma(), {}};
             if (quick_->vectors(r, s.u, s.v)) {
                 if (wide_) std::swap(s.u, s.v);
@@ -54,13 +55,14 @@ private:
 };
 
 /// The 2-norm, from half of x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
-inline double spectral_norm(matrix<double> x) {
+inline double spectral_norm(const matrix<double>& x) {
     double largest = 0;
     for (double v : x.flat()) largest = std::max(largest, std::abs(v));
     if (largest == 0) return 0;
     if (!(largest > 1e-140 && largest < 1e140)) {  // squares would leave the range
-        for (double& v : x.flat()) v /= largest;
-        return largest * spectral_norm(std::move(x));
+        auto scaled = x;
+        for (double& v : scaled.flat()) v /= largest;
+        return largest * spectral_norm(scaled);
     }
     constexpr index_t wide = 96;
     matrix<double> gram(x.cols(), x.cols());

@@ -27,9 +27,16 @@ struct gramian_factors {
     double resolvent = 0;       ///< 2 |X|_F, A X + X A^T + I = 0, of the part of A that took part; 0: nobody asked
     bool estimated = false;     ///< more is missing, which was estimated and not bounded
     matrix<double> product = {};  ///< Lo^T Lc, where it was needed on the way
+    std::vector<double> rest_c = {}, rest_o = {};  ///< lengths, at most, of the rows of columns left out; empty: nobody knows
 
-    matrix<double> out_of(matrix<double> x) const { return coordinates ? coordinates->out_of(x) : x; }
-    matrix<double> dual_out_of(matrix<double> x) const { return coordinates ? coordinates->dual_out_of(x) : x; }
+    matrix<double> out_of(matrix<double> x) const {
+        if (coordinates) return coordinates->out_of(x);
+        return x;
+    }
+    matrix<double> dual_out_of(matrix<double> x) const {
+        if (coordinates) return coordinates->dual_out_of(x);
+        return x;
+    }
 };
 
 /// Columns below this are rounding whatever is asked for.
@@ -87,17 +94,12 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     if (ct.cols() > ct.rows()) ct = lower_factor(std::move(ct));
     const auto inputs = modal(a, b), outputs = modal(transpose(a), ct);
     require_stable<Domain>(where, inputs);
-    gramian_factors f{cauchy_factor<Domain>(inputs, floor), cauchy_factor<Domain>(outputs, floor)};
-    // What is left of a Gramian has no diagonal entry above floor^2 times the largest of all: in the Frobenius norm its root
-    // is at most sqrt(n) floor times that of the largest, and |X Y|_* <= |X|_F |Y|_F.
-    const auto longest = [](const matrix<double>& l) {
-        double square = 0;
-        for (index_t i = 0; i < l.rows(); ++i) square = std::max(square, dot(l.view().row(i), l.view().row(i), l.cols()));
-        return std::sqrt(square);
-    };
-    const auto length = [](const matrix<double>& l) { return std::sqrt(dot(l.data(), l.data(), l.size())); };
-    if (floor > negligible_floor)
-        f.missing = std::ldexp(std::sqrt(2 * static_cast<double>(a.order())) * floor * (longest(f.lc) * length(f.lo) + longest(f.lo) * length(f.lc)), 2 * common);
+    gramian_factors f;
+    {
+        auto c = leading_cauchy_factor<Domain>(inputs, floor), o = leading_cauchy_factor<Domain>(outputs, floor);
+        f.lc = std::move(c.l), f.lo = std::move(o.l);
+        if (floor > negligible_floor) f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest);
+    }
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
             const auto& u = units[static_cast<std::size_t>(i)];
@@ -105,6 +107,10 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
             for (index_t j = 0; j < f.lc.cols(); ++j) finite &= std::isfinite(f.lc(r, j) = u.from_b > 0 ? f.lc(r, j) / u.from_b : 0);
             for (index_t j = 0; j < f.lo.cols(); ++j) finite &= std::isfinite(f.lo(r, j) = u.from_ct > 0 ? f.lo(r, j) / u.from_ct : 0);
             if (!finite) refuse(i);
+            if (f.rest_c.empty()) return;
+            const auto at = static_cast<std::size_t>(r);
+            f.rest_c[at] = u.from_b > 0 ? f.rest_c[at] / u.from_b : 0;
+            f.rest_o[at] = u.from_ct > 0 ? f.rest_o[at] / u.from_ct : 0;
         });
     return f;
 }
@@ -114,6 +120,29 @@ inline std::vector<double> row_lengths(const matrix<double>& x) {
     std::vector<double> v;
     for (index_t i = 0; i < x.rows(); ++i) v.push_back(std::sqrt(dot(x.view().row(i), x.view().row(i), x.cols())));
     return v;
+}
+/// Those of x diag(scale).
+inline std::vector<double> row_lengths(const matrix<double>& x, const std::vector<double>& scale) {
+    std::vector<double> v;
+    for (index_t i = 0; i < x.rows(); ++i) {
+        double square = 0;
+        for (index_t j = 0; j < x.cols(); ++j) {
+            const double value = x(i, j) * scale[static_cast<std::size_t>(j)];
+            square += value * value;
+        }
+        v.push_back(std::sqrt(square));
+    }
+    return v;
+}
+inline double sum_of_products(const std::vector<double>& x, const std::vector<double>& y) {
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += x[i] * y[i];
+    return sum;
+}
+/// What the columns left out add to the sum of the singular values, at most:  |X^T Y|_* <= sum_i |x_i| |y_i|  over their rows,
+/// which no unit of a state changes.
+inline double missing_at_first(const gramian_factors& f) {
+    return sum_of_products(row_lengths(f.lo), f.rest_c) + sum_of_products(row_lengths(f.lc), f.rest_o) + sum_of_products(f.rest_o, f.rest_c);
 }
 /// Those of Lc and Lo in the units of f.
 inline std::vector<double> lengths_in_units(const gramian_factors& f, const matrix<double>& l, bool dual) {
@@ -214,7 +243,8 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
         if (modes) {
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
-            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, f.missing};
+            const double missing = f.rest_c.empty() ? 0 : missing_at_first(f);
+            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, missing};
         }
         if constexpr (!in_discrete_time<T>)
             if (floor > 0)
@@ -223,47 +253,33 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
     }
 }
 
-/// factor_product where columns are missing anyway, without what is small as well: late columns of one factor meet early ones of
-/// the other alone, and last rows and columns of the product that hold nothing are cut off. Each of the two adds at most
-/// another f.missing to what is missing:  |X Y|_* <= |X|_F |Y|_F,  and |K|_* <= the sum of the lengths of its columns.
-inline matrix<double> leading_product(gramian_factors& f) {
-    const double spare = f.missing;
-    if (!(spare > 0) || f.coordinates || f.lo.empty() || f.lc.empty()) return factor_product(f);
+/// factor_product without last rows and columns that hold next to nothing: their lengths together are below a hundredth of
+/// `tolerance` times the longest row. Where columns are missing anyway they join them.    |K|_* <= the sum of the lengths of its columns
+inline matrix<double> leading_product(gramian_factors& f, double tolerance) {
+    if ((f.rest_c.empty() && !(f.missing > 0)) || f.coordinates || f.lo.empty() || f.lc.empty()) return factor_product(f);
     constexpr index_t wide = 96, tall = 1024;  // columns of lo whose products stay in a cache, and rows of lc that do
-    const index_t rows = f.lo.cols(), cols = f.lc.cols(), parts = (rows + wide - 1) / wide;
-    const auto squares = [](const matrix<double>& x) {
-        std::vector<double> s(static_cast<std::size_t>(x.cols()));
-        for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) s[static_cast<std::size_t>(j)] += x(i, j) * x(i, j);
-        return s;
-    };
-    const auto lo = squares(f.lo), lc = squares(f.lc);
-    std::vector<index_t> live;  // a stretch of lo's columns meets so many of lc's
-    for (index_t first = 0; first < rows; first += wide) {
-        double mine = 0, dropped = 0;
-        for (index_t i = first; i < std::min(rows, first + wide); ++i) mine += lo[static_cast<std::size_t>(i)];
-        live.push_back(cols);
-        for (index_t& c = live.back(); c > 0 && mine * (dropped + lc[static_cast<std::size_t>(c - 1)]) <= std::pow(spare / static_cast<double>(parts), 2);)
-            dropped += lc[static_cast<std::size_t>(--c)];
-        f.missing += std::sqrt(mine * dropped);
-    }
+    const index_t rows = f.lo.cols(), cols = f.lc.cols();
     matrix<double> k(rows, cols);
     for (index_t row = 0; row < f.lc.rows(); row += tall)
-        for (index_t part = 0; part < parts; ++part) {
-            const index_t some = std::min(tall, f.lc.rows() - row), first = part * wide, own = std::min(wide, rows - first), c = live[static_cast<std::size_t>(part)];
-            if (c > 0)
-                multiply(transposed(f.lo.view().slice_rows(row, some).slice_cols(first, own)), f.lc.view().slice_rows(row, some).slice_cols(0, c),
-                         k.view().slice_rows(first, own).slice_cols(0, c), into::add);
+        for (index_t first = 0; first < rows; first += wide) {
+            const index_t some = std::min(tall, f.lc.rows() - row), own = std::min(wide, rows - first);
+            multiply(transposed(f.lo.view().slice_rows(row, some).slice_cols(first, own)), f.lc.view().slice_rows(row, some), k.view().slice_rows(first, own),
+                     into::add);
         }
     require_product(k);
-    const auto cut = [&](std::vector<double> s) {
-        index_t kept = static_cast<index_t>(s.size());
+    const auto by_row = row_lengths(k), by_column = row_lengths(transpose(k));
+    const double spare = 0.01 * tolerance * *std::max_element(by_row.begin(), by_row.end());
+    const auto cut = [&](const std::vector<double>& length, const matrix<double>& l, std::vector<double>& rest) {
+        index_t kept = static_cast<index_t>(length.size());
         double dropped = 0;
-        for (double next; kept > 1 && dropped + (next = std::sqrt(s[static_cast<std::size_t>(kept - 1)])) <= spare / 2; --kept) dropped += next;
-        f.missing += dropped;
+        for (double next; kept > 1 && dropped + (next = length[static_cast<std::size_t>(kept - 1)]) <= spare; --kept) dropped += next;
+        if (rest.empty()) f.missing += dropped;
+        else
+            for (index_t i = 0; i < l.rows(); ++i)
+                rest[static_cast<std::size_t>(i)] = std::hypot(rest[static_cast<std::size_t>(i)], std::sqrt(dot(l.view().row(i) + kept, l.view().row(i) + kept, l.cols() - kept)));
         return kept;
     };
-    const index_t live_cols = cut(squares(k)), live_rows = cut(squares(transpose(k)));
+    const index_t live_rows = cut(by_row, f.lo, f.rest_o), live_cols = cut(by_column, f.lc, f.rest_c);
     return matrix<double>(matrix_view<const double>(k.view().slice_rows(0, live_rows).slice_cols(0, live_cols)));
 }
 

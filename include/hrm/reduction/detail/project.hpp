@@ -282,12 +282,31 @@ void describe(Result& out) {
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
 }
 
+/// What the columns left out, Rc and Ro, add to the sum of the singular values, at most, once the leading directions T, W
+/// are known. With P = I - T W^T,  Lo^T Lc = (Lo^T T) (W^T Lc) + Lo^T P Lc,  where 2 |X Y|_* <= |X|_F^2 + |Y|_F^2, and T, W balance
+/// what was not left out:
+///     missing <= (|T^T Ro|_F + |W^T Rc|_F)^2 / 2 + |(P^T Lo)^T Rc|_* + |Ro^T P Lc|_* + |Ro^T Rc|_*,
+/// the directions that are kept in second order alone. Norms of X^T Y from the lengths of their rows, |x_i| |y_i|.
+/// along_*: rows of Lc V and Lo U;  t, w: of T and W;  lc, lo: of the factors.
+inline double missing_beside(const gramian_factors& f, const std::vector<double>& along_t, const std::vector<double>& along_w, const std::vector<double>& t,
+                             const std::vector<double>& w, const std::vector<double>& lc, const std::vector<double>& lo, double correction) {
+    const double rounding = 1e-14 + 4 * std::sqrt(static_cast<double>(f.lc.cols())) * correction;  // of the difference of two squares
+    const auto beside = [rounding](const std::vector<double>& whole, const std::vector<double>& part, const std::vector<double>& rest) {
+        double sum = 0;
+        for (std::size_t i = 0; i < whole.size(); ++i)
+            sum += std::sqrt(std::max(0.0, (whole[i] - part[i]) * (whole[i] + part[i])) + rounding * whole[i] * whole[i]) * rest[i];
+        return sum;
+    };
+    const double kept = sum_of_products(t, f.rest_o) + sum_of_products(w, f.rest_c);
+    return kept * kept / 2 + beside(lo, along_w, f.rest_c) + beside(lc, along_t, f.rest_o) + sum_of_products(f.rest_o, f.rest_c);
+}
+
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
 /// whose weak states are residualised. a: A once more, as what times_state multiplies by. Finds the poles of the result as well.
 template <linear_system T, class A>
 auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_options& o) {
     balanced_system<reduced_system<T>> out;
-    core_svd core(leading_product(f), f.graded && o.floor == 0);
+    core_svd core(leading_product(f, o.tolerance), f.graded && o.floor == 0);
     out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     // Values below the rounding of Lo^T Lc, eps sum_i |lo_i| |lc_i| whatever the units of the states, have directions of noise.
@@ -304,14 +323,12 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     const bool weak = o.weak == weak_states::residualize;
     const index_t all = weak ? out.numerical_rank : r;
     const auto svd = core.leading(all);
-    out.bound = tail_bound(out.sigma, r) + 2 * f.missing;
-
     oblique_projection strong(f, svd, 0, r, o.basis);
     out.biorthogonality = strong.correction;
     out.t = std::move(strong.t);
     out.w = std::move(strong.w);
-    auto t = out.t, w = out.w;
     auto t_scale = strong.t_scale, w_scale = strong.w_scale;
+    matrix<double> all_t, all_w;
     if (all > r) {  // the weak directions beside the strong ones, in the basis of least rounding: the result knows their span alone
         const oblique_projection rest(f, svd, r, all - r, o.basis == projection::balancing_free ? projection::square_root : o.basis);
         const auto beside = [&](const matrix<double>& x, const matrix<double>& y) {
@@ -322,11 +339,12 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
             }
             return both;
         };
-        t = beside(t, rest.t);
-        w = beside(w, rest.w);
+        all_t = beside(out.t, rest.t);
+        all_w = beside(out.w, rest.w);
         t_scale.insert(t_scale.end(), rest.t_scale.begin(), rest.t_scale.end());
         w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
     }
+    const auto &t = all > r ? all_t : out.t, &w = all > r ? all_w : out.w;
     out.system = {{project(w, times_state(a, t))}, project(w, s.b), product(s.c, t), s.d};
     projected_rows rows;
     if (weak) {
@@ -334,16 +352,21 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         out.system = residualized(whole, r);
         rows = rows_residualized(whole, r, t, w, t_scale, w_scale);
     } else {
-        const auto scaled = [&](matrix<double> x, const std::vector<double>& scale) {
-            for (index_t i = 0; i < x.rows(); ++i)
-                for (index_t j = 0; j < r; ++j) x(i, j) *= scale[static_cast<std::size_t>(j)];
-            return x;
-        };
-        rows.t = row_lengths(scaled(t, t_scale));
-        rows.w = row_lengths(scaled(w, w_scale));
+        rows.t = row_lengths(t, t_scale);
+        rows.w = row_lengths(w, w_scale);
     }
+    std::vector<double> lc, lo;
+    if (f.graded) lc = row_lengths(f.lc), lo = row_lengths(f.lo);
+    if (!f.rest_c.empty()) {
+        if (weak || o.basis == projection::balancing_free) f.missing = missing_at_first(f);
+        else {  // of the balanced columns
+            auto t_unit = t_scale, w_unit = w_scale;
+            for (std::size_t j = 0; j < t_unit.size(); ++j) t_unit[j] /= std::sqrt(svd.sigma[j]), w_unit[j] /= std::sqrt(svd.sigma[j]);
+            f.missing = missing_beside(f, rows.t, rows.w, row_lengths(t, t_unit), row_lengths(w, w_unit), lc, lo, strong.correction);
+        }
+    }
+    out.bound = tail_bound(out.sigma, r) + 2 * f.missing;
     if (f.graded) {  // V is right to eps, so a row of Lc V1 to eps of all of Lc V; else the Schur form's error covers that
-        const auto lc = row_lengths(f.lc), lo = row_lengths(f.lo);
         for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
     }
     require_finite("hrm::balance", "the reduced A", out.system.a.a);  // what overflows on the way ends here
