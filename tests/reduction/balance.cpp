@@ -251,8 +251,8 @@ TEST_CASE("fast decay in coordinates of very different units: the Schur form tak
     for (std::size_t i = 0; i < 10; ++i) CHECK(std::abs(scaled[i] - sigma[i]) <= 1e-11 * sigma[0]);
 }
 
-TEST_CASE("Gramians of low rank, which miss what nobody bounds: certified where the error was measured, and where they are whole") {
-    const index_t n = 120;  // a heat rod
+TEST_CASE("Gramians of low rank of a heat rod, as it is and turned round: what they miss is bounded, so that they are certified") {
+    const index_t n = 120;
     continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), {}};
     s.b(n / 3, 0) = s.c(0, 2 * n / 3) = 1;
     for (index_t i = 0; i < n; ++i) {
@@ -260,12 +260,111 @@ TEST_CASE("Gramians of low rank, which miss what nobody bounds: certified where 
         if (i > 0) s.a.a(i, i - 1) = 1;
         if (i < n - 1) s.a.a(i, i + 1) = 1;
     }
-    REQUIRE(detail::low_rank_factors(s.a.a, s.b, detail::transpose(s.c)));
-    CHECK(!balance(s, {.rank = 4}).certified);
-    const auto measured = balance(s, {.rank = 4, .error = error_report::measured}), whole = balance(s, {.rank = 4, .floor = 0});
-    CHECK(measured.certified);
-    CHECK(whole.certified);
-    CHECK(measured.bound == doctest::Approx(whole.bound).epsilon(1e-10));
+    const auto check = [](const continuous<dense<double>>& g) {
+        const auto thin = detail::low_rank_factors(g.a.a, g.b, detail::transpose(g.c));
+        REQUIRE(thin);
+        REQUIRE(thin->bound);
+        const auto b = balance(g, {.rank = 4}), whole = balance(g, {.rank = 4, .floor = 0});
+        CHECK(b.certified);
+        CHECK(whole.certified);
+        CHECK(b.bound == doctest::Approx(whole.bound).epsilon(1e-10));
+        CHECK(thin->bound->apart <= 1e-10 * b.sigma[0]);
+        CHECK(thin->bound->rounding <= 1e-7 * b.sigma[0]);
+    };
+    check(s);
+    auto turned = s;  // by the reflection I - 2 v v^T, v = [1 .. 1] / sqrt(n): no longer Metzler
+    const auto reflect = [n](double* x, index_t step) {
+        double sum = 0;
+        for (index_t i = 0; i < n; ++i) sum += x[i * step];
+        for (index_t i = 0; i < n; ++i) x[i * step] -= 2 * sum / static_cast<double>(n);
+    };
+    for (index_t i = 0; i < n; ++i) reflect(turned.a.a.view().row(i), 1);
+    for (index_t j = 0; j < n; ++j) reflect(&turned.a.a(0, j), n);
+    reflect(turned.b.data(), 1);
+    reflect(turned.c.data(), 1);
+    check(turned);
+    for (index_t i = 0; i < n; ++i) {  // and Metzler in units that hide the symmetry
+        const double d = i % 2 == 0 ? 1.0 : 1.5;
+        for (index_t j = 0; j < n; ++j) s.a.a(i, j) *= d;
+        for (index_t j = 0; j < n; ++j) s.a.a(j, i) /= d;
+        s.b(i, 0) *= d;
+        s.c(0, i) /= d;
+    }
+    check(s);
+}
+
+TEST_CASE("a proof that A is dissipative bounds what its resolvent does, and is refused where A is unstable or too far from normal") {
+    random_stream r(8);
+    for (const bool metzler : {false, true}) {
+        const index_t n = 70;
+        matrix<double> a(n, n), c(n, 2), b(n, 2);
+        r.fill_normal(c.flat());
+        r.fill_normal(b.flat());
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j) a(i, j) = i == j ? -1.01 : metzler ? r.uniform(0, 1) / static_cast<double>(n - 1) : 0.5 * r.normal() / std::sqrt(static_cast<double>(n));
+        if (metzler)
+            for (index_t i = 0; i < n; ++i) {
+                const double d = std::pow(10.0, r.uniform(-3, 3));
+                for (index_t j = 0; j < n; ++j) a(i, j) *= d;
+                for (index_t j = 0; j < n; ++j) a(j, i) /= d;
+            }
+        const auto proof = detail::dissipation::find(a, detail::lu(a), 0.01);
+        REQUIRE(proof);
+        CHECK(proof->depth() > 0.5e-5);
+        auto in = b, out = c;
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < 2; ++j) {
+                in(i, j) /= proof->units()[static_cast<std::size_t>(i)];
+                out(i, j) *= proof->units()[static_cast<std::size_t>(i)];
+            }
+        proof->solve(in.view());
+        proof->solve(out.view());
+        const continuous<dense<double>> g{{a}, b, detail::transpose(c), {}};
+        for (const double omega : {0.0, 0.1, 1.0, 10.0}) {
+            const double gain = detail::largest_singular_value(frequency_response(g, omega));
+            CHECK(gain <= std::sqrt(dot(in.data(), in.data(), in.size()) * dot(out.data(), out.data(), out.size())));
+            CHECK(gain > 0);
+        }
+        a(0, 0) = 3;
+        CHECK(!detail::dissipation::find(a, detail::lu(a), 0.01));
+    }
+    matrix<double> far(40, 40);  // a chain of strong couplings, turned by a reflection: dissipative in none of the units tried
+    for (index_t i = 0; i < 40; ++i)
+        for (index_t j = 0; j < 40; ++j)
+            for (index_t k = 0; k < 40; ++k) {
+                const auto h = [](index_t x, index_t y) { return (x == y) - 0.05; };
+                far(i, j) += h(i, k) * (-h(k, j) + (k + 1 < 40 ? 4 * h(k + 1, j) : 0));
+            }
+    CHECK(!detail::dissipation::find(far, detail::lu(far), 1e-3));
+}
+
+TEST_CASE("random systems, normal and far from it, by Gramians of low rank: certified as they are only where the bound is proved, and it holds") {
+    int proved = 0, estimated = 0;
+    for (std::uint64_t seed = 0; seed < 24; ++seed) {
+        random_stream r(seed);
+        const index_t n = 100 + static_cast<index_t>(seed), m = 1 + static_cast<index_t>(seed % 3), p = 1 + static_cast<index_t>(seed / 3 % 3);
+        continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), {}};
+        r.fill_normal(s.b.flat());
+        r.fill_normal(s.c.flat());
+        auto& a = s.a.a;
+        const double range = seed % 2 == 0 ? 3 : 10, couple = seed % 2 == 0 ? 0.5 : 2;
+        for (index_t i = 0; i < n; ++i) a(i, i) = -std::pow(range, r.uniform(0, 1));
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < i; ++j) a(i, j) = couple * r.normal() * std::min(-a(i, i), -a(j, j)) / std::sqrt(static_cast<double>(n));
+        const auto thin = detail::low_rank_factors(a, s.b, detail::transpose(s.c));
+        if (!thin) continue;
+        ++(thin->bound ? proved : estimated);
+        const auto b = balance(s, {.rank = 3}), measured = balance(s, {.rank = 3, .error = error_report::measured}), whole = balance(s, {.rank = 3, .floor = 0});
+        CHECK(b.certified == thin->bound.has_value());
+        REQUIRE(measured.measured_error);
+        CHECK(*measured.measured_error <= b.bound + b.rounding + measured.measured_rounding);
+        CHECK(measured.certified);
+        CHECK(whole.certified);
+        const double far = thin->bound ? thin->bound->apart + thin->bound->rounding : 0;
+        for (std::size_t i = 0; i < b.sigma.size(); ++i) CHECK(std::abs(b.sigma[i] - whole.sigma[i]) <= far + b.rounding + whole.rounding);
+    }
+    CHECK(proved > 0);
+    CHECK(estimated > 0);
 }
 
 TEST_CASE("the gap rule, and H2 errors on request") {

@@ -56,9 +56,10 @@ struct balanced_system {
     double rounding = 0;              ///< what rounding may add, to first order (hrm/reduction/detail/rounding.hpp)
     /// |G - Gr|_inf <= bound + rounding, to first order in rounding: exact Gramians, the reduced stable part stable, rounding
     /// <= sigma_1 / 100. About the stable part: |G - Gr| where both carry the same unstable part, beside which `stable` is false;
-    /// where nothing is stable, only if modal A was split, which is exact. Where a dense A of 100 states or more showed Gramians
-    /// of low rank, what they miss is estimated (2e-15 of each factor), not bounded: the error has to be measured as well, and
-    /// be within the bound. With floor = 0 no such factors are taken.
+    /// where nothing is stable, only if modal A was split, which is exact. Where a dense continuous A of 100 states or more showed
+    /// Gramians of low rank, what they miss is bounded, and the bound counts it, if A is dissipative in some units of the
+    /// states: as given or balanced, or Metzler (hrm/linalg/detail/dissipative.hpp). Else it is estimated (2e-15 of a factor):
+    /// the error has to be measured as well, and be within the bound. With floor = 0 no such factors are taken.
     bool certified = false;
     double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
     std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles

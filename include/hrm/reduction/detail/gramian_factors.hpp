@@ -25,7 +25,8 @@ struct gramian_factors {
     double missing = 0;  ///< at most so large is the sum of the singular values that columns left out would add
     buffer<double> units = {};  ///< of the states in which a Schur form was found; empty: the given ones, or there is no such form
     double resolvent = 0;       ///< 2 |X|_F, A X + X A^T + I = 0, of the part of A that took part; 0: nobody asked
-    bool estimated = false;     ///< more is missing, which was estimated and not bounded
+    bool estimated = false;     ///< the Gramians are those of a system near this one, and how near was estimated, not bounded
+    double apart = 0, apart_rounding = 0;  ///< where it was: |G - that one| over the boundary, and to first order what rounding adds
     matrix<double> product = {};  ///< Lo^T Lc, where it was needed on the way
     std::vector<double> rest_c = {}, rest_o = {};  ///< lengths, at most, of the rows of columns left out; empty: nobody knows
 
@@ -248,7 +249,12 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
         }
         if constexpr (!in_discrete_time<T>)
             if (floor > 0)
-                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) return {std::move(thin->lc), std::move(thin->lo), {}, false, 0, {}, thin->resolvent, true};
+                if (auto thin = low_rank_factors(s.a.a, s.b, transpose(s.c))) {
+                    gramian_factors f{std::move(thin->lc), std::move(thin->lo), {}, false, 0, {}, thin->resolvent, !thin->bound};
+                    if (thin->bound) f.apart = thin->bound->apart, f.apart_rounding = thin->bound->rounding;
+                    f.product = std::move(thin->product);
+                    return f;
+                }
         return schur_factors(where, s, floor == 0);
     }
 }

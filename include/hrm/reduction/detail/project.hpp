@@ -347,7 +347,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
             f.missing = missing_beside(f, rows.t, rows.w, row_lengths(t, t_unit), row_lengths(w, w_unit), lc, lo, strong.correction);
         }
     }
-    out.bound = tail_bound(out.sigma, r) + 2 * f.missing;
+    out.bound = tail_bound(out.sigma, r) + 2 * f.missing + f.apart;
     if (f.graded) {  // V is right to eps, so a row of Lc V1 to eps of all of Lc V; else the Schur form's error covers that
         for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
     }
@@ -360,7 +360,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         }
     out.spectral = poles.spectral;
     out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
-    out.rounding = rounding_allowance(s, a, poles, rows, out.bound, f, r < out.numerical_rank);
+    out.rounding = rounding_allowance(s, a, poles, rows, out.bound, f, r < out.numerical_rank) + f.apart_rounding;
     return out;
 }
 
