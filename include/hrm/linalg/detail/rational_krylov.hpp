@@ -288,7 +288,7 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
     }
     // Cycles through the shifts. The weight of what a cycle added falls by the same factor each time, so two of them tell
     // when to look again, and whether the space would grow too large.
-    constexpr int shifts = 6;
+    const int shifts = n < 160 ? 6 : 5;  // a factorisation weighs more beside a column the larger n is
     double before = 0;
     for (index_t cycle = 0, look = 0; cycle < 16; ++cycle) {
         const index_t from = space.size();
