@@ -9,7 +9,7 @@
 #include <hrm/io/safetensors.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/descriptor.hpp>
-#if __has_include(<matio.h>)
+#if defined(HRM_HAS_MATIO)
 #include <hrm/io/matlab.hpp>
 #endif
 
@@ -119,7 +119,7 @@ inline system_file read_safetensors(const std::string& path) {
 inline constexpr const char* no_matlab = "this build cannot handle MATLAB files: install matio (Debian: apt-get install libmatio-dev) and build again";
 
 inline system_file read_mat([[maybe_unused]] const std::string& path) {
-#if __has_include(<matio.h>)
+#if defined(HRM_HAS_MATIO)
     const matlab_file file(path);
     system_file s;
     s.format = "mat";
@@ -196,7 +196,7 @@ inline void require_writable(const std::string& path, const std::vector<std::str
     const auto parent = folder && fs::is_directory(path, none) ? fs::path(path) : fs::absolute(path).parent_path();
     if (!fs::is_directory(parent, none) && !folder) detail::refuse("no folder " + parent.string() + " to write " + path + " into");
     if (fs::is_directory(parent, none) && ::access(parent.c_str(), W_OK) != 0) detail::refuse(parent.string() + " is read-only: " + path + " cannot be written");
-#if !__has_include(<matio.h>)
+#if !defined(HRM_HAS_MATIO)
     if (system && format_of(path) == "mat") detail::refuse(detail::no_matlab);
 #endif
 }
@@ -212,7 +212,7 @@ inline void write_system(const system_file& s, const std::string& path) {
         file.add("D", d.view());
         file.save(path);
     } else if (format_of(path) == "mat") {
-#if __has_include(<matio.h>)
+#if defined(HRM_HAS_MATIO)
         write_matlab(path, {{"A", s.a}, {"B", s.b}, {"C", s.c}, {"D", d}, {"Ts", matrix<double>{{s.time == time_kind::continuous ? 0 : s.step != 0 ? s.step : -1}}}});
 #else
         detail::refuse(detail::no_matlab);

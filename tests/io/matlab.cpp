@@ -1,4 +1,4 @@
-#if !__has_include(<matio.h>)
+#if !defined(HRM_HAS_MATIO)
 #include <doctest/doctest.h>
 
 TEST_CASE("MATLAB files are not tested: matio (Debian: libmatio-dev) was not found") { MESSAGE("io/matlab.hpp was left out"); }
