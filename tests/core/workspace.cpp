@@ -1,6 +1,7 @@
 #include <hrm/core/workspace.hpp>
 
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -106,6 +107,15 @@ TEST_CASE("levelled parts have the room of the largest, in one block") {
     CHECK(hrm_test::allocations() == before);
     CHECK(parts[0].capacity() == parts[1].capacity());
     CHECK(parts[2].capacity() == parts[1].capacity());
+}
+
+TEST_CASE("where there is no memory for what clear() asks, the workspace is an empty one") {
+    workspace ws;
+    (void)ws.take<double>(100);
+    CHECK_THROWS_AS(ws.clear(std::size_t{1} << 63), std::length_error);  // more than any vector holds
+    CHECK(ws.capacity() == 0);
+    const auto piece = ws.take<double>(100);
+    CHECK(ws.capacity() >= piece.size_bytes());
 }
 
 TEST_CASE("a workspace that was moved from is an empty one") {

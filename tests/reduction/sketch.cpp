@@ -282,6 +282,26 @@ TEST_CASE("many exact sums: any order, any sizes beside each other, merged or no
     s.carry();
     CHECK(s.value(1) == 0x1p-111);
     CHECK(s.value(2) == -0x1p-111);
+    // Where all of a piece is tiny its digits lie below 2^-112, and what is cut away must not wait there.
+    const std::vector<float> tiny{0x1.8p-96f, 0x1.8p-112f, -0x1.8p-112f}, large{0x1p6f, 0, 0};
+    std::vector<std::int64_t> want;
+    for (int turn = 0; turn < 3; ++turn) {
+        detail::exact_sums sums(3);
+        for (int i = 0; i < 3; ++i) {
+            auto x = i == turn ? large : tiny;
+            sums.add(x.data());
+        }
+        sums.carry();
+        CHECK(sums.value(1) == 0x1p-111);
+        CHECK(sums.value(2) == -0x1p-111);
+        std::vector<std::int64_t> words;
+        sums.write(words);
+        if (turn == 0) want = words;
+        CHECK(words == want);
+    }
+    std::vector<std::int64_t> foreign{1, std::int64_t{1} << 31, 0, 0};  // a digit that carry() leaves nowhere
+    std::span<const std::int64_t> rest(foreign);
+    CHECK(!s.read(rest));
 }
 
 TEST_CASE("nothing, zeros, bad activations and bad shapes") {

@@ -64,6 +64,7 @@ public:
         const std::size_t total = std::max(held(), least);
         if (blocks_.size() > 1 || held() < least) {
             blocks_.clear();
+            current_ = size_ = used_ = 0, first_ = nullptr;  // what stands if there is no memory for the next
             blocks_.emplace_back(total);
         }
         if (!blocks_.empty()) enter(0);

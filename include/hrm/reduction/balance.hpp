@@ -48,13 +48,16 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
     const auto run = [&](const auto& g) {
         // Where a tolerance alone decides about many states, columns of a ten-thousandth of it are enough; the bound counts
         // what they miss. What modal A misses counts in second order: of its root, unless the bound turns out to be wider by it.
+        // So much they add to the dropped sigma; that the error is twice those is proved for whole Gramians alone.
         const bool alone = o.tolerance > 0 && o.energy == 0 && o.hinf_budget == 0 && o.gap == gap_rule::ignore;
         const bool coarse = alone && s.order() > 256 && o.weak == weak_states::truncate && o.floor > 0;
         const double least = coarse ? std::max(o.floor, 1e-4 * o.tolerance) : o.floor;
         if constexpr (is_modal<T>)
             if (coarse && o.basis != projection::balancing_free)
                 for (double floor = 1e-4 * std::sqrt(std::min(1.0, o.tolerance)); floor > least; floor *= 1e-2) {
-                    auto out = reduce_by_factors(g, g.a, factors_of("hrm::balance", g, modes, floor), o);
+                    auto f = factors_of("hrm::balance", g, modes, floor);
+                    estimated = f.estimated;
+                    auto out = reduce_by_factors(g, g.a, std::move(f), o);
                     const double tail = tail_bound(out.sigma, out.order());
                     if (out.bound <= 1.05 * tail + 0.5 * o.tolerance * out.sigma[0]) return out;
                 }

@@ -59,7 +59,8 @@ struct balanced_system {
     /// where nothing is stable, only if modal A was split, which is exact. Where a dense continuous A of 100 states or more showed
     /// Gramians of low rank, what they miss is bounded, and the bound counts it, if A is dissipative in some units of the
     /// states: as given or balanced, or Metzler (hrm/linalg/detail/dissipative.hpp). Else it is estimated (2e-15 of a factor):
-    /// the error has to be measured as well, and be within the bound. With floor = 0 no such factors are taken.
+    /// the error has to be measured as well, and be within the bound. So it has to where a tolerance alone decides about more
+    /// than 256 states in modal coordinates, for small columns of the Gramians are left out there. floor = 0 takes everything.
     bool certified = false;
     double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
     std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles

@@ -24,9 +24,9 @@ public:
     remembered(const remembered& other) : remembered(other.key_, other.value_) {}
     remembered& operator=(const remembered& other) {
         if (this == &other) return *this;
+        all_.reset(new std::atomic<word>[other.key_ + other.value_]);
         key_ = other.key_;
         value_ = other.value_;
-        all_.reset(new std::atomic<word>[key_ + value_]);
         turn_.store(0, std::memory_order_relaxed);
         return *this;
     }

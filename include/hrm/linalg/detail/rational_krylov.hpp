@@ -256,6 +256,12 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
     const auto &start = dual ? ct : b, &ports = dual ? b : ct;
     const index_t n = a.rows(), width = start.cols(), most = std::max(2 * n / 5, std::min<index_t>(n / 2, 60));
     if (n < 100 || width == 0 || 12 * width > most) return {};
+    const auto in_range = [](const matrix<double>& x) {  // of squares of lengths
+        double largest = 0;
+        for (double v : x.flat()) largest = std::max(largest, std::abs(v));
+        return largest > 1e-140 && largest < 1e140;
+    };
+    if (!in_range(b) || !in_range(ct)) return {};
     const auto which = dual ? krylov_space::side::observability : krylov_space::side::controllability;
     // Shifts are real: where resonances prevail, it would take too many. A few products show that.
     const auto resonant = [](const krylov_space& s) {

@@ -97,6 +97,9 @@ public:
         for (int k = 0; k < digits; ++k) {
             if (!((mask >> k) & 1)) continue;
             if (from.size() < static_cast<std::size_t>(count_)) return false;
+            const std::int64_t end = k + 1 < digits ? base / 2 : std::int64_t{1} << 61;  // the last one is carried nowhere
+            for (std::int64_t v : from.first(static_cast<std::size_t>(count_)))
+                if (v < -end || v >= end) return false;
             for (auto& p : parts_) {
                 std::copy_n(from.begin(), p.count, array(p, k));
                 from = from.subspan(static_cast<std::size_t>(p.count));
@@ -137,6 +140,8 @@ private:
                 align(p, lowest - ((lowest - (above - room + spare)) & 31));
                 k = digit_for(p, above);
             }
+            if (first && p.low + 32 * k < lowest)  // the digit would take bits that do not count
+                for (index_t i = 0; i < count; ++i) x[i] = static_cast<S>(cut(static_cast<double>(x[i])));
             // Of numbers from 2^52 to 2^53 quanta the last bit is worth one: the sum is the nearest integer, its bits the addend.
             const double shift = std::ldexp(0x1.8p52, p.low + 32 * k);
             std::int64_t* __restrict to = array(p, k);
@@ -149,11 +154,12 @@ private:
             if (rest == 0) return;
             for (index_t i = 0; i < count; ++i) {  // the last bits of x, once it is cut: nothing is rounded
                 const double t = static_cast<double>(x[i]);
-                const double cut = first && std::abs(t) < 0x1p-59 ? std::trunc(t * 0x1p112) * 0x1p-112 : t;
-                x[i] = static_cast<S>(cut - ((t + shift) - shift));
+                x[i] = static_cast<S>((first ? cut(t) : t) - ((t + shift) - shift));
             }
         }
     }
+    /// To a multiple of 2^-112: from 2^-60 on a double is one.
+    static double cut(double t) { return std::abs(t) < 0x1p-59 ? std::trunc(t * 0x1p112) * 0x1p-112 : t; }
     static int digit_for(const part& p, int above) { return std::max(0, (above - room - p.low + 31) / 32); }
     /// The largest |x_i| as bits, which order as the numbers do: integers vectorise where float comparisons may trap.
     template <real S>
@@ -214,7 +220,7 @@ private:
         p.misfits = 0;
         if (p.low == low) return;
         settle(p);
-        part other{p.count, low};
+        part other{p.count, low, 0};
         for (int k = 0; k <= digits; ++k)
             if (const auto& d = p.digit[at(k)]; !d.empty()) put(other, p.low + 32 * k, d.data());
         settle(other);

@@ -99,7 +99,7 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     {
         auto c = leading_cauchy_factor<Domain>(inputs, floor), o = leading_cauchy_factor<Domain>(outputs, floor);
         f.lc = std::move(c.l), f.lo = std::move(o.l);
-        if (floor > negligible_floor) f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest);
+        if (floor > negligible_floor) f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest), f.estimated = true;
     }
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
@@ -245,7 +245,7 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
             const double missing = f.rest_c.empty() ? 0 : missing_at_first(f);
-            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, missing};
+            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, missing, {}, 0, f.estimated};
         }
         if constexpr (!in_discrete_time<T>)
             if (floor > 0)
