@@ -40,6 +40,10 @@ bool holds(T got, double before, double k, index_t terms, X&& x, Y&& y) {
     else return std::abs(static_cast<double>(got) - want) <= off;
 }
 
+/// Where bf16 are multiplied by pairs, what is computed between two products enters the next one rounded.
+constexpr bool by_pairs = detail::skinny::by_pairs<float, bf16, bf16>;
+float entering(float x) { return by_pairs ? float(bf16(x)) : x; }
+
 template <class M>
 bool same(const M& x, const M& y) {
     return std::memcmp(x.data(), y.data(), x.flat().size_bytes()) == 0;
@@ -77,16 +81,17 @@ TEST_CASE("bf16 in, float sums, bf16 out: all four products, any rows beside, an
             CHECK(ok);
             for (index_t t = 0; t < rows; ++t) {
                 for (index_t j = 0; j < out; ++j)
-                    ok = ok && holds(y(t, j), float(y0(t, j)), k, n, [&](index_t i) { return z(t, i); }, [&](index_t i) { return float(c(j, i)); });
+                    ok = ok && holds(y(t, j), float(y0(t, j)), by_pairs ? 1 : k, n, [&](index_t i) { return by_pairs ? entering(k * z(t, i)) : z(t, i); },
+                                     [&](index_t i) { return float(c(j, i)); });
                 for (index_t j = 0; j < in; ++j)
-                    ok = ok && holds(du(t, j), float(du0(t, j)), 1, n, [&](index_t i) { return lambda(t, i); }, [&](index_t i) { return float(b(i, j)); });
+                    ok = ok && holds(du(t, j), float(du0(t, j)), 1, n, [&](index_t i) { return entering(lambda(t, i)); }, [&](index_t i) { return float(b(i, j)); });
             }
             CHECK(ok);
             for (index_t i = 0; i < n; ++i) {
                 for (index_t j = 0; j < out; ++j)
-                    ok = ok && holds(dc(j, i), 0, k, rows, [&](index_t t) { return float(dy(t, j)); }, [&](index_t t) { return z(t, i); });
+                    ok = ok && holds(dc(j, i), 0, k, rows, [&](index_t t) { return float(dy(t, j)); }, [&](index_t t) { return entering(z(t, i)); });
                 for (index_t j = 0; j < in; ++j)
-                    ok = ok && holds(db(i, j), 0, 1, rows, [&](index_t t) { return lambda(t, i); }, [&](index_t t) { return float(u(t, j)); });
+                    ok = ok && holds(db(i, j), 0, 1, rows, [&](index_t t) { return entering(lambda(t, i)); }, [&](index_t t) { return float(u(t, j)); });
             }
             CHECK(ok);
 
@@ -113,7 +118,7 @@ TEST_CASE("bf16 in, float sums, bf16 out: all four products, any rows beside, an
         }
 }
 
-TEST_CASE("all of it has the bits of the same products of widened numbers, rounded at the end") {
+TEST_CASE("all of it has the bits of the same products of widened numbers, rounded at the end; by pairs, their infinities and NaN") {
     random_stream r(43);
     const auto wide = [](const matrix<bf16>& m) {
         matrix<float> x(m.rows(), m.cols());
@@ -146,7 +151,10 @@ TEST_CASE("all of it has the bits of the same products of widened numbers, round
                 index_t count = 0;
                 for (index_t i = 0; i < x.size(); ++i) {
                     const float got = float(x.data()[i]), want = float(T(like.data()[i]));
-                    count += std::isnan(want) ? !std::isnan(got) : std::memcmp(&got, &want, sizeof got) != 0;
+                    if (std::isnan(want)) count += !std::isnan(got);
+                    else if (by_pairs)  // what was next to the largest number may have been rounded to either side
+                        count += std::isnan(got) || (std::isinf(got) != std::isinf(want) && std::min(std::abs(got), std::abs(want)) < 0x1p127f);
+                    else count += std::memcmp(&got, &want, sizeof got) != 0;
                 }
                 return count;
             };
@@ -200,7 +208,7 @@ TEST_CASE_TEMPLATE("Z = U B^T by dot products: plain sums, and one row's bits be
         }
 }
 
-TEST_CASE("Z = U B^T by dot products: bf16 has the bits of the same numbers widened, whatever is stored in it") {
+TEST_CASE("Z = U B^T by dot products: bf16, unless it goes by pairs, has the bits of the same numbers widened, whatever is stored in it") {
     random_stream r(45);
     workspace ws;
     for (const index_t n : {1, 5, 8, 16})
@@ -213,7 +221,7 @@ TEST_CASE("Z = U B^T by dot products: bf16 has the bits of the same numbers wide
             detail::project_in<float, bf16, bf16>(u, b, got, ws);
             detail::project_in<float, float, bf16>(u_wide, b, mixed, ws);
             detail::project_in<float>(u_wide, b_wide, want, ws);
-            CHECK(same(got, want));
+            CHECK((by_pairs || same(got, want)));
             CHECK(same(mixed, want));
             matrix<double> far(rows, n), far_want(rows, n), u_far(rows, d), b_far(n, d);
             for (index_t i = 0; i < u.size(); ++i) u_far.data()[i] = static_cast<double>(u_wide.data()[i]);

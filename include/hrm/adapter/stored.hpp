@@ -15,7 +15,8 @@ namespace hrm {
 ///     a.forward(u, out, how, keep, ws);                // as adapter::forward
 ///     a.backward(u, dout, du, gradient, how, keep, ws);
 /// Gradients are those at the rounded B and C. What comes out is what the float passes give of the widened numbers, bit for
-/// bit, rounded to nearest once; so it has the same bits for any chunks, for decoding, and for any number of threads.
+/// bit, rounded to nearest once; so it has the same bits for any chunks, for decoding, and for any number of threads. Where the
+/// processor multiplies pairs of bf16 (skinny_pairs.hpp), it still does, but states are rounded as they enter a product.
 /// Dropout, a feedthrough and gates for tokens add to out or du more than once: they run on u, out and du widened in scratch.
 template <storable T>
 class stored_adapter {

@@ -35,6 +35,13 @@ inline constexpr bool fused = true;
 inline constexpr bool fused = false;
 #endif
 
+/// Whether sums of products of bf16 are one instruction.
+#if defined(__AVX512BF16__) && defined(__AVX512VL__) && !defined(__CUDACC__)
+inline constexpr bool pairs = true;
+#else
+inline constexpr bool pairs = false;
+#endif
+
 /// How many registers there are.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int registers = 32;
@@ -42,7 +49,13 @@ inline constexpr int registers = 32;
 inline constexpr int registers = 16;
 #endif
 
-template <real S>
+/// Two bf16 side by side, the first in the lower half.
+using bf16_pair = std::uint32_t;
+/// What a lane holds.
+template <class S>
+concept lane_value = real<S> || std::same_as<S, bf16_pair>;
+
+template <lane_value S>
 inline constexpr int lanes = register_bytes / static_cast<int>(sizeof(S));
 
 namespace detail {
@@ -63,11 +76,11 @@ using pack = typename detail::pack_of<S, W>::type;
 
 // Loads and stores are memcpy, which every compiler turns into one unaligned move; references, because passing packs
 // by value would tie the calling convention to the -m flags.
-template <real S, int W = lanes<S>>
+template <lane_value S, int W = lanes<S>>
 inline void load(pack<S, W>& to, const S* from) {
     std::memcpy(&to, from, sizeof(to));
 }
-template <real S, int W = lanes<S>>
+template <lane_value S, int W = lanes<S>>
 inline void store(S* to, const pack<S, W>& from) {
     std::memcpy(to, &from, sizeof(from));
 }
@@ -130,6 +143,11 @@ template <int W>
 }
 }  // namespace detail
 
+/// Pairs, as they lie.
+template <std::same_as<bf16_pair> S, int W = lanes<S>>
+inline void load(pack<S, W>& to, const bf16* from) {
+    std::memcpy(&to, from, sizeof(to));
+}
 /// bf16 are widened as they are loaded, exactly, and rounded as they are stored, to what bf16(x) is.
 template <real S, int W = lanes<S>>
 inline void load(pack<S, W>& to, const bf16* from) {
@@ -147,21 +165,36 @@ inline void load(pack<S, W>& to, const bf16* from) {
         std::memcpy(&to, &wide, sizeof(to));
     }
 }
+/// The bits of bf16(x) of each lane.
+template <int W>
+inline void round_to_bf16(detail::words<W>& to, const pack<float, W>& from) {
+    const auto nan = from != from;
+    detail::words<W> x;
+    std::memcpy(&x, &from, sizeof(x));
+    const detail::words<W> up = x + ((x << 15 >> 31) + 0x7fffu);
+    to = (nan ? x | 0x400000u : up) >> 16;
+}
 template <real S, int W = lanes<S>>
 inline void store(bf16* to, const pack<S, W>& from) {
     if constexpr (W == 1) *to = bf16(from);
     else if constexpr (!std::same_as<S, float>) {
         for (int i = 0; i < W; ++i) to[i] = bf16(from[i]);
     } else {
-        using words = detail::words<W>;
-        const auto nan = from != from;
-        words x;
-        std::memcpy(&x, &from, sizeof(x));
-        const words up = x + ((x << 15 >> 31) + 0x7fffu);
+        detail::words<W> wide;
         detail::halves<W> narrow;
-        detail::narrow<W>(narrow, (nan ? x | 0x400000u : up) >> 16);
+        round_to_bf16<W>(wide, from);
+        detail::narrow<W>(narrow, wide);
         std::memcpy(static_cast<void*>(to), &narrow, sizeof(narrow));
     }
+}
+/// Pairs of what lies in two rows: the first row's in the lower halves.
+template <int W>
+inline void join(pack<bf16_pair, W>& to, const bf16* first, const bf16* second) {
+    detail::halves<W> row;
+    detail::words<W> low, high;
+    std::memcpy(&row, first, sizeof(row)), detail::widen<W>(low, row);
+    std::memcpy(&row, second, sizeof(row)), detail::widen<W>(high, row);
+    to = low | high << 16;
 }
 /// Lanes that hold two bf16 each: all the first of them, and all the second, widened.
 template <int W>
@@ -173,14 +206,14 @@ inline void split(pack<float, W> (&to)[2], const pack<float, W>& pairs) {
 }
 
 /// a in every lane.
-template <real S, int W = lanes<S>>
+template <lane_value S, int W = lanes<S>>
 [[gnu::always_inline]] inline void spread(pack<S, W>& to, S a) {
     to = a - pack<S, W>{};
 }
 
 /// x is in a register here, in the order of such lines. A compiler that reads it from memory again wherever it is used takes the
 /// loads that others need; one that loads much of it ahead, the registers.
-template <real S, int W = lanes<S>>
+template <lane_value S, int W = lanes<S>>
 [[gnu::always_inline]] inline void hold([[maybe_unused]] pack<S, W>& x) {
 #if defined(__CUDACC__)  // whose front end knows no such operands
 #elif defined(__AVX512F__)
@@ -228,6 +261,40 @@ template <real S, int W = lanes<S>>
         for (int i = 0; i < W; ++i) z[i] = std::fma(a[i], x[i], z[i]);
 }
 
+/// z += both products of a's and x's pairs. bf16 and sums below 2^-126 count as zero.
+template <std::same_as<bf16_pair> S, int W = lanes<S>>
+[[gnu::always_inline]] inline void multiply_add([[maybe_unused]] pack<float, W>& z, [[maybe_unused]] const pack<S, W>& a,
+                                                [[maybe_unused]] const pack<S, W>& x) {
+    static_assert(W < 0 || pairs, "no instruction of this processor");
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+    const auto by = [&]<class Sum, class Pairs>(Sum sum, Pairs p, Pairs q, auto op) {
+        constexpr auto bytes = W * sizeof(S);
+        std::memcpy(&sum, &z, bytes), std::memcpy(&p, &a, bytes), std::memcpy(&q, &x, bytes);
+        sum = op(sum, p, q);
+        std::memcpy(&z, &sum, bytes);
+    };
+    if constexpr (W == 16) by(__m512(), __m512bh(), __m512bh(), [](__m512 c, __m512bh p, __m512bh q) { return _mm512_dpbf16_ps(c, p, q); });
+    else if constexpr (W == 8) by(__m256(), __m256bh(), __m256bh(), [](__m256 c, __m256bh p, __m256bh q) { return _mm256_dpbf16_ps(c, p, q); });
+    else by(__m128(), __m128bh(), __m128bh(), [](__m128 c, __m128bh p, __m128bh q) { return _mm_dpbf16_ps(c, p, q); });
+#endif
+}
+
+/// bf16(x) of every lane by one instruction, which takes what is below 2^-126 for zero.
+template <int W = lanes<float>>
+[[gnu::always_inline]] inline void store_normal([[maybe_unused]] bf16* to, [[maybe_unused]] const pack<float, W>& from) {
+    static_assert(W < 0 || pairs, "no instruction of this processor");
+#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+    const auto by = [&]<class Wide>(Wide wide, auto op) {
+        std::memcpy(&wide, &from, W * sizeof(float));
+        const auto narrow = op(wide);
+        std::memcpy(static_cast<void*>(to), &narrow, W * sizeof(bf16));
+    };
+    if constexpr (W == 16) by(__m512(), [](__m512 x) { return _mm512_cvtneps_pbh(x); });
+    else if constexpr (W == 8) by(__m256(), [](__m256 x) { return _mm256_cvtneps_pbh(x); });
+    else by(__m128(), [](__m128 x) { return _mm_cvtneps_pbh(x); });
+#endif
+}
+
 namespace detail {
 /// x = (a b)[lane], ... : lanes of a counted from 0, those of b after them.
 template <class V, int... lane>
@@ -241,7 +308,7 @@ inline void shuffle(V& x, const V& a, const V& b, std::integer_sequence<int, lan
 #endif
 }
 /// The blocks of h lanes that a and b have off the diagonal change places.
-template <int h, real S, int... lane>
+template <int h, lane_value S, int... lane>
 inline void exchange(pack<S>& a, pack<S>& b, std::integer_sequence<int, lane...>) {
     constexpr int w = sizeof...(lane);
     pack<S> upper, lower;
@@ -249,7 +316,7 @@ inline void exchange(pack<S>& a, pack<S>& b, std::integer_sequence<int, lane...>
     shuffle(lower, a, b, std::integer_sequence<int, (lane & h ? w + lane : lane + h)...>{});
     a = upper, b = lower;
 }
-template <int h, real S>
+template <int h, lane_value S>
 inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
 #pragma GCC unroll 16
     for (int i = 0; i < lanes<S>; ++i)
@@ -269,13 +336,13 @@ inline void interleave(V& a, V& b, std::integer_sequence<int, lane...>) {
 }  // namespace detail
 
 /// The transpose of a square of registers: x[i][j] and x[j][i] change places. log2(lanes) rounds, no memory.
-template <real S>
+template <lane_value S>
 inline void turn(pack<S> (&x)[lanes<S>]) {
     detail::turn_blocks<lanes<S> / 2, S>(x);
 }
 
 /// W lanes, 16 bytes as they lie from each of several places `apart`.
-template <real S, int W = lanes<S>, storable T>
+template <lane_value S, int W = lanes<S>, storable T>
 inline void gather(pack<S, W>& to, const T* from, index_t apart) {
     constexpr int part = 16 / static_cast<int>(sizeof(S));
     if constexpr (W <= part) std::memcpy(&to, from, sizeof(to));
@@ -293,7 +360,7 @@ inline void gather(pack<S, W>& to, const T* from, index_t apart) {
     }
 }
 /// The transposes of the squares that 16 bytes of each of so few registers are.
-template <real S, int W = lanes<S>, int N>
+template <lane_value S, int W = lanes<S>, int N>
 inline void turn_parts(pack<S, W> (&x)[N]) {
     constexpr std::make_integer_sequence<int, W> all;
     if constexpr (N == 2) detail::interleave<1, 2>(x[0], x[1], all);

@@ -5,12 +5,14 @@
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/detail/skinny.hpp>
 #include <hrm/linalg/detail/skinny_dots.hpp>
+#include <hrm/linalg/detail/skinny_pairs.hpp>
 
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
 // product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
 // may go to threads in any cut. What is summed over rows goes in parts of part_of(L) rows, added in their order.
 // Activations (T) and parameters (P) may be stored in bf16: widened as they are read; all terms, and what they are added to, are
-// summed in S, whose every step rounds as S does; that sum alone is rounded to T, once.
+// summed in S, whose every step rounds as S does; that sum alone is rounded to T, once. Where both are, and the processor
+// multiplies pairs of bf16, states are rounded too as they enter a product: twice the arithmetic in the same time.
 
 namespace hrm::detail {
 
@@ -59,23 +61,30 @@ auto as_rows(matrix_view<const P> m, workspace& ws) {
     if constexpr (std::same_as<S, float>) return m;
     else return widened<S, P>(m, ws);
 }
-/// f(y) adds sums of `terms` terms to y: y itself where they stay in registers to the end, or y in S, rounded after it.
+/// f(y) adds sums to y: y itself where they stay in registers to the end, or, `wide`, y in S, rounded after it.
 template <real S, storable T, class F>
-void update(matrix_view<T> y, index_t terms, workspace& ws, F&& f) {
+void update(matrix_view<T> y, bool wide, workspace& ws, F&& f) {
     if constexpr (!std::same_as<S, T>)
-        if (terms > skinny::depth) {
+        if (wide) {
             scratch_scope scope(ws);
-            const auto wide = ws.take_matrix<S>(y.rows, y.cols);
-            convert<S, T>(y, wide);
-            f(wide);
-            return convert<T, S>(wide, y);
+            const auto in_full = ws.take_matrix<S>(y.rows, y.cols);
+            convert<S, T>(y, in_full);
+            f(in_full);
+            return convert<T, S>(in_full, y);
         }
     f(y);
 }
 
+/// M packed as the products of S, T and P take it.
+template <real S, storable T, storable P>
+auto packed_for(strided_view<const P> m, workspace& ws) {
+    if constexpr (skinny::by_pairs<S, T, P>) return skinny::pack_pairs(m, ws);
+    else return skinny::pack<S, P>(m, ws);
+}
+
 /// sum over X's rows = X^T S for x: L x d, s: L x n, and what skinny::across else does, by parts.
-template <real S, storable T, class F>
-skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, const skinny::packed<S>* w, F&& f, workspace& ws,
+template <real S, storable T, class A, class F>
+skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, const skinny::packed<A>* w, F&& f, workspace& ws,
                             team* threads) {
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part;
     const auto sum = skinny::room<S>(parts * x.cols, s.cols, ws);
@@ -93,11 +102,11 @@ skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, cons
 }
 
 /// Y += k S V, V packed.
-template <real S, storable T>
-void add_product(matrix_view<const S> s, skinny::packed<S> v, S k, matrix_view<T> y, workspace& ws, team* threads) {
-    const bool wide = !std::same_as<S, T> && s.cols > skinny::depth;
+template <real S, storable T, class A>
+void add_product(matrix_view<const S> s, skinny::packed<A> v, S k, matrix_view<T> y, workspace& ws, team* threads) {
+    const bool wide = !std::same_as<S, T> && s.cols > skinny::per<A> * skinny::depth;
     share(threads, s.rows, wide ? skinny::span : piece_of(s.rows, threads), ws, [&](index_t first, index_t rows, workspace& own) {
-        update<S, T>(y.slice_rows(first, rows), s.cols, own, [&](auto to) { skinny::up<S>(s.slice_rows(first, rows), v, k, to); });
+        update<S, T>(y.slice_rows(first, rows), wide, own, [&](auto to) { skinny::up<S>(s.slice_rows(first, rows), v, k, to); });
     });
 }
 
@@ -116,7 +125,9 @@ template <real S, storable T = S, storable P = S>
 void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
                 team* threads = nullptr) {
     scratch_scope scope(ws);
-    const bool dots = skinny::dots_suit(b.rows, b.cols);
+    if constexpr (skinny::by_pairs<S, T, P>)
+        if (u.rows <= skinny::few) return skinny::by_rows(skinny::as_pairs(u, ws), b, skinny::start::afresh, z);
+    const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit(b.rows, b.cols);
     if (u.rows <= skinny::few) {
         const auto x = widened<S, T>(u, ws);
         const auto m = as_rows<S, P>(b, ws);
@@ -128,9 +139,9 @@ void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>>
             skinny::by_dots<S, T>(u.slice_rows(first, some), rows, z.slice_rows(first, some));
         });
     }
-    const auto turned = skinny::pack<S, P>(transposed(b), ws);
+    const auto turned = packed_for<S, T, P>(transposed(b), ws);
     share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
-        skinny::down<S, T>(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
+        skinny::down(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
             for (index_t i = 0; i < rows; ++i) std::copy_n(from + i * stride, z.cols, z.row(first + t + i));
         }, own);
     });
@@ -141,12 +152,17 @@ template <real S, storable T = S, storable P = S>
 void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, as_given<matrix_view<T>> y, workspace& ws,
                  team* threads = nullptr) {
     scratch_scope scope(ws);
+    if constexpr (skinny::by_pairs<S, T, P>)
+        if (skinny::pairs_hold(s.cols)) {
+            if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack_pairs(transposed(c), ws), k, y, ws, threads);
+            return skinny::by_rows(skinny::as_pairs(s, k, ws), c, skinny::start::on_top, y);
+        }
     if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack<S, P>(transposed(c), ws), k, y, ws, threads);
     const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
     for (index_t i = 0; i < s.rows; ++i)
         for (index_t j = 0; j < s.cols; ++j) scaled(i, j) = k * s(i, j);
     const auto rows = as_rows<S, P>(c, ws);
-    update<S, T>(y, c.cols, ws, [&](auto to) { skinny::by_rows<S>(matrix_view<const S>(scaled), rows, skinny::start::on_top, to); });
+    update<S, T>(y, c.cols > skinny::depth, ws, [&](auto to) { skinny::by_rows<S>(matrix_view<const S>(scaled), rows, skinny::start::on_top, to); });
 }
 
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.
@@ -155,7 +171,7 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
                      matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
-    const auto w = skinny::pack<S, P>(strided_view<const P>(c), ws);
+    const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
     const auto sum = sum_parts<S, T>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
         for (index_t i = 0; i < rows; ++i)
             for (index_t j = 0; j < ds.cols; ++j) ds(t + i, j) = f * from[i * stride + j];
@@ -170,8 +186,15 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
                     as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
-    if (!du.empty()) add_product<S, T>(x, skinny::pack<S, P>(strided_view<const P>(b), ws), S{1}, du, ws, threads);
-    const auto sum = sum_parts<S, T>(u, x, nullptr, [](index_t, index_t, const S*, index_t) {}, ws, threads);
+    const auto add = [&](auto packed) { add_product<S, T>(x, packed, S{1}, du, ws, threads); };
+    const strided_view<const P> m(b);
+    if (!du.empty()) {
+        if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
+        else add(skinny::pack<S, P>(m, ws));
+    }
+    using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
+    const skinny::packed<A>* const nothing = nullptr;
+    const auto sum = sum_parts<S, T>(u, x, nothing, [](index_t, index_t, const S*, index_t) {}, ws, threads);
     skinny::unpack_turned(sum, db);
 }
 

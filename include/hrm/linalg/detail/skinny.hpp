@@ -16,24 +16,24 @@ namespace hrm::detail::skinny {
 
 /// M (k x n) in groups of columns, each k by k: element (k, j) of the group at column c, w wide, at [c * K + k * w + j - c].
 /// What fills the last group up is zero.
-template <real S>
+template <simd::lane_value S>
 struct packed {
     S* data = nullptr;
     index_t rows = 0, cols = 0;
 };
 
-template <real S>
+template <simd::lane_value S>
 packed<S> room(index_t rows, index_t cols, workspace& ws) {
     return {ws.template take<S>(rows * padded<S>(cols)).data(), rows, cols};
 }
 /// A square of M turned on its way. Functions of their own: nvcc cannot read an unrolled loop in a generic lambda.
-template <real S, storable T>
+template <simd::lane_value S, storable T>
 void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const T* from, index_t stride) {
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
     simd::turn<S>(x);
 }
-template <real S, storable T>
+template <simd::lane_value S, storable T>
 void copy_turned(const T* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>];
     load_turned<S>(x, from, stride);
@@ -109,30 +109,31 @@ void unpack_turned(packed<S> sum, matrix_view<S> g) {
 }
 
 /// f(panel, first row, rows, first column, columns, aside) for all of x, row after row of panels: element (t, j) of a
-/// panel is panel[t * apart + j]. calls(rows, columns): how often f will call aside. The next panel is copied meanwhile.
-template <real S, storable T, class C, class F>
+/// panel is panel[t * apart + j / per<S>]. calls(rows, columns): how often f will call aside. The next panel is copied meanwhile.
+template <simd::lane_value S, storable T, class C, class F>
 void by_panels(matrix_view<const T> x, C&& calls, F&& f, workspace& ws) {
+    constexpr index_t deep = per<S> * depth;
     scratch_scope scope(ws);
     S* here = ws.template take<S>(span * apart).data();
     S* next = ws.template take<S>(span * apart).data();
     const auto fetch = [&](index_t t, index_t j, S* to, index_t looks) {
         if (t >= x.rows) return errand<S, T>();
-        return errand<S, T>(x.row(t) + j, to, std::min(span, x.rows - t), std::min(depth, x.cols - j), x.stride,
-                            j + depth < x.cols ? depth : span * x.stride - j, std::max<index_t>(1, looks));
+        return errand<S, T>(x.row(t) + j, to, std::min(span, x.rows - t), std::min(deep, x.cols - j), x.stride,
+                            j + deep < x.cols ? deep : span * x.stride - j, std::max<index_t>(1, looks));
     };
     fetch(0, 0, here, 1).finish();
     for (index_t t = 0; t < x.rows; t += span)
-        for (index_t j = 0; j < x.cols; j += depth) {
-            const index_t rows = std::min(span, x.rows - t), cols = std::min(depth, x.cols - j);
-            const bool turns = j + depth >= x.cols;
-            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + depth, next, calls(rows, cols));
+        for (index_t j = 0; j < x.cols; j += deep) {
+            const index_t rows = std::min(span, x.rows - t), cols = std::min(deep, x.cols - j);
+            const bool turns = j + deep >= x.cols;
+            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + deep, next, calls(rows, cols));
             f(static_cast<const S*>(here), t, rows, j, cols, aside);
             aside.finish();
             std::swap(here, next);
         }
 }
 inline index_t stretches(index_t steps) { return (steps + stretch - 1) / stretch; }
-template <real S>
+template <simd::lane_value S>
 index_t groups(index_t n) {
     index_t count = 0;
     for_groups<S>(n, [&]<int P, int W>(index_t) { ++count; });
@@ -140,33 +141,34 @@ index_t groups(index_t n) {
 }
 
 /// z (rows x padded) = or += panel w, w from row j on.
-template <real S, class E>
-void down_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> w, start how, S* z, index_t stride, E& aside) {
-    for_groups<S>(w.cols, [&]<int P, int W>(index_t at) {
+template <class A, class E>
+void down_panel(const A* panel, index_t rows, index_t j, index_t cols, packed<A> w, start how, sum_of<A>* z, index_t stride, E& aside) {
+    for_groups<A>(w.cols, [&]<int P, int W>(index_t at) {
         for_tiles<P>(rows, [&]<int R>(index_t i) {
             tile<R, P, W, apart, 1>(cols, panel + i * apart, w.data + at * w.rows + j * P * W, how, z + i * stride + at, stride, aside);
         });
     });
 }
-/// sum (packed, from row j on) = or += panel^T s, s with room for `span` rows.
-template <real S, class E>
-void across_panel(const S* panel, index_t rows, index_t j, index_t cols, packed<S> s, start how, packed<S> sum, E& aside) {
-    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
+/// sum (packed, from row j on) = or += panel^T s; rows of the panel lie `stride` apart, those of s may be more.
+template <index_t stride, class A, class E>
+void across_panel(const A* panel, index_t rows, index_t j, index_t cols, packed<A> s, start how, packed<sum_of<A>> sum, E& aside) {
+    for_groups<A>(sum.cols, [&]<int P, int W>(index_t at) {
         for_tiles<P>(cols, [&]<int R>(index_t i) {
-            tile<R, P, W, 1, apart>(rows, panel + i, s.data + at * span, how, sum.data + at * sum.rows + (j + i) * P * W, P * W, aside);
+            tile<R, P, W, 1, stride>(rows, panel + i, s.data + at * s.rows, how, sum.data + at * sum.rows + (j + i) * P * W, P * W, aside);
         });
     });
 }
 
 /// Z = X W a block of rows at a time: done(first row, rows, z, stride of z), z in the L1.
-template <real S, storable T, class F>
-void down(matrix_view<const T> x, packed<S> w, F&& done, workspace& ws) {
+template <class A, storable T, class F>
+void down(matrix_view<const T> x, packed<A> w, F&& done, workspace& ws) {
+    using S = sum_of<A>;
     scratch_scope scope(ws);
-    const index_t stride = padded<S>(w.cols), count = groups<S>(w.cols);
+    const index_t stride = padded<A>(w.cols), count = groups<A>(w.cols);
     S* z = ws.template take<S>(span * stride).data();
-    by_panels<S>(x, [&](index_t rows, index_t cols) { return count * tiles(rows) * stretches(cols); },
-        [&](const S* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
-            down_panel(panel, rows, j, cols, w, j ? start::on_top : start::afresh, z, stride, aside);
+    by_panels<A>(x, [&](index_t rows, index_t cols) { return count * tiles(rows) * stretches(operands<A>(cols)); },
+        [&](const A* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
+            down_panel(panel, rows, j / per<A>, operands<A>(cols), w, j ? start::on_top : start::afresh, z, stride, aside);
             if (j + cols == x.cols) done(t, rows, z, stride);
         }, ws);
 }
@@ -184,29 +186,48 @@ void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, 
     by_panels<S>(x, calls, [&](const S* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
         if (j == 0) fill<S, S>(part, strided_view<const S>(s.slice_rows(t, rows)));
         if (w) down_panel(panel, rows, j, cols, *w, j ? start::on_top : start::afresh, z, stride, aside);
-        across_panel(panel, rows, j, cols, part, t ? start::on_top : start::afresh, sum, aside);
+        across_panel<apart>(panel, rows, j, cols, part, t ? start::on_top : start::afresh, sum, aside);
         if (w && j + cols == x.cols) f(t, rows, z, stride);
     }, ws);
+}
+
+/// to = k from, as operands.
+template <real S>
+void scaled(const S* from, index_t count, S k, S* to) {
+    for (index_t q = 0; q < count; ++q) to[q] = k * from[q];
+}
+template <std::same_as<simd::bf16_pair> A>
+void scaled(const float* from, index_t count, float k, A* to) {
+    constexpr int W = simd::lanes<float>;
+    bf16 rounded[W];
+    index_t q = 0;
+    for (; q + W <= count; q += W) {
+        simd::pack<float> x;
+        simd::load<float>(x, from + q);
+        simd::store_normal(rounded, x * k);
+        std::memcpy(to + q / 2, rounded, sizeof(rounded));
+    }
+    for (index_t i = 0; i < count - q; ++i) rounded[i] = bf16(k * from[q + i]);
+    to_operands(rounded, count - q, to + q / 2);
 }
 
 /// Y += k S V. A strip of V's columns stays in the L2 for many rows, and Y goes by in runs of 4 KiB: narrower strips, which
 /// would fit the L1, lose more to the memory of Y than they gain. What is read of Y next is asked for two tiles before.
 /// Where Y is no S, S has at most `depth` columns: a sum stays in registers until it is rounded.
-template <real S, storable T>
-void up(matrix_view<const S> s, packed<S> v, S scale, matrix_view<T> y) {
-    constexpr index_t block = 48, strip = 1024;
-    alignas(64) S rows[block * apart];
+template <real S, class A, storable T>
+void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
+    constexpr index_t block = 48, strip = 1024, deep = per<A> * depth;
+    alignas(64) A rows[block * apart];
     alignas(64) T edge[2 * tall * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
-        for (index_t k = 0; k < s.cols; k += depth) {
-            const index_t count = std::min(block, s.rows - t), steps = std::min(depth, s.cols - k);
-            for (index_t i = 0; i < count; ++i)
-                for (index_t q = 0; q < steps; ++q) rows[i * apart + q] = scale * s(t + i, k + q);
+        for (index_t k = 0; k < s.cols; k += deep) {
+            const index_t count = std::min(block, s.rows - t), cols = std::min(deep, s.cols - k), steps = operands<A>(cols);
+            for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, cols, scale, rows + i * apart);
             for (index_t c = 0; c < v.cols; c += strip)
                 for_tiles<2>(count, [&]<int R>(index_t i) {
                     for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
-                        const S* part = v.data + (c + at) * v.rows + k * wide;
+                        const A* part = v.data + (c + at) * v.rows + k / per<A> * wide;
                         T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
                             for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
@@ -226,51 +247,52 @@ inline constexpr index_t few = 4;
 
 /// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
 /// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
-template <int R, int Q, int W, real S, storable P>
-[[gnu::always_inline]] inline void dots(const S* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t steps,
-                                        simd::pack<S, W> (&sum)[Q][R]) {
-    constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(S)), lane = W == 1 ? 1 : sizeof(S) / sizeof(P), part = turned * lane;
+template <int R, int Q, int W, simd::lane_value A, storable P>
+[[gnu::always_inline]] inline void dots(const A* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t count,
+                                        simd::pack<sum_of<A>, W> (&sum)[Q][R]) {
+    constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(A)), lane = W == 1 ? 1 : sizeof(A) / sizeof(P) / per<A>, part = turned * lane;
+    const index_t steps = count / per<A>;
     index_t k = 0;
     for (; k + part <= steps; k += part) {
-        const P* here = m + k;
+        const P* here = m + per<A> * k;
         asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
 #pragma GCC unroll 4
         for (int q = 0; q < Q; ++q) {
             const P* const at = here + q * next;
-            simd::pack<S, W> w[turned];
-            if constexpr (W == 1) w[0] = static_cast<S>(*at);
+            simd::pack<A, W> w[turned];
+            if constexpr (W == 1) w[0] = operand<A>(at);
             else {
 #pragma GCC unroll 4
-                for (int j = 0; j < turned; ++j) simd::gather<S, W>(w[j], at + j * stride, turned * stride);
-                simd::turn_parts<S, W>(w);
+                for (int j = 0; j < turned; ++j) simd::gather<A, W>(w[j], at + j * stride, turned * stride);
+                simd::turn_parts<A, W>(w);
             }
 #pragma GCC unroll 4
             for (int j = 0; j < turned; ++j) {
-                simd::pack<S, W> column[lane];
+                simd::pack<A, W> column[lane];
                 if constexpr (lane == 2) simd::split<W>(column, w[j]);
                 else column[0] = w[j];
 #pragma GCC unroll 2
                 for (int h = 0; h < lane; ++h)
 #pragma GCC unroll 4
                     for (int r = 0; r < R; ++r) {
-                        simd::pack<S, W> all;
-                        simd::spread<S, W>(all, x[r * x_stride + q * x_next + k + j * lane + h]);
-                        simd::multiply_add<S, W>(sum[q][r], all, column[h]);
+                        simd::pack<A, W> all;
+                        simd::spread<A, W>(all, x[r * x_stride + q * x_next + k + j * lane + h]);
+                        simd::multiply_add<A, W>(sum[q][r], all, column[h]);
                     }
             }
         }
     }
-    for (index_t left = steps % part; left > 0; --left, ++k)
+    for (index_t left = count % (per<A> * part); left > 0; left -= per<A>, ++k)
         for (int q = 0; q < Q; ++q) {
-            simd::pack<S, W> w{};
-            const P* const at = m + q * next + k;
-            if constexpr (W == 1) w = static_cast<S>(*at);
+            simd::pack<A, W> w{};
+            const P* const at = m + q * next + (count - left);
+            if constexpr (W == 1) w = operand<A>(at, left);
             else
-                for (int j = 0; j < W; ++j) w[j] = static_cast<S>(at[j * stride]);
+                for (int j = 0; j < W; ++j) w[j] = operand<A>(at + j * stride, left);
             for (int r = 0; r < R; ++r) {
-                simd::pack<S, W> all;
-                simd::spread<S, W>(all, x[r * x_stride + q * x_next + k]);
-                simd::multiply_add<S, W>(sum[q][r], all, w);
+                simd::pack<A, W> all;
+                simd::spread<A, W>(all, x[r * x_stride + q * x_next + k]);
+                simd::multiply_add<A, W>(sum[q][r], all, w);
             }
         }
 }
@@ -279,26 +301,21 @@ template <int R, int Q, int W, real S, storable P>
 /// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory: a decoded
 /// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
 /// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
-template <int R, int W, real S, storable P, storable T>
-index_t by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y, index_t i) {
+template <int R, int W, simd::lane_value A, storable P, storable T>
+index_t by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y, index_t i) {
+    using S = sum_of<A>;
+    constexpr index_t deep = per<A> * depth;
     constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
     constexpr int many = 4 / R, two = R > 2 ? 1 : 2;
     // Q sums, `rows_on` rows or `on` columns apart.
-    const auto run = [&]<int Q>(index_t row, index_t k, index_t steps, index_t rows_on, index_t on) {
+    const auto run = [&]<int Q>(index_t row, index_t k, index_t count, index_t rows_on, index_t on) {
         simd::pack<S, W> sum[Q][R] = {};
-        dots<R, Q, W>(x.data + k, x.stride, on, m.row(row) + k, m.stride, rows_on * m.stride + on, steps, sum);
+        dots<R, Q, W>(x.data + k / per<A>, x.stride, on / per<A>, m.row(row) + k, m.stride, rows_on * m.stride + on, count, sum);
         for (int q = 0; q < Q; ++q)
-            for (int r = 0; r < R; ++r) {
-                T* const to = y.row(r) + row + q * rows_on;
-                if (how == start::on_top || k > 0 || (on > 0 && q > 0)) {
-                    simd::pack<S, W> old;
-                    simd::load<S, W>(old, to);
-                    sum[q][r] += old;
-                }
-                simd::store<S, W>(to, sum[q][r]);
-            }
+            for (int r = 0; r < R; ++r)
+                put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + q * rows_on);
     };
-    if (m.cols <= depth) {  // short rows: streams of many of them, far apart
+    if (m.cols <= deep) {  // short rows: streams of many of them, far apart
         const index_t part = (m.rows - i) / (many * W) * W;
         for (const index_t end = i + part; i < end; i += W) run.template operator()<many>(i, 0, m.cols, part, 0);
         i += (many - 1) * part;
@@ -307,20 +324,20 @@ index_t by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matri
     for (; i + W <= m.rows; i += W) {  // long ones: a stream each
         index_t k = 0;
         if (near)
-            for (; k + two * depth <= m.cols; k += two * depth) run.template operator()<two>(i, k, depth, 0, depth);
-        for (; k < m.cols; k += depth) run.template operator()<1>(i, k, std::min(depth, m.cols - k), 0, 0);
+            for (; k + two * deep <= m.cols; k += two * deep) run.template operator()<two>(i, k, deep, 0, deep);
+        for (; k < m.cols; k += deep) run.template operator()<1>(i, k, std::min(deep, m.cols - k), 0, 0);
     }
     return i;
 }
-template <int R, real S, storable P, storable T>
-void by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y) {
-    constexpr int W = std::min(simd::lanes<S>, 32 / static_cast<int>(sizeof(S)));  // more rows compete for sets of the L1
+template <int R, simd::lane_value A, storable P, storable T>
+void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
+    constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
     index_t i = by_rows<R, W>(x, m, how, y, 0);
-    if constexpr (W > 16 / sizeof(S)) i = by_rows<R, W / 2>(x, m, how, y, i);
+    if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2>(x, m, how, y, i);
     by_rows<R, 1>(x, m, how, y, i);
 }
-template <real S, storable P, storable T>
-void by_rows(matrix_view<const S> x, matrix_view<const P> m, start how, matrix_view<T> y) {
+template <simd::lane_value A, storable P, storable T>
+void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
     index_t t = 0;
     for (; t + 4 <= x.rows; t += 4) by_rows<4>(x.slice_rows(t, 4), m, how, y.slice_rows(t, 4));
     for (; t + 2 <= x.rows; t += 2) by_rows<2>(x.slice_rows(t, 2), m, how, y.slice_rows(t, 2));
