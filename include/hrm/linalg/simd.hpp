@@ -261,12 +261,10 @@ template <real S, int W = lanes<S>>
         for (int i = 0; i < W; ++i) z[i] = std::fma(a[i], x[i], z[i]);
 }
 
-/// z += both products of a's and x's pairs. bf16 and sums below 2^-126 count as zero.
+/// z += both products of a's and x's pairs; bf16 and sums below 2^-126 count as zero where `pairs`.
 template <std::same_as<bf16_pair> S, int W = lanes<S>>
-[[gnu::always_inline]] inline void multiply_add([[maybe_unused]] pack<float, W>& z, [[maybe_unused]] const pack<S, W>& a,
-                                                [[maybe_unused]] const pack<S, W>& x) {
-    static_assert(W < 0 || pairs, "no instruction of this processor");
-#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+[[gnu::always_inline]] inline void multiply_add(pack<float, W>& z, const pack<S, W>& a, const pack<S, W>& x) {
+#if defined(__AVX512BF16__) && defined(__AVX512VL__) && !defined(__CUDACC__)
     const auto by = [&]<class Sum, class Pairs>(Sum sum, Pairs p, Pairs q, auto op) {
         constexpr auto bytes = W * sizeof(S);
         std::memcpy(&sum, &z, bytes), std::memcpy(&p, &a, bytes), std::memcpy(&q, &x, bytes);
@@ -276,14 +274,21 @@ template <std::same_as<bf16_pair> S, int W = lanes<S>>
     if constexpr (W == 16) by(__m512(), __m512bh(), __m512bh(), [](__m512 c, __m512bh p, __m512bh q) { return _mm512_dpbf16_ps(c, p, q); });
     else if constexpr (W == 8) by(__m256(), __m256bh(), __m256bh(), [](__m256 c, __m256bh p, __m256bh q) { return _mm256_dpbf16_ps(c, p, q); });
     else by(__m128(), __m128bh(), __m128bh(), [](__m128 c, __m128bh p, __m128bh q) { return _mm_dpbf16_ps(c, p, q); });
+#else
+    pack<float, W> low[2], high[2];
+    const pack<S, W> both[2] = {a, x};
+    for (int i = 0; i < 2; ++i) {
+        const pack<S, W> first = both[i] << 16, second = both[i] & 0xffff0000u;
+        std::memcpy(&low[i], &first, sizeof(first)), std::memcpy(&high[i], &second, sizeof(second));
+    }
+    multiply_add<float, W>(z, low[0], low[1]);
+    multiply_add<float, W>(z, high[0], high[1]);
 #endif
 }
-
-/// bf16(x) of every lane by one instruction, which takes what is below 2^-126 for zero.
+/// bf16(x) of every lane; by one instruction where `pairs`, which takes what is below 2^-126 for zero.
 template <int W = lanes<float>>
-[[gnu::always_inline]] inline void store_normal([[maybe_unused]] bf16* to, [[maybe_unused]] const pack<float, W>& from) {
-    static_assert(W < 0 || pairs, "no instruction of this processor");
-#if defined(__AVX512BF16__) && defined(__AVX512VL__)
+[[gnu::always_inline]] inline void store_normal(bf16* to, const pack<float, W>& from) {
+#if defined(__AVX512BF16__) && defined(__AVX512VL__) && !defined(__CUDACC__)
     const auto by = [&]<class Wide>(Wide wide, auto op) {
         std::memcpy(&wide, &from, W * sizeof(float));
         const auto narrow = op(wide);
@@ -292,6 +297,8 @@ template <int W = lanes<float>>
     if constexpr (W == 16) by(__m512(), [](__m512 x) { return _mm512_cvtneps_pbh(x); });
     else if constexpr (W == 8) by(__m256(), [](__m256 x) { return _mm256_cvtneps_pbh(x); });
     else by(__m128(), [](__m128 x) { return _mm_cvtneps_pbh(x); });
+#else
+    store<float, W>(to, from);
 #endif
 }
 
