@@ -190,11 +190,14 @@ inline void store(bf16* to, const pack<S, W>& from) {
 /// Pairs of what lies in two rows: the first row's in the lower halves.
 template <int W>
 inline void join(pack<bf16_pair, W>& to, const bf16* first, const bf16* second) {
-    detail::halves<W> row;
-    detail::words<W> low, high;
-    std::memcpy(&row, first, sizeof(row)), detail::widen<W>(low, row);
-    std::memcpy(&row, second, sizeof(row)), detail::widen<W>(high, row);
-    to = low | high << 16;
+    if constexpr (W == 1) to = first->bits | static_cast<bf16_pair>(second->bits) << 16;
+    else {
+        detail::halves<W> row;
+        detail::words<W> low, high;
+        std::memcpy(&row, first, sizeof(row)), detail::widen<W>(low, row);
+        std::memcpy(&row, second, sizeof(row)), detail::widen<W>(high, row);
+        to = low | high << 16;
+    }
 }
 /// Lanes that hold two bf16 each: all the first of them, and all the second, widened.
 template <int W>

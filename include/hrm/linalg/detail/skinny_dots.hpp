@@ -6,7 +6,7 @@
 
 #include <hrm/core/view.hpp>
 #include <hrm/core/workspace.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/skinny_kernel.hpp>
 
 // Z = X B^T by dot products, where B has few rows:     X: L x d   B: n x d   Z: L x n
 //     z_ti = sum_k x_tk b_ik,   lane l of a register summing the terms k = l, l + W, l + 2 W ...; then its lanes, in one tree
@@ -17,8 +17,7 @@ namespace hrm::detail::skinny {
 
 /// B has few rows: at most these.
 inline constexpr index_t narrow = 16;
-/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes longer than
-/// panels of X do; in a short row, adding lanes does.
+/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes too long; in a short row, adding lanes does.
 constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && d >= 64 * n; }
 /// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers. More rows of X would compete for the
 /// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.
@@ -85,17 +84,6 @@ void load_first(simd::pack<S>& to, const T* from, index_t count) {
     S part[simd::lanes<S>] = {};
     for (index_t l = 0; l < count; ++l) part[l] = static_cast<S>(from[l]);
     simd::load<S>(to, part);
-}
-template <real S, storable T>
-void widen(const T* from, index_t count, S* to) {
-    constexpr index_t W = simd::lanes<S>;
-    index_t k = 0;
-    for (; k + W <= count; k += W) {
-        simd::pack<S> x;
-        simd::load<S>(x, from + k);
-        simd::store<S>(to + k, x);
-    }
-    for (; k < count; ++k) to[k] = static_cast<S>(from[k]);
 }
 template <int R, storable T>
 [[gnu::always_inline]] inline void ask_for(const T* from, index_t stride) {

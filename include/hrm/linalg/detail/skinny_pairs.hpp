@@ -32,7 +32,8 @@ inline matrix_view<const bf16_pair> as_pairs(matrix_view<const float> x, float k
 /// contiguous rows are joined.
 inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
     constexpr index_t L = simd::lanes<bf16_pair>;
-    const auto to = room<bf16_pair>(operands<bf16_pair>(m.rows), m.cols, ws);
+    const index_t rows = operands<bf16_pair>(m.rows);
+    const packed<bf16_pair> to{ws.take<bf16_pair>(rows * padded<bf16_pair>(m.cols)).data(), rows, m.cols};
     for_groups<bf16_pair>(m.cols, [&]<int P, int W>(index_t at) {
         constexpr index_t wide = P * W;
         bf16_pair* const group = to.data + at * to.rows;
@@ -62,69 +63,55 @@ inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
     });
     return to;
 }
-/// The same for states, rounded; the first rows of `to` become s.
-inline void fill_pairs(packed<bf16_pair> to, matrix_view<const float> s) {
-    for_groups<bf16_pair>(s.cols, [&]<int P, int W>(index_t at) {
-        constexpr index_t wide = P * W;
-        const index_t live = std::min(wide, s.cols - at);
-        for (index_t k = 0; 2 * k < s.rows; ++k) {
-            bf16_pair* const row = to.data + at * to.rows + k * wide;
-            const float* const first = s.row(2 * k) + at;
-            const float* const second = 2 * k + 1 < s.rows ? first + s.stride : nullptr;
-            if (live == wide && second) {
-                for (index_t j = 0; j < wide; j += W) {
-                    simd::pack<float, W> x[2];
-                    simd::pack<bf16_pair, W> low, high;
-                    simd::load<float, W>(x[0], first + j), simd::load<float, W>(x[1], second + j);
-                    simd::round_to_bf16<W>(low, x[0]), simd::round_to_bf16<W>(high, x[1]);
-                    simd::store<bf16_pair, W>(row + j, low | high << 16);
-                }
-                continue;
-            }
-            for (index_t j = 0; j < live; ++j) {
-                const bf16 two[2] = {bf16(first[j]), second ? bf16(second[j]) : bf16()};
-                row[j] = operand<bf16_pair>(two);
-            }
-            std::fill(row + live, row + wide, bf16_pair{0});
-        }
-    });
-}
-
-/// A panel of pairs along rows as one of pairs along columns.
-inline constexpr index_t joined_apart = per<bf16_pair> * depth + 16;
-inline void join_rows(const bf16_pair* panel, index_t rows, index_t cols, bf16_pair* to) {
+/// to (rows two by two, as s lies) = the pairs that rows of s make, rounded.
+inline void join_rounded(matrix_view<const float> s, bf16_pair* to) {
     constexpr int W = simd::lanes<bf16_pair>;
-    const bf16 zeros[W] = {};
-    for (index_t t = 0; t < rows; t += 2, to += joined_apart) {
-        const auto* const first = reinterpret_cast<const bf16*>(panel + t * apart);
-        const bool both = t + 1 < rows;
-        for (index_t j = 0; j < cols; j += W) {  // what lies behind the columns is room of the panel
-            simd::pack<bf16_pair> x;
-            simd::join<W>(x, first + j, both ? first + 2 * apart + j : zeros);
-            simd::store<bf16_pair>(to + j, x);
+    for (index_t t = 0; t < s.rows; t += 2, to += s.cols) {
+        const float* const first = s.row(t);
+        const float* const second = t + 1 < s.rows ? first + s.stride : nullptr;
+        index_t j = 0;
+        for (; second && j + W <= s.cols; j += W) {
+            simd::pack<float> x[2];
+            simd::pack<bf16_pair> low, high;
+            simd::load<float>(x[0], first + j), simd::load<float>(x[1], second + j);
+            simd::round_to_bf16<W>(low, x[0]), simd::round_to_bf16<W>(high, x[1]);
+            simd::store<bf16_pair>(to + j, low | high << 16);
+        }
+        for (; j < s.cols; ++j) {
+            const bf16 two[2] = {bf16(first[j]), second ? bf16(second[j]) : bf16()};
+            to[j] = operand<bf16_pair>(two);
         }
     }
 }
 
-/// across() of bf16: X^T S by pairs of rows, X W by pairs of columns.
-template <real S, storable T, class F>
-void across(matrix_view<const bf16> x, matrix_view<const float> s, const packed<bf16_pair>* w, packed<float> sum, F&& f, workspace& ws) {
+/// across() of bf16: rows of X two by two, joined in registers.
+inline void across_pairs(matrix_view<const bf16> x, matrix_view<const float> s, start how, matrix_view<float> sum, workspace& ws) {
     scratch_scope scope(ws);
-    const auto part = room<bf16_pair>(span / 2, s.cols, ws);
-    bf16_pair* const joined = ws.take<bf16_pair>(span / 2 * joined_apart).data();
-    const index_t stride = padded<float>(s.cols), count = groups<float>(s.cols);
-    float* z = ws.take<float>(span * stride).data();
-    const auto calls = [&](index_t rows, index_t cols) {
-        return count * (tiles(cols) * stretches(operands<bf16_pair>(rows)) + (w ? tiles(rows) * stretches(operands<bf16_pair>(cols)) : 0));
-    };
-    by_panels<bf16_pair>(x, calls, [&](const bf16_pair* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
-        if (j == 0) fill_pairs(part, s.slice_rows(t, rows));
-        if (w) down_panel(panel, rows, j / 2, operands<bf16_pair>(cols), *w, j ? start::on_top : start::afresh, z, stride, aside);
-        join_rows(panel, rows, cols, joined);
-        across_panel<joined_apart>(static_cast<const bf16_pair*>(joined), operands<bf16_pair>(rows), j, cols, part,
-                                   t ? start::on_top : start::afresh, sum, aside);
-        if (w && j + cols == x.cols) f(t, rows, z, stride);
-    }, ws);
+    constexpr bf16 zeros[3 * simd::lanes<bf16_pair>] = {};
+    bf16_pair* const pairs = ws.take<bf16_pair>(span / 2 * s.cols).data();
+    const index_t part = part_in_cache<float>(s.cols);
+    for (index_t c = 0; c < x.cols; c += part)
+        for (index_t t = 0; t < x.rows; t += span) {
+            const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c), steps = rows / 2;
+            join_rounded(s.slice_rows(t, rows), pairs);
+            for_columns<bf16_pair>(cols, [&]<int P, int W>(index_t at) {
+                const index_t j = c + at, ahead = at + P * W < cols ? P * W : span * x.stride - at;
+                const bf16* const from = x.row(t) + j;
+                for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
+                    float* const to = sum.row(i) + j;
+                    const auto run = [&]<bool asks, start first>() {
+                        tile<bf16_pair, first, R, P, W, asks>(steps, pairs + i, 1, s.cols, from, 2 * x.stride, to, sum.stride, ahead, from + x.stride);
+                    };
+                    with_start(t > 0 || how == start::on_top, [&]<start first>() {
+                        if (i == 0) run.template operator()<true, first>();
+                        else run.template operator()<false, first>();
+                    });
+                    if (rows % 2 == 1)
+                        tile<bf16_pair, start::on_top, R, P, W>(1, pairs + steps * s.cols + i, 1, 0, from + 2 * steps * x.stride, 0, to, sum.stride, 0,
+                                                                static_cast<const bf16*>(zeros));
+                });
+            });
+        }
 }
 
 }  // namespace hrm::detail::skinny
