@@ -117,6 +117,15 @@ printf '%%%%MatrixMarket matrix coordinate real general\n9000 9000 1\n1 1 1\n' >
 refuses "9000 states, at most 3000" "$work/u" --continuous
 printf '%%%%MatrixMarket matrix coordinate real general\n3 3 5\n1 1 1\n' > "$work/u/A.mtx"
 refuses "5 entries announced, and 6 bytes follow" "$work/u" --continuous
+gzip -c "$data/chain/A.mtx" > "$work/A.mtx.gz"
+refuses "gunzip it first" "$work/A.mtx.gz" "$data/chain/B.mtx" "$data/chain/C.mtx" --continuous
+cp "$data/chain/A.mtx" "$work/A.text"
+refuses "no matrix B among" "$work/A.text" --continuous
+refuses "rank: -3, expected a number of at least 0" "$data/chain" --continuous --rank -3
+refuses "method: simple, expected one of balance, h2, hankel-norm, modal, singular-perturbation" "$data/chain" --method simple
+refuses "asked for twice" "$data/chain" --continuous --json "$work/one" --report "$work/./one"
+[ $matlab = no ] || { cp "$data/chain.mat" "$work/CHAIN.MAT" && runs "$work/CHAIN.MAT" --rank 6; }
+"$program" "$data/chain" --continuous --json /dev/stdout | grep -q '"states": 16' || fail "numbers on the terminal"
 refuses "is the input" "$data/chain" --continuous --out "$data/chain"
 refuses "no folder" "$data/chain" --continuous --out "$work/no/small.safetensors"
 refuses "no folder" "$data/chain" --continuous --report "$work/no/report.html"
