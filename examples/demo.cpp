@@ -33,8 +33,11 @@ template <class F>
 std::optional<record> stage(const std::string& folder, const std::string& name, F&& work) {
     const auto path = folder + "/" + name + ".json";
     if (std::filesystem::exists(path)) {
-        const auto raw = read_file(path);
-        return nlohmann::json::parse(std::string(reinterpret_cast<const char*>(raw.data()), raw.size())).get<record>();
+        try {
+            return nlohmann::json::parse(read_text(path)).get<record>();
+        } catch (const nlohmann::json::exception&) {
+            throw io_error("demo: " + path + " is damaged, " + std::to_string(file_size(path)) + " bytes; without it that part is done again");
+        }
     }
     auto r = work();
     if (!r) return r;

@@ -109,6 +109,7 @@ void reduce_system(system_file file, arguments& a, const std::string& what) {
 void reduce_adapter_file(arguments& a) {
     if (a.request.how != method::balance) throw hrm::error("reduce: adapters are reduced by --method balance");
     if (!a.report.empty()) throw hrm::error("reduce: --report is for systems; adapters have --json");
+    if (!a.out.empty() && format_of(a.out) != "safetensors") throw hrm::error("reduce: adapters are written as .safetensors, not as " + a.out);
     auto& rules = a.request.rules;
     if (a.request.errors != measuring::never) rules.error = hrm::error_report::measured;
     waiting at;
@@ -127,7 +128,7 @@ int main(int argc, char** argv) {
     bool gap = false, refuse = false;
     CLI::App app("Reduces linear systems and adapters to the states that matter most to their input-output map.", "reduce");
     app.footer(examples);
-    app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
+    auto* in = app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
     app.add_option("--out", a.out, "reduced system: .safetensors, .mat, or a folder of Matrix Market files");
     app.add_option("--report", a.report, "an HTML page with curves");
     app.add_option("--json", a.json, "all numbers, 17 digits");
@@ -142,8 +143,8 @@ int main(int argc, char** argv) {
     app.add_flag("--gap", gap, "cut at the widest gap between neighbouring sigma");
     app.add_flag("--refuse-unstable", refuse, "an error instead of keeping unstable poles");
     app.add_option("--measure", a.request.errors, "auto, always, never: certified norms of the error (auto: up to 500 states, a grid above)")->transform(one_of(measures))->option_text("WHEN [auto]");
-    app.add_option("--states", a.states, "without input: states of the system made")->capture_default_str()->check(CLI::Range(1, 3000));
-    app.add_option("--width", a.width, "without input: its inputs and outputs")->capture_default_str()->check(CLI::Range(1, 100000));
+    app.add_option("--states", a.states, "without input: states of the system made")->capture_default_str()->check(CLI::Range(1, 3000))->excludes(in);
+    app.add_option("--width", a.width, "without input: its inputs and outputs")->capture_default_str()->check(CLI::Range(1, 100000))->excludes(in);
     CLI11_PARSE(app, argc, argv);
 
     return guarded([&] {
@@ -151,6 +152,8 @@ int main(int argc, char** argv) {
         if (gap) rules.gap = hrm::gap_rule::largest;
         if (refuse) rules.unstable = hrm::unstable_poles::refuse;
         const bool adapters = a.in.size() == 1 && is_adapter_file(a.in[0]);
+        if (a.continuous && (adapters || a.in.empty()))
+            throw hrm::error("reduce: --continuous is for systems in files; adapters, and the system made without input, are discrete");
         if (!a.out.empty()) require_writable(a.out, a.in, !adapters);
         for (const auto& path : {a.report, a.json})
             if (!path.empty()) require_writable(path, a.in, false);

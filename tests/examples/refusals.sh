@@ -35,7 +35,12 @@ refuses "begins with nobody; they are lora" sweep --text text --out results --on
 echo '{"name": "lora"}' > results
 refuses "results: line 1 is no result of a run" sweep --text text --out results
 refuses "text/run-.*: Not a directory" demo --text text --out text
+run=$(sed -n 's/.*text\/\(run-[0-9a-f]*\):.*/\1/p' said)
+mkdir -p "again/$run"
+echo '{' > "again/$run/base.json"
+refuses "base.json is damaged, 2 bytes" demo --text text --out again
 refuses "not enough memory" pretrain --text text --out base --width 1000000000 --head-width 250000000
+refuses "not enough memory" mistral_block --width 10000000 --hidden 10000000
 refuses "text: Not a directory" pretrain --text text --out text
 (ulimit -v 4000000 && refuses "only .* of 100000 threads" sweep --text text --out results.jsonl --threads 100000)
 
