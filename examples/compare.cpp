@@ -10,6 +10,7 @@
 #include "support/base.hpp"
 #include "support/contestants.hpp"
 #include "support/failure.hpp"
+#include "support/options.hpp"
 #include "support/runs.hpp"
 
 using namespace hrm;
@@ -36,11 +37,11 @@ int compare(int argc, char** argv) {
     app.add_option("--out", out, "lines of results, one a run")->capture_default_str();
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
     app.add_option("--base", base, "the frozen base model")->capture_default_str();
-    app.add_option("--seeds", seeds, "how many")->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--steps", b.steps, "training steps a run")->capture_default_str();
-    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str();
-    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str();
-    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str();
+    app.add_option("--seeds", seeds, "how many")->capture_default_str()->check(at_least(1));
+    app.add_option("--steps", b.steps, "training steps a run")->capture_default_str()->check(at_least(1));
+    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str()->check(at_least(1));
+    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str()->check(at_least(1));
+    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str()->check(at_least(1));
     CLI11_PARSE(app, argc, argv);
     catch_interrupts();
 

@@ -12,11 +12,13 @@
 
 #include "support/base.hpp"
 #include "support/calibration.hpp"
+#include "support/checks.hpp"
 #include "support/contestants.hpp"
 #include "support/failure.hpp"
 #include "support/generate.hpp"
 #include "support/machine.hpp"
 #include "support/memory.hpp"
+#include "support/options.hpp"
 #include "support/report.hpp"
 
 using namespace hrm;
@@ -31,8 +33,11 @@ template <class F>
 std::optional<record> stage(const std::string& folder, const std::string& name, F&& work) {
     const auto path = folder + "/" + name + ".json";
     if (std::filesystem::exists(path)) {
-        const auto raw = read_file(path);
-        return nlohmann::json::parse(std::string(reinterpret_cast<const char*>(raw.data()), raw.size())).get<record>();
+        try {
+            return nlohmann::json::parse(read_text(path)).get<record>();
+        } catch (const nlohmann::json::exception&) {
+            throw io_error("demo: " + path + " is damaged, " + std::to_string(file_size(path)) + " bytes; without it that part is done again");
+        }
     }
     auto r = work();
     if (!r) return r;
@@ -121,11 +126,11 @@ int demo(int argc, char** argv) {
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
     app.add_option("--out", out, "folder of the report and of everything needed to go on")->capture_default_str();
     app.add_option("--base", base, "the frozen base model")->capture_default_str();
-    app.add_option("--steps", b.steps, "training steps of each contestant")->capture_default_str();
-    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str();
-    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str();
+    app.add_option("--steps", b.steps, "training steps of each contestant")->capture_default_str()->check(at_least(1));
+    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str()->check(at_least(1));
+    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str()->check(at_least(1));
     app.add_option("--seed", b.seed, "of data order and first weights")->capture_default_str();
-    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str();
+    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str()->check(at_least(1));
     CLI11_PARSE(app, argc, argv);
     catch_interrupts();
     const auto start = std::chrono::steady_clock::now();
@@ -138,7 +143,7 @@ int demo(int argc, char** argv) {
     auto key = print("%td %td %td %d ", b.steps, b.batch, b.length, static_cast<int>(b.seed)) + fingerprint(a, all);
     for (const auto& who : all) key += " " + number_text(who.rate);
     const auto folder = out + print("/run-%012llx", static_cast<unsigned long long>(examples::detail::hash(key) >> 16));
-    std::filesystem::create_directories(folder);
+    require_folder(folder);
     const auto prompt = a.test[0].bytes.substr(0, 200);
     demonstration d{std::move(a), b, folder, prompt, team(cpu{.threads = b.threads}), window};
     std::fprintf(stderr, "%s\nbase %s, %td parameters, window %td; %td steps of %td x %td bytes each\n", d.a.text.c_str(), base.c_str(),

@@ -12,6 +12,9 @@
 
 #include <hrm/hrm.hpp>
 
+#include "support/failure.hpp"
+#include "support/options.hpp"
+
 using hrm::index_t;
 using matrix = hrm::matrix<float>;
 
@@ -55,13 +58,13 @@ double largest_difference(const matrix& x, const matrix& y) {
     return d;
 }
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     index_t width = 1024, hidden = 3584, tokens = 128, states = 32;
     CLI::App app("An HRM adapter around the MLP of one Mistral-shaped block.");
-    app.add_option("--width", width)->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--hidden", hidden)->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--tokens", tokens)->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--states", states)->capture_default_str()->check(CLI::PositiveNumber);
+    app.add_option("--width", width)->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--hidden", hidden)->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--tokens", tokens)->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--states", states)->capture_default_str()->check(hrm::examples::at_least(1));
     CLI11_PARSE(app, argc, argv);
 
     hrm::random_stream random(1);
@@ -95,4 +98,9 @@ int main(int argc, char** argv) {
     std::printf("time: block %.1f ms, adapter %.2f ms\n", block_ms, adapter_ms);
     std::printf("gate at 1: the output moves by %.3g; prompt and single tokens agree with one pass to %.1e\n",
                 largest_difference(adapted, frozen), largest_difference(adapted, streamed));
+    return 0;
+}
+
+int main(int argc, char** argv) {
+    return hrm::examples::guarded([&] { return run(argc, argv); });
 }

@@ -20,7 +20,9 @@
 #include <hrm/io/file.hpp>
 #include <hrm/io/huggingface.hpp>
 
-#include "support/interrupt.hpp"
+#include "support/checks.hpp"
+#include "support/failure.hpp"
+#include "support/options.hpp"
 #include "support/texts.hpp"
 
 using namespace hrm;
@@ -63,15 +65,15 @@ settings read_command_line(int argc, char** argv) {
     app.add_option("--text", s.text, "the text")->required();
     app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->capture_default_str();
     app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->required();
-    app.add_option("--steps", s.steps)->check(CLI::PositiveNumber)->capture_default_str();
-    app.add_option("--batch", s.batch, "sequences a step")->capture_default_str();
-    app.add_option("--length", s.length, "bytes a sequence")->capture_default_str();
-    app.add_option("--rate", s.rate, "peak learning rate")->capture_default_str();
-    app.add_option("--weight-decay", s.weight_decay)->capture_default_str();
+    app.add_option("--steps", s.steps)->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--batch", s.batch, "sequences a step")->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--length", s.length, "bytes a sequence")->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--rate", s.rate, "peak learning rate")->check(examples::positive())->capture_default_str();
+    app.add_option("--weight-decay", s.weight_decay)->check(examples::at_least(0))->capture_default_str();
     app.add_option("--holdout", s.holdout, "last part of the text, for validation")->capture_default_str();
-    app.add_option("--validate-every", s.validate_every)->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--validate-every", s.validate_every)->check(examples::at_least(1))->capture_default_str();
     app.add_option("--seed", s.seed)->capture_default_str();
-    app.add_option("--threads", s.threads)->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--threads", s.threads)->check(examples::at_least(1))->capture_default_str();
     app.add_option("--width", s.model.width)->capture_default_str();
     app.add_option("--layers", s.model.layers)->capture_default_str();
     app.add_option("--hidden", s.model.hidden)->capture_default_str();
@@ -111,6 +113,7 @@ std::ofstream open_log(const std::string& path, index_t steps) {
 int pretrain(const settings& s) {
     auto text = read_text(s.text);
     examples::require_text(s.text, text);
+    examples::require_folder(s.out);
     const auto fingerprint = s.fingerprint(text);
     auto parts = split_tail({s.text, std::move(text)}, s.holdout);
     const corpus train(std::move(parts.train)), held_out(std::move(parts.validation));
@@ -130,8 +133,7 @@ int pretrain(const settings& s) {
 
     checkpoint_folder folder(s.run);
     if (const auto saved = folder.load()) {
-        if (saved->text("settings") != fingerprint)
-            throw error("pretrain: the checkpoint in " + s.run + " is of " + saved->text("settings") + ", not of " + fingerprint);
+        examples::require_same_run("pretrain", s.run, saved->text("settings"), fingerprint);
         t.restore(*saved);
         std::printf("going on from step %td\n", t.steps());
     }
@@ -196,10 +198,5 @@ int pretrain(const settings& s) {
 int main(int argc, char** argv) {
     const auto s = read_command_line(argc, argv);
     examples::catch_interrupts();
-    try {
-        return pretrain(s);
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "%s\n", e.what());
-        return 1;
-    }
+    return examples::guarded([&] { return pretrain(s); });
 }

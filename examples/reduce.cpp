@@ -13,6 +13,7 @@
 #include <hrm/core/random.hpp>
 
 #include "support/failure.hpp"
+#include "support/options.hpp"
 #include "support/reduction_adapters.hpp"
 #include "support/reduction_report.hpp"
 #include "support/reduction_run.hpp"
@@ -24,7 +25,8 @@ using namespace hrm::examples;
 constexpr const char* examples = R"(Input: one of
   system.safetensors    A (n x n) or poles (n), B (n x m), C (p x n), perhaps D, E; metadata "time": continuous, discrete, textbook
   folder/               A.mtx B.mtx C.mtx, perhaps D.mtx E.mtx, Matrix Market (also: the files themselves, A first)
-  model.mat             MATLAB variables A, B, C, perhaps D, E, Ts (0: continuous)
+  model.mat             MATLAB variables A, B, C, perhaps D, E, Ts (0: continuous); of an object sys:
+                        [A, B, C, D] = ssdata(sys); Ts = sys.Ts; save model.mat A B C D Ts
   adapters.safetensors  as hrm::save_adapters writes it: every layer is reduced
 E is solved for. Discrete systems of safetensors files are s_t = A s_{t-1} + B u_t, y_t = C s_t + D u_t, those of other files
 x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k. Unstable and integrating poles are split off and kept.
@@ -107,6 +109,7 @@ void reduce_system(system_file file, arguments& a, const std::string& what) {
 void reduce_adapter_file(arguments& a) {
     if (a.request.how != method::balance) throw hrm::error("reduce: adapters are reduced by --method balance");
     if (!a.report.empty()) throw hrm::error("reduce: --report is for systems; adapters have --json");
+    if (!a.out.empty() && format_of(a.out) != "safetensors") throw hrm::error("reduce: adapters are written as .safetensors, not as " + a.out);
     auto& rules = a.request.rules;
     if (a.request.errors != measuring::never) rules.error = hrm::error_report::measured;
     waiting at;
@@ -125,32 +128,38 @@ int main(int argc, char** argv) {
     bool gap = false, refuse = false;
     CLI::App app("Reduces linear systems and adapters to the states that matter most to their input-output map.", "reduce");
     app.footer(examples);
-    app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
+    auto* in = app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
     app.add_option("--out", a.out, "reduced system: .safetensors, .mat, or a folder of Matrix Market files");
     app.add_option("--report", a.report, "an HTML page with curves");
     app.add_option("--json", a.json, "all numbers, 17 digits");
     app.add_flag("--continuous", a.continuous, "time, where the files do not say");
     app.add_flag("--discrete", a.discrete, "time, where the files do not say");
-    app.add_option("--method", a.request.how, "balance, singular-perturbation, hankel-norm, modal, h2")->transform(CLI::CheckedTransformer(methods))->option_text("NAME [balance]");
-    app.add_option("--basis", rules.basis, "square-root, balancing-free, biorthogonal: coordinates of the result")->transform(CLI::CheckedTransformer(bases))->option_text("NAME [square-root]");
-    app.add_option("--rank", rules.rank, "at most this many states, unstable ones on top")->check(CLI::NonNegativeNumber);
+    app.add_option("--method", a.request.how, "balance, singular-perturbation, hankel-norm, modal, h2")->transform(one_of(methods))->option_text("NAME [balance]");
+    app.add_option("--basis", rules.basis, "square-root, balancing-free, biorthogonal: coordinates of the result")->transform(one_of(bases))->option_text("NAME [square-root]");
+    app.add_option("--rank", rules.rank, "at most this many states, unstable ones on top")->check(at_least(0));
     app.add_option("--tolerance", rules.tolerance, "keep sigma >= this * sigma_1")->check(CLI::Range(0.0, 1.0));
     app.add_option("--energy", rules.energy, "keep this fraction of the sum of sigma^2")->check(CLI::Range(0.0, 1.0));
-    app.add_option("--budget", rules.hinf_budget, "keep the bound of |G - Gr| below this")->check(CLI::PositiveNumber);
+    app.add_option("--budget", rules.hinf_budget, "keep the bound of |G - Gr| below this")->check(positive());
     app.add_flag("--gap", gap, "cut at the widest gap between neighbouring sigma");
     app.add_flag("--refuse-unstable", refuse, "an error instead of keeping unstable poles");
-    app.add_option("--measure", a.request.errors, "auto, always, never: certified norms of the error (auto: up to 500 states, a grid above)")->transform(CLI::CheckedTransformer(measures))->option_text("WHEN [auto]");
-    app.add_option("--states", a.states, "without input: states of the system made")->capture_default_str()->check(CLI::Range(1, 3000));
-    app.add_option("--width", a.width, "without input: its inputs and outputs")->capture_default_str()->check(CLI::Range(1, 100000));
+    app.add_option("--measure", a.request.errors, "auto, always, never: certified norms of the error (auto: up to 500 states, a grid above)")->transform(one_of(measures))->option_text("WHEN [auto]");
+    app.add_option("--states", a.states, "without input: states of the system made")->capture_default_str()->check(CLI::Range(1, 3000))->excludes(in);
+    app.add_option("--width", a.width, "without input: its inputs and outputs")->capture_default_str()->check(CLI::Range(1, 100000))->excludes(in);
     CLI11_PARSE(app, argc, argv);
 
     return guarded([&] {
         if (a.continuous && a.discrete) throw hrm::error("reduce: --continuous and --discrete are both given");
         if (gap) rules.gap = hrm::gap_rule::largest;
         if (refuse) rules.unstable = hrm::unstable_poles::refuse;
-        for (const auto& path : {a.out, a.report, a.json})
-            if (!path.empty()) require_writable(path, a.in, path == a.out);
         const bool adapters = a.in.size() == 1 && is_adapter_file(a.in[0]);
+        if (a.continuous && (adapters || a.in.empty()))
+            throw hrm::error("reduce: --continuous is for systems in files; adapters, and the system made without input, are discrete");
+        if (!a.out.empty()) require_writable(a.out, a.in, !adapters);
+        for (const auto& path : {a.report, a.json})
+            if (!path.empty()) require_writable(path, a.in, false);
+        for (const auto& [one, other] : {std::pair(a.out, a.report), {a.out, a.json}, {a.report, a.json}})
+            if (!one.empty() && !other.empty() && std::filesystem::absolute(one).lexically_normal() == std::filesystem::absolute(other).lexically_normal())
+                throw hrm::error("reduce: " + one + " is asked for twice: each of --out, --report and --json writes a file of its own");
         if (rules.rank < 0 && rules.energy == 0 && rules.hinf_budget == 0 && rules.tolerance == 0 && !gap) rules.tolerance = adapters || a.in.empty() ? 0.1 : 1e-3;
         if (adapters) return reduce_adapter_file(a), 0;
         if (a.in.empty()) {

@@ -30,11 +30,15 @@
 #include <hrm/train/loop.hpp>
 #include <hrm/train/next_token.hpp>
 
-#include "support/interrupt.hpp"
+#include "support/checks.hpp"
+#include "support/failure.hpp"
+#include "support/options.hpp"
 #include "support/tasks.hpp"
 
 using namespace hrm;
+using examples::at_least;
 using examples::labelled;
+using examples::positive;
 using examples::task;
 
 namespace {
@@ -78,10 +82,10 @@ settings read_command_line(int argc, char** argv) {
     };
     option("--task", s.task, "what to track")->check(CLI::IsMember({"dfa", "permutation", "parity", "cyclic", "s3", "a5"}));
     option("--size", s.size, "states of an automaton, order of the cyclic group")->check(CLI::Range(2, 4096));
-    option("--length", s.length, "symbols in training")->check(CLI::PositiveNumber);
+    option("--length", s.length, "symbols in training")->check(at_least(1));
     app.add_option("--test-lengths", s.test_lengths, "symbols in testing; default: once, twice and four times --length")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber);
+        ->check(at_least(1));
     option("--adapter", s.adapter, "in every layer: at gate, up and down, as published at the MLP's input")
         ->check(CLI::IsMember({"none", "lora", "hrm", "hrm-published"}));
     option("--states", s.states, "of an hrm adapter");
@@ -89,12 +93,12 @@ settings read_command_line(int argc, char** argv) {
     option("--rank", s.rank, "of lora");
     option("--train", s.train, "everything, or the adapters of a frozen base")->check(CLI::IsMember({"all", "adapters"}));
     app.add_option("--base", s.base, "folder of a pretrained base; default: random weights");
-    option("--steps", s.steps, "of the optimiser; 3906 are 50 epochs of 5000 samples")->check(CLI::PositiveNumber);
-    option("--batch", s.batch, "sequences a step")->check(CLI::PositiveNumber);
-    option("--samples", s.samples, "training sequences, drawn with replacement; 0: always new ones")->check(CLI::NonNegativeNumber);
-    option("--validation", s.validation, "test sequences of each length")->check(CLI::PositiveNumber);
-    option("--rate", s.rate, "peak learning rate");
-    option("--weight-decay", s.weight_decay, "never on gates, norms and poles");
+    option("--steps", s.steps, "of the optimiser; 3906 are 50 epochs of 5000 samples")->check(at_least(1));
+    option("--batch", s.batch, "sequences a step")->check(at_least(1));
+    option("--samples", s.samples, "training sequences, drawn with replacement; 0: always new ones")->check(at_least(0));
+    option("--validation", s.validation, "test sequences of each length")->check(at_least(1));
+    option("--rate", s.rate, "peak learning rate")->check(positive());
+    option("--weight-decay", s.weight_decay, "never on gates, norms and poles")->check(at_least(0));
     option("--width", s.model.width, "of the random base");
     option("--layers", s.model.layers, "of the random base");
     option("--heads", s.model.heads, "of the random base");
@@ -103,7 +107,7 @@ settings read_command_line(int argc, char** argv) {
     option("--hidden", s.model.hidden, "of the random base");
     option("--window", s.model.window, "tokens its attention sees; 0: all");
     option("--seed", s.seed, "of data and weights");
-    option("--threads", s.threads, "never changes a result")->check(CLI::PositiveNumber);
+    option("--threads", s.threads, "never changes a result")->check(at_least(1));
     option("--run", s.run, "folder of the checkpoints");
     app.add_option("--out", s.out, "file of the results, JSON; default: results.json in the run's folder");
     option("--expect-accuracy", s.expect_accuracy, "exit with status 2 below this, at the training length");
@@ -239,9 +243,9 @@ int track(settings s) {
                 s.adapter.c_str(), kind.c_str(), list.count());
 
     checkpoint_folder folder(s.run);
+    examples::require_place(s.out);
     if (const auto saved = folder.load()) {
-        if (saved->text("settings") != s.json().dump())
-            throw error("state_tracking: the checkpoint in " + s.run + " is of " + saved->text("settings") + ", not of " + s.json().dump());
+        examples::require_same_run("state_tracking", s.run, saved->text("settings"), s.json().dump());
         t.restore(*saved);
         std::printf("going on from step %td\n", t.steps());
     }
@@ -300,10 +304,5 @@ int track(settings s) {
 int main(int argc, char** argv) {
     const auto s = read_command_line(argc, argv);
     examples::catch_interrupts();
-    try {
-        return track(s);
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "%s\n", e.what());
-        return 1;
-    }
+    return examples::guarded([&] { return track(s); });
 }

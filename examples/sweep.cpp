@@ -12,6 +12,7 @@
 #include "support/base.hpp"
 #include "support/contestants.hpp"
 #include "support/failure.hpp"
+#include "support/options.hpp"
 #include "support/runs.hpp"
 
 using namespace hrm;
@@ -45,12 +46,12 @@ int sweep(int argc, char** argv) {
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
     app.add_option("--base", base, "the frozen base model")->capture_default_str();
     app.add_option("--only", only, "only contestants whose name begins so");
-    app.add_option("--steps", b.steps, "training steps a run")->capture_default_str();
-    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str();
-    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str();
+    app.add_option("--steps", b.steps, "training steps a run")->capture_default_str()->check(at_least(1));
+    app.add_option("--batch", b.batch, "sequences a step")->capture_default_str()->check(at_least(1));
+    app.add_option("--length", b.length, "bytes a sequence")->capture_default_str()->check(at_least(1));
     app.add_option("--seed", b.seed, "of data order and first weights")->capture_default_str();
-    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str();
-    app.add_option("--middle", middle, "the first learning rate tried")->capture_default_str();
+    app.add_option("--threads", b.threads, "never changes a result")->capture_default_str()->check(at_least(1));
+    app.add_option("--middle", middle, "the first learning rate tried")->capture_default_str()->check(positive());
     CLI11_PARSE(app, argc, argv);
     catch_interrupts();
 
@@ -58,9 +59,12 @@ int sweep(int argc, char** argv) {
     run_log log(out);
     auto all = candidates();
     for (auto& who : {hrm_published(), lora_mlp(), lora_attention()}) all.insert(all.begin(), who);
+    std::string names;
+    for (const auto& who : all) names += " " + who.name;
+    std::erase_if(all, [&](const auto& who) { return !who.name.starts_with(only); });
+    if (all.empty()) throw hrm::error("sweep: no contestant's name begins with " + only + "; they are" + names);
     std::printf("%s\n%-52s %10s %9s %12s\n", a.text.c_str(), "contestant", "parameters", "best rate", "validation");
     for (const auto& who : all) {
-        if (!who.name.starts_with(only)) continue;
         const auto best = best_rate(a, who, middle, b, log);
         if (!best) return stopped(out);
         std::printf("%-52s %10td %9.2g %12.4f\n", who.label.c_str(), best->parameters, best->rate, best->validation);

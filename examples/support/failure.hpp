@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <string>
 
 #include "interrupt.hpp"
@@ -13,6 +14,9 @@ template <class F>
 int guarded(F&& body) {
     try {
         return body();
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr, "hrm: not enough memory for what was asked\n");
+        return 1;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "%s\n", e.what());
         return 1;

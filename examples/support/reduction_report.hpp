@@ -41,7 +41,8 @@ inline std::vector<std::pair<std::string, std::string>> numbers_of(const reducti
     const std::string unit = time == time_kind::continuous ? "radians a unit of time" : "radians a step";
     const auto outside = std::count_if(f.poles.begin(), f.poles.end(), [&](auto l) { return time == time_kind::continuous ? l.real() >= 0 : std::abs(l) >= 1; });
     const char* kind = time == time_kind::continuous ? "continuous" : "discrete";
-    add("system", print("%td states, %td inputs, %td outputs, %s", f.n, f.m, f.p, kind));
+    const auto many = [](index_t n, const char* what) { return print(n == 1 ? "%td %s, " : "%td %ss, ", n, what); };
+    add("system", many(f.n, "state") + many(f.m, "input") + many(f.p, "output") + kind);
     add("poles", range_of(f.poles, time) + (outside > 0 ? print("; %td unstable or on the boundary", outside) : "; stable"));
     add("method", what);
     add("order", print("%td of %td", f.order, f.n) + (f.unstable > 0 ? print(" (%td unstable)", f.unstable) : ""));

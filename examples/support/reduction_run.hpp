@@ -262,6 +262,8 @@ void run_reduction(System g, const reduction_request& q, reduction_facts& f, wai
     auto out = f.unstable > 0 && kept.order() > 0 ? detail::beside(small, kept) : small;
     f.reduced_poles = detail::poles_of(out.a.a);
     f.order = out.order();
+    if (q.rules.hinf_budget > 0 && f.has_bound && f.bound > q.rules.hinf_budget)
+        f.notes.push_back(print("--rank %td caps the order: the budget of %.4e is not kept", q.rules.rank, q.rules.hinf_budget));
     if constexpr (in_discrete_time<System>)
         if (q.textbook && !textbook) out = hrm::detail::to_textbook(out);
     save(out);

@@ -8,6 +8,7 @@
 #include <hrm/io/huggingface.hpp>
 
 #include "adapt.hpp"
+#include "checks.hpp"
 #include "contestants.hpp"
 #include "measure.hpp"
 #include "texts.hpp"
@@ -53,16 +54,20 @@ inline std::string fingerprint(const arena& a, const std::vector<contestant>& al
 class run_log {
 public:
     explicit run_log(std::string path) : path_(std::move(path)) {
+        require_place(path_);
         if (!std::filesystem::exists(path_)) return;
-        const auto raw = read_file(path_);
-        const std::string all(reinterpret_cast<const char*>(raw.data()), raw.size());
+        const auto all = read_text(path_);
+        int number = 0;
         for (std::size_t at = 0; at < all.size();) {
             const auto end = std::min(all.find('\n', at), all.size());
-            if (end > at) {
-                auto line = nlohmann::json::parse(all.substr(at, end - at));
-                if (!line.contains("key")) line["key"] = "";
-                list_.push_back(line.get<run_result>());
-            }
+            ++number;
+            if (end > at) try {
+                    auto line = nlohmann::json::parse(all.substr(at, end - at));
+                    if (line.is_object() && !line.contains("key")) line["key"] = "";
+                    list_.push_back(line.get<run_result>());
+                } catch (const nlohmann::json::exception&) {
+                    throw io_error("hrm: " + path_ + ": line " + std::to_string(number) + " is no result of a run; --out FILE writes elsewhere");
+                }
             at = end + 1;
         }
     }

@@ -9,6 +9,8 @@
 #include <hrm/io/safetensors.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/descriptor.hpp>
+
+#include "checks.hpp"
 #if defined(HRM_HAS_MATIO)
 #include <hrm/io/matlab.hpp>
 #endif
@@ -143,22 +145,23 @@ inline system_file read_mat([[maybe_unused]] const std::string& path) {
 }  // namespace detail
 
 /// Whether a path is to hold this format; any other is a folder of Matrix Market files.
-inline std::string format_of(const std::string& path) {
+inline std::string format_of(std::string path) {
+    std::transform(path.begin(), path.end(), path.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return path.ends_with(".safetensors") ? "safetensors" : path.ends_with(".mat") ? "mat" : "mtx";
 }
 
 /// Whether this is what save_adapters writes.
 inline bool is_adapter_file(const std::string& path) {
-    return path.ends_with(".safetensors") && file_exists(path) && tensor_file::read(path).metadata().contains("adapters");
+    return format_of(path) == "safetensors" && file_exists(path) && tensor_file::read(path).metadata().contains("adapters");
 }
 
 /// Reads and checks a system. A time the user states wins over none, and contradicts none.
 inline system_file read_system(const std::vector<std::string>& paths, time_kind stated) {
     auto s = paths.size() > 1                          ? detail::read_market(paths)
              : std::filesystem::is_directory(paths[0]) ? detail::read_market_folder(paths[0])
-             : paths[0].ends_with(".mat")              ? detail::read_mat(paths[0])
-             : paths[0].ends_with(".mtx")              ? detail::read_market(paths)
-                                                       : detail::read_safetensors(paths[0]);
+             : format_of(paths[0]) == "mat"            ? detail::read_mat(paths[0])
+             : format_of(paths[0]) == "safetensors"    ? detail::read_safetensors(paths[0])
+                                                       : detail::read_market(paths);
     const bool library = s.format == "safetensors";
     if (stated == time_kind::continuous && (s.time == time_kind::unsaid || library)) s.time = stated;
     if (stated == time_kind::discrete && s.time == time_kind::unsaid) s.time = time_kind::textbook;
@@ -188,17 +191,15 @@ inline void require_writable(const std::string& path, const std::vector<std::str
     std::error_code none;
     for (const auto& in : inputs)
         if (fs::equivalent(in, path, none)) detail::refuse(path + " is the input: it would be overwritten");
-    const bool folder = system && format_of(path) == "mtx";
-    if (folder && fs::exists(path, none) && !fs::is_directory(path, none)) detail::refuse(path + " is no folder, and no .safetensors or .mat");
-    if (folder && fs::is_directory(path, none))
-        for (const auto& entry : fs::directory_iterator(path))
-            if (detail::letter_of(entry.path().string()) == 'E') detail::refuse(path + " holds an E from elsewhere: " + entry.path().filename().string());
-    const auto parent = folder && fs::is_directory(path, none) ? fs::path(path) : fs::absolute(path).parent_path();
-    if (!fs::is_directory(parent, none) && !folder) detail::refuse("no folder " + parent.string() + " to write " + path + " into");
-    if (fs::is_directory(parent, none) && ::access(parent.c_str(), W_OK) != 0) detail::refuse(parent.string() + " is read-only: " + path + " cannot be written");
 #if !defined(HRM_HAS_MATIO)
     if (system && format_of(path) == "mat") detail::refuse(detail::no_matlab);
 #endif
+    if (!system || format_of(path) != "mtx") return require_place(path);
+    if (!fs::exists(path, none)) return;  // the folder is made, and those above it
+    if (!fs::is_directory(path, none)) detail::refuse(path + " is no folder, and no .safetensors or .mat");
+    for (const auto& entry : fs::directory_iterator(path))
+        if (detail::letter_of(entry.path().string()) == 'E') detail::refuse(path + " holds an E from elsewhere: " + entry.path().filename().string());
+    require_place(path + "/A.mtx");
 }
 
 inline void write_system(const system_file& s, const std::string& path) {

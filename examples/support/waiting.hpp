@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include <hrm/core/progress.hpp>
+
 namespace hrm::examples {
 
 /// Says on standard error what a program is at, once that has taken a few seconds, and for how long: on a terminal one line
@@ -43,7 +45,10 @@ private:
             if (stop.stop_requested() || what_.empty() || elapsed < next) continue;
             if (!terminal_) next += 30;
             drawn = terminal_;
-            std::fprintf(stderr, terminal_ ? "\r%s, %.0f s\033[K" : "%s, %.0f s\n", what_.c_str(), elapsed);
+            char took[32];
+            std::snprintf(took, sizeof took, ", %.0f s", elapsed);
+            const auto line = hrm::detail::cut_to(what_ + took, terminal_ ? hrm::detail::terminal_columns(stderr) : 0);
+            std::fprintf(stderr, terminal_ ? "\r%s\033[K" : "%s\n", line.c_str());
             std::fflush(stderr);
         }
         if (drawn) std::fputs("\r\033[K", stderr);

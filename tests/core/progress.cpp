@@ -24,6 +24,21 @@ TEST_CASE("the line shows the bar, the rate and the time left") {
     std::fclose(file);
 }
 
+TEST_CASE("a narrow terminal: the bar gives way, then the label, and no line is wider") {
+    auto* file = std::tmpfile();
+    REQUIRE(file);
+    {
+        progress p("pretrain", 200, file, 1e9);
+        p.update(50, "2.31 bits");
+        CHECK(p.line(10, 66) == "pretrain  [#####---------------] 50/200  5/s  0:30 left  2.31 bits");
+        CHECK(p.line(10, 58) == "pretrain  [###---------] 50/200  5/s  0:30 left  2.31 bits");
+        CHECK(p.line(10, 46) == "pretrain  [] 50/200  5/s  0:30 left  2.31 bits");
+        CHECK(p.line(10, 41) == "pre  [] 50/200  5/s  0:30 left  2.31 bits");
+        for (std::size_t columns = 1; columns < 90; ++columns) CHECK(p.line(10, columns).size() <= columns);
+    }
+    std::fclose(file);
+}
+
 TEST_CASE("a file gets few whole lines and no terminal codes") {
     auto* file = std::tmpfile();
     REQUIRE(file);

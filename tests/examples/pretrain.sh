@@ -34,9 +34,9 @@ refuses() {
 
 pretrain text run --length 16 --threads 1 || fail "a run of two steps"
 pretrain text run --length 16 --threads 2 || fail "a finished run goes on from its end"
-refuses "is of .*, not of" other run --length 16
-refuses "is of .*, not of" text run --length 17
+refuses "is of another run: text .* there and .* here" other run --length 16
+refuses "is of another run: length 16 there and 17 here" text run --length 17
 refuses "zero byte at 4" binary new
 refuses "validate-every" text new --validate-every 0
-refuses "batch of 0" text new --batch 0
+refuses "batch: 0, expected" text new --batch 0
 refuses "log.jsonl" text unwritable --length 16

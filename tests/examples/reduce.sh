@@ -78,6 +78,8 @@ for time in --continuous --discrete; do
 done
 runs "$data/chain" --continuous --budget 0.5 --basis balancing-free --json "$work/m.json"
 awk -v b="$(value "$work/m.json" bound)" 'BEGIN { exit !(b > 0 && b <= 0.5) }' || fail "a budget of 0.5"
+runs "$data/chain" --continuous --budget 1e-9 --rank 2
+grep -q "rank 2 caps the order: the budget of 1.0000e-09 is not kept" "$work/said" || fail "a budget that --rank does not allow"
 runs "$data/chain" --continuous --energy 0.9 --gap --measure never
 
 # An adapter file: its sigma against SciPy, the LoRA beside it copied, the result an adapter file again.
@@ -93,6 +95,10 @@ awk -v e="$(sed -n 's/ *"hinf_error": \(.*\),/\1/p' "$work/adapters.json")" -v b
 runs "$work/adapters.safetensors" --rank 1
 grep -q "2 states, 1 kept" "$work/said" || fail "a reduced adapter file, reduced again"
 refuses "adapters have --json" "$data/adapters.safetensors" --report "$work/a.html"
+refuses "written as .safetensors, not as" "$data/adapters.safetensors" --out "$work/a.mat"
+refuses "--continuous is for systems in files" "$data/adapters.safetensors" --continuous
+refuses "--continuous is for systems in files" --continuous
+refuses "excludes" "$data/chain" --continuous --states 4
 refuses "by --method balance" "$data/adapters.safetensors" --method modal
 
 # An integrator and an unstable pole are kept, or refused.
@@ -117,6 +123,15 @@ printf '%%%%MatrixMarket matrix coordinate real general\n9000 9000 1\n1 1 1\n' >
 refuses "9000 states, at most 3000" "$work/u" --continuous
 printf '%%%%MatrixMarket matrix coordinate real general\n3 3 5\n1 1 1\n' > "$work/u/A.mtx"
 refuses "5 entries announced, and 6 bytes follow" "$work/u" --continuous
+gzip -c "$data/chain/A.mtx" > "$work/A.mtx.gz"
+refuses "gunzip it first" "$work/A.mtx.gz" "$data/chain/B.mtx" "$data/chain/C.mtx" --continuous
+cp "$data/chain/A.mtx" "$work/A.text"
+refuses "no matrix B among" "$work/A.text" --continuous
+refuses "rank: -3, expected a number of at least 0" "$data/chain" --continuous --rank -3
+refuses "method: simple, expected one of balance, h2, hankel-norm, modal, singular-perturbation" "$data/chain" --method simple
+refuses "asked for twice" "$data/chain" --continuous --json "$work/one" --report "$work/./one"
+[ $matlab = no ] || { cp "$data/chain.mat" "$work/CHAIN.MAT" && runs "$work/CHAIN.MAT" --rank 6; }
+"$program" "$data/chain" --continuous --json /dev/stdout | grep -q '"states": 16' || fail "numbers on the terminal"
 refuses "is the input" "$data/chain" --continuous --out "$data/chain"
 refuses "no folder" "$data/chain" --continuous --out "$work/no/small.safetensors"
 refuses "no folder" "$data/chain" --continuous --report "$work/no/report.html"

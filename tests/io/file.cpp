@@ -55,6 +55,29 @@ TEST_CASE("a file that cannot be replaced keeps what it holds, and no temporary 
     CHECK(read_text(path + "/inside") == "kept");
 }
 
+TEST_CASE("a link stays one and what it leads to is replaced; a pipe is written to, not replaced") {
+    const test::folder here;
+    write_atomically(here.file("target"), "old");
+    REQUIRE(::symlink("target", here.file("link").c_str()) == 0);
+    write_atomically(here.file("link"), "new");
+    CHECK(read_text(here.file("target")) == "new");
+    struct stat about {};
+    CHECK((::lstat(here.file("link").c_str(), &about) == 0 && S_ISLNK(about.st_mode)));
+
+    REQUIRE(::symlink("nowhere", here.file("loose").c_str()) == 0);  // leads to nothing: becomes the file
+    write_atomically(here.file("loose"), "here");
+    CHECK(read_text(here.file("loose")) == "here");
+
+    REQUIRE(::mkfifo(here.file("pipe").c_str(), 0600) == 0);
+    const hrm::detail::descriptor reader(::open(here.file("pipe").c_str(), O_RDONLY | O_NONBLOCK));
+    REQUIRE(reader >= 0);
+    write_atomically(here.file("pipe"), "through");
+    char text[16] = {};
+    CHECK(::read(reader, text, sizeof text) == 7);
+    CHECK(std::string(text) == "through");
+    CHECK(here.entries() == std::vector<std::string>{"link", "loose", "pipe", "target"});
+}
+
 TEST_CASE("a write that runs out of room says how far it came, and the old file stays") {
     const test::folder here;
     const auto path = here.file("a");

@@ -7,7 +7,10 @@ TEST_CASE("MATLAB files are not tested: matio (Debian: libmatio-dev) was not fou
 
 #include <bit>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
+
+#include <sys/resource.h>
 
 #include <doctest/doctest.h>
 
@@ -41,7 +44,12 @@ TEST_CASE("files that SciPy wrote: full and sparse, double, single and integers"
         CHECK_THROWS_WITH_AS(file.to_matrix("full", 11), ("hrm::matlab_file: " HRM_TEST_DATA "/io/data/" + std::string(name) +
                              ": full is 3x4: more than 11 numbers as a dense matrix").c_str(), io_error);
     }
-    CHECK(matlab_file(HRM_TEST_DATA "/io/data/matlab_5.mat").to_matrix("whole") == matrix<double>{{-7, 1}, {2, 3}});
+    const matlab_file file(HRM_TEST_DATA "/io/data/matlab_5.mat");
+    CHECK(file.to_matrix("whole") == matrix<double>{{-7, 1}, {2, 3}});
+    CHECK(file.to_matrix("long") == matrix<double>{{-7, 1}, {2, 3}});
+    CHECK(file.to_matrix("unsigned") == matrix<double>{{0x1p53, 1}, {2, 3}});
+    CHECK_THROWS_WITH_AS(file.to_matrix("A"), ("hrm::matlab_file: " HRM_TEST_DATA "/io/data/matlab_5.mat: A is not in the file; it holds "
+                         "full, complex, text, sparse, single, whole, long, unsigned"), io_error);
 }
 
 TEST_CASE("what is written comes back bit by bit, and nothing else is left in the folder") {
@@ -58,6 +66,24 @@ TEST_CASE("what is written comes back bit by bit, and nothing else is left in th
     }
     CHECK(here.entries() == std::vector<std::string>{"x.mat"});
     CHECK_THROWS_AS(write_matlab(here.file("no/x.mat"), all), io_error);
+    CHECK_THROWS_AS(write_matlab(here.file("x.mat"), {{"", matrix<double>(1, 1)}}), io_error);
+    CHECK_THROWS_AS(write_matlab(here.file("x.mat"), {{std::string(64, 'a'), matrix<double>(1, 1)}}), io_error);
+}
+
+TEST_CASE("a full disk is an error, and what was there before stays") {
+    const test::folder here;
+    write_matlab(here.file("x.mat"), {{"A", {{1, 2}}}});
+    struct rlimit before {};
+    ::getrlimit(RLIMIT_FSIZE, &before);  // stands in for a full disk
+    const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    auto small = before;
+    small.rlim_cur = 1000;
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    CHECK_THROWS_WITH_AS(write_matlab(here.file("x.mat"), {{"A", matrix<double>(30, 30)}}), doctest::Contains("wrote 1000 of 7392 bytes"), io_error);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, old_handler);
+    CHECK(matlab_file(here.file("x.mat")).to_matrix("A") == matrix<double>{{1, 2}});
+    CHECK(here.entries() == std::vector<std::string>{"x.mat"});
 }
 
 TEST_CASE("absent, foreign and cut files are refused") {
@@ -65,6 +91,8 @@ TEST_CASE("absent, foreign and cut files are refused") {
     CHECK_THROWS_AS(matlab_file(here.file("no.mat")), io_error);
     write_atomically(here.file("text.mat"), std::string_view("this is no .mat file, and longer than a header of one would be: ") );
     CHECK_THROWS_AS(matlab_file(here.file("text.mat")), io_error);
+    write_atomically(here.file("empty.mat"), std::string_view());
+    CHECK_THROWS_WITH_AS(matlab_file(here.file("empty.mat")), doctest::Contains("0 bytes"), io_error);
     const auto whole = read_file(HRM_TEST_DATA "/io/data/matlab_5.mat");
     for (std::size_t n = 0; n < whole.size(); n += 7) {
         write_atomically(here.file("cut.mat"), std::span(whole).first(n));

@@ -95,6 +95,7 @@ TEST_CASE("comments, blank lines, capitals, carriage returns, plus signs, intege
 TEST_CASE("what is no Matrix Market file, or one of another kind, is named") {
     CHECK(refusal("") == "line 1: no Matrix Market file: it starts \"\", expected \"%%MatrixMarket matrix\" and three words");
     CHECK(refusal("\x01\xff elf").starts_with("line 1: no Matrix Market file: it starts \"?? elf\""));
+    CHECK(refusal("\x1f\x8b\x08") == "line 1: compressed by gzip: gunzip it first");
     CHECK(refusal("%%MatrixMarket vector array real general\n").starts_with("line 1: no Matrix Market file"));
     CHECK(refusal("%%MatrixMarket matrix array complex general\n1 1\n1 1\n") == "line 1: values are \"complex\", expected real or integer");
     CHECK(refusal("%%MatrixMarket matrix coordinate pattern general\n") == "line 1: values are \"pattern\", expected real or integer");

@@ -7,10 +7,13 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
+#include <hrm/core/error.hpp>
 #include <hrm/core/policy.hpp>
 #include <hrm/core/workspace.hpp>
 
@@ -26,7 +29,10 @@ public:
     explicit team(cpu where = {}) {
         try {
             for (int i = 1; i < where.threads; ++i) threads_.emplace_back([this, i] { work(i); });
-        } catch (...) {  // the system has no more threads: those that started must not outlive this object
+        } catch (const std::system_error& e) {
+            join();
+            throw error("hrm::team: only " + std::to_string(size()) + " of " + std::to_string(where.threads) + " threads: " + e.code().message());
+        } catch (...) {  // those that started must not outlive this object
             join();
             throw;
         }

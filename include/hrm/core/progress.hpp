@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -11,10 +13,24 @@
 #include <hrm/core/scalar.hpp>
 
 namespace hrm {
+namespace detail {
+
+/// The width of the terminal behind a stream, in letters; 0 where it does not say.
+inline std::size_t terminal_columns(std::FILE* to) {
+    winsize size{};
+    return ::ioctl(fileno(to), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+/// What is drawn again and again must not wrap, or every drawing leaves a line behind.
+inline std::string cut_to(std::string text, std::size_t columns) {
+    if (columns > 0 && text.size() >= columns) text.resize(columns - 1);
+    return text;
+}
+
+}  // namespace detail
 
 /// A progress bar on standard error:
 ///     pretrain  [##########----------] 812/1600  3.1/s  4:14 left  2.31 bits
-/// On a terminal one line is redrawn, at most ten times a second; into a file a line is written now and then (every
+/// On a terminal one line is redrawn, at most ten times a second, with a shorter bar where it is narrow; into a file a line is written now and then (every
 /// `quiet` seconds), so that logs stay short. Costs a clock reading an update.
 class progress {
 public:
@@ -47,13 +63,28 @@ public:
         std::fflush(to_);
     }
 
-    /// The line itself, after so many seconds.
-    std::string line(double elapsed) const {
-        const index_t width = 20;
+    /// The line itself, after so many seconds, in `columns` letters at most (0: any): the bar gives way first, then the label.
+    std::string line(double elapsed, std::size_t columns = 0) const {
+        std::size_t bar = 20;
+        auto label = label_;
+        auto out = draw(label, bar, elapsed);
+        if (columns == 0 || out.size() <= columns) return out;
+        bar -= std::min(bar, out.size() - columns);
+        out = draw(label, bar, elapsed);
+        if (out.size() > columns) {
+            label.resize(label.size() - std::min(label.size(), out.size() - columns));
+            out = draw(label, bar, elapsed);
+        }
+        return detail::cut_to(std::move(out), columns + 1);
+    }
+
+private:
+    std::string draw(const std::string& label, std::size_t bar, double elapsed) const {
+        const auto width = static_cast<index_t>(bar);
         const index_t total = total_ > 0 ? total_ : 1;
         const auto full = static_cast<std::size_t>(done_ >= total ? width : done_ * width / total);
         const double rate = elapsed > 0 ? static_cast<double>(done_ - first_) / elapsed : 0;
-        std::string out = label_ + "  [" + std::string(full, '#') + std::string(static_cast<std::size_t>(width) - full, '-') +
+        std::string out = label + "  [" + std::string(full, '#') + std::string(static_cast<std::size_t>(width) - full, '-') +
                           "] " + std::to_string(done_) + "/" + std::to_string(total_);
         char text[64];
         if (rate > 0) {
@@ -66,11 +97,10 @@ public:
         }
         return note_.empty() ? out : out + "  " + note_;
     }
-
-private:
     static double seconds(clock::duration d) { return std::chrono::duration<double>(d).count(); }
     void show(clock::time_point now) {
-        const auto text = line(seconds(now - start_));
+        const auto columns = terminal_ ? detail::terminal_columns(to_) : 0;
+        const auto text = line(seconds(now - start_), columns > 0 ? columns - 1 : 0);
         if (terminal_) std::fprintf(to_, "\r%s\033[K", text.c_str());
         else std::fprintf(to_, "%s\n", text.c_str());
         std::fflush(to_);

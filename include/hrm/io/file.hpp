@@ -2,7 +2,9 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +44,24 @@ private:
 [[noreturn]] inline void throw_errno(std::string_view where, const std::string& path, int number,
                                      const std::string& more = {}) {
     throw io_error(std::string(where) + ": " + path + ": " + std::strerror(number) + more);
+}
+
+/// Writes all of them; the errno of a failure, else 0. done counts what was written.
+inline int write_all(int file, std::span<const std::byte> bytes, std::size_t& done) {
+    while (done < bytes.size()) {
+        const auto n = ::write(file, bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno != EINTR) return errno;
+        if (n > 0) done += static_cast<std::size_t>(n);
+    }
+    return 0;
+}
+
+/// Where a link leads, if it leads to something; any other path as it is.
+inline std::string followed(const std::string& path) {
+    struct stat about {};
+    if (::lstat(path.c_str(), &about) != 0 || !S_ISLNK(about.st_mode)) return path;
+    const std::unique_ptr<char, void (*)(void*)> target(::realpath(path.c_str(), nullptr), &std::free);
+    return target ? target.get() : path;
 }
 
 inline std::string folder_of(const std::string& path) {
@@ -97,12 +117,23 @@ inline std::string read_text(const std::string& path) {
 /// Replaces the file at path by these bytes, or leaves it as it was: readers, and the next boot after a power cut, see
 /// the old file or the new one, never a mixture.
 ///     temporary in the same folder, write, fsync, rename over path, fsync of the folder
+/// Of a symbolic link the file it leads to is replaced. A pipe, a terminal or a device (/dev/stdout) is written to.
 /// Throws io_error "hrm::write_atomically: /path: No space left on device (wrote 123 of 456 bytes)"; the temporary is
 /// removed then. A process killed in between leaves a file path.tmp-* behind, which nothing reads.
 inline void write_atomically(const std::string& path, std::span<const std::byte> bytes) {
     constexpr auto where = "hrm::write_atomically";
+    std::size_t done = 0;
+    const auto progress = [&] { return " (wrote " + std::to_string(done) + " of " + std::to_string(bytes.size()) + " bytes)"; };
+    struct stat about {};
+    if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
+        detail::descriptor there(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+        if (there < 0) detail::throw_errno(where, path, errno);
+        if (const int why = detail::write_all(there, bytes, done)) detail::throw_errno(where, path, why, progress());
+        return;
+    }
+    const auto target = detail::followed(path);
     // O_EXCL makes the name ours alone; a leftover of an earlier process with the same number is passed over.
-    const auto stem = path + ".tmp-" + std::to_string(::getpid());
+    const auto stem = target + ".tmp-" + std::to_string(::getpid());
     std::string temporary = stem;
     int number = -1;
     for (int attempt = 1; attempt <= 100; ++attempt) {
@@ -113,24 +144,17 @@ inline void write_atomically(const std::string& path, std::span<const std::byte>
     if (number < 0) detail::throw_errno(where, path, errno);
     detail::descriptor file(number);
 
-    std::size_t done = 0;
     const auto fail = [&](int why) {
         ::unlink(temporary.c_str());
-        detail::throw_errno(where, path, why,
-                            " (wrote " + std::to_string(done) + " of " + std::to_string(bytes.size()) + " bytes)");
+        detail::throw_errno(where, path, why, progress());
     };
-    while (done < bytes.size()) {
-        const auto n = ::write(file, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail(errno);
-        done += static_cast<std::size_t>(n);
-    }
+    if (const int why = detail::write_all(file, bytes, done)) fail(why);
     if (::fsync(file) != 0) fail(errno);
     if (file.close() != 0) fail(errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(errno);
+    if (::rename(temporary.c_str(), target.c_str()) != 0) fail(errno);
 
     // The rename itself is durable once the folder is. Some file systems cannot sync a folder and say EINVAL.
-    detail::descriptor folder(::open(detail::folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    detail::descriptor folder(::open(detail::folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder < 0 || (::fsync(folder) != 0 && errno != EINVAL)) detail::throw_errno(where, path, errno);
 }
 

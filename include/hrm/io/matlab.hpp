@@ -4,8 +4,9 @@
 #error "hrm/io/matlab.hpp needs the library matio (Debian: libmatio-dev); link with -lmatio"
 #endif
 
-#include <unistd.h>
-
+#include <array>
+#include <bit>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <memory>
@@ -25,7 +26,7 @@ namespace hrm {
 /// A .mat file that is open for reading.
 ///     hrm::matlab_file file("model.mat");
 ///     if (file.contains("A")) auto a = file.to_matrix("A");
-/// Real numeric matrices, full or sparse, of any class, as double. Throws io_error naming the file and the variable: absent,
+/// Real numeric matrices, full or sparse, of any class, as double (64-bit integers rounded). Throws io_error naming the file and the variable: absent,
 /// complex, not numeric, of more than two dimensions, or larger than `most` numbers as a dense matrix.
 class matlab_file {
 public:
@@ -33,6 +34,7 @@ public:
 
     explicit matlab_file(const std::string& path) : path_(path), file_(nullptr, &Mat_Close) {
         if (!file_exists(path)) detail::throw_errno("hrm::matlab_file", path, ENOENT);
+        if (file_size(path) == 0) throw io_error("hrm::matlab_file: " + path + ": 0 bytes, no .mat file");  // matio takes it for one
         file_.reset(Mat_Open(path.c_str(), MAT_ACC_RDONLY));
         if (!file_) throw io_error("hrm::matlab_file: " + path + ": no .mat file, or of a version this matio cannot read");
     }
@@ -41,7 +43,7 @@ public:
 
     matrix<double> to_matrix(const std::string& name, std::size_t most = most_dense) const {
         const auto about = info(name);
-        if (!about) fail(name, "is not in the file");
+        if (!about) fail(name, "is not in the file; it holds " + names());
         if (about->rank != 2) fail(name, "has " + std::to_string(about->rank) + " dimensions, expected 2");
         if (about->isComplex) fail(name, "is complex, expected real numbers");
         const std::size_t rows = about->dims[0], cols = about->dims[1];
@@ -50,7 +52,7 @@ public:
         const variable full(Mat_VarRead(file_.get(), name.c_str()), &Mat_VarFree);
         matrix<double> m(static_cast<index_t>(rows), static_cast<index_t>(cols));
         if (m.empty()) return m;
-        if (!full || !full->data) fail(name, "cannot be read: the file is damaged");
+        if (!full || (!full->data && full->class_type != MAT_C_EMPTY)) fail(name, "cannot be read: the file is damaged");
         switch (full->class_type) {
             case MAT_C_DOUBLE: copy<double>(*full, name, m); break;
             case MAT_C_SINGLE: copy<float>(*full, name, m); break;
@@ -60,6 +62,8 @@ public:
             case MAT_C_UINT16: copy<mat_uint16_t>(*full, name, m); break;
             case MAT_C_INT32: copy<mat_int32_t>(*full, name, m); break;
             case MAT_C_UINT32: copy<mat_uint32_t>(*full, name, m); break;
+            case MAT_C_INT64: copy<std::int64_t>(*full, name, m); break;
+            case MAT_C_UINT64: copy<std::uint64_t>(*full, name, m); break;
             case MAT_C_SPARSE: spread(*static_cast<const mat_sparse_t*>(full->data), full->data_type, name, m); break;
             default: fail(name, "is not a numeric matrix");
         }
@@ -75,6 +79,18 @@ private:
     variable info(const std::string& name) const {
         Mat_Rewind(file_.get());
         return {Mat_VarReadInfo(file_.get(), name.c_str()), &Mat_VarFree};
+    }
+    /// "A, B, C": what the file holds, the first ten.
+    std::string names() const {
+        std::string list;
+        Mat_Rewind(file_.get());
+        for (int i = 0;; ++i) {
+            const variable next(Mat_VarReadNextInfo(file_.get()), &Mat_VarFree);
+            if (!next || !next->name) return list.empty() ? "no variables" : list;
+            if (i == 10) return list + ", ...";
+            list += (i > 0 ? ", " : "");
+            for (const char* c = next->name; *c; ++c) list += *c >= ' ' && *c <= '~' ? *c : '?';
+        }
     }
     template <class T>
     void copy(const matvar_t& v, const std::string& name, matrix<double>& m) const {
@@ -98,30 +114,40 @@ private:
     std::unique_ptr<mat_t, int (*)(mat_t*)> file_;
 };
 
-/// Replaces the file at path by these variables, version 5, atomically.
+/// Replaces the file at path by these variables, version 5, atomically. The bytes are put together here, for matio does not
+/// say when a disk is full. Throws io_error on a name or a matrix that version 5 has no room for.
 inline void write_matlab(const std::string& path, const std::map<std::string, matrix<double>>& variables) {
-    const auto temporary = path + ".tmp-" + std::to_string(::getpid());
-    const auto refuse = [&](const std::string& what) {
-        ::unlink(temporary.c_str());
-        throw io_error("hrm::write_matlab: " + path + ": " + what);
+    std::string out = "MATLAB 5.0 MAT-file, written by hrm";
+    out.resize(124, ' ');
+    const auto put = [&]<class T>(T value) { out.append(std::bit_cast<std::array<char, sizeof(T)>>(value).data(), sizeof(T)); };
+    const auto tag = [&](std::uint32_t type, std::size_t bytes) {
+        put(type);
+        put(static_cast<std::uint32_t>(bytes));
     };
-    std::unique_ptr<mat_t, int (*)(mat_t*)> file(Mat_CreateVer(temporary.c_str(), nullptr, MAT_FT_MAT5), &Mat_Close);
-    if (!file) refuse("cannot be written");
+    constexpr std::uint32_t int8 = 1, int32 = 5, uint32 = 6, float64 = 9, array = 14, class_double = 6;
+    put(std::uint16_t{0x0100});  // the version
+    put(std::uint16_t{0x4d49});  // "MI" says in which order bytes lie
     for (const auto& [name, m] : variables) {
-        std::size_t dims[2] = {static_cast<std::size_t>(m.rows()), static_cast<std::size_t>(m.cols())};
-        auto columns = detail::transpose(m);
-        const std::unique_ptr<matvar_t, void (*)(matvar_t*)> v(
-            Mat_VarCreate(name.c_str(), MAT_C_DOUBLE, MAT_T_DOUBLE, 2, dims, columns.data(), 0), &Mat_VarFree);
-        if (!v || Mat_VarWrite(file.get(), v.get(), MAT_COMPRESSION_NONE) != 0) refuse(name + " cannot be written");
+        constexpr auto most = std::numeric_limits<std::int32_t>::max();
+        if (name.empty() || name.size() > 63 || m.rows() > most || m.cols() > most || m.size() > most / 8)
+            throw io_error("hrm::write_matlab: " + path + ": " + name + " is " + extents(m.rows(), m.cols()) +
+                           ": a .mat file takes names of 1 to 63 letters and at most " + std::to_string(most / 8) + " numbers");
+        const std::size_t padded = (name.size() + 7) / 8 * 8, bytes = 8 * static_cast<std::size_t>(m.size());
+        tag(array, 16 + 16 + 8 + padded + 8 + bytes);
+        tag(uint32, 8);
+        put(class_double);
+        put(std::uint32_t{0});
+        tag(int32, 8);
+        put(static_cast<std::int32_t>(m.rows()));
+        put(static_cast<std::int32_t>(m.cols()));
+        tag(int8, name.size());
+        out += name;
+        out.append(padded - name.size(), '\0');
+        tag(float64, bytes);
+        const auto columns = detail::transpose(m);
+        out.append(reinterpret_cast<const char*>(columns.data()), bytes);
     }
-    file.reset();
-    try {
-        write_atomically(path, read_file(temporary));
-    } catch (const io_error&) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-    ::unlink(temporary.c_str());
+    write_atomically(path, out);
 }
 
 }  // namespace hrm

@@ -147,6 +147,7 @@ private:
 
     void parse_head() {
         cursor at{text_, 0, 1};
+        if (text_.starts_with("\x1f\x8b")) fail(at, "compressed by gzip: gunzip it first");
         std::string_view line = take_line(at);
         std::vector<std::string> words;
         for (cursor c{line, 0, 1}; words.size() < 6;) {

@@ -23,7 +23,13 @@ System<dense<double>> explicit_form(const matrix<S>& e, const System<dense<S>>& 
         for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
         right(i, n + m + i) = 1;
     }
-    const auto x = solve(wide, std::move(right));
+    const auto x = [&] {
+        try {
+            return solve(wide, std::move(right));
+        } catch (const numerical_error&) {
+            throw numerical_error("hrm::explicit_form: E is singular: its condition is infinite, expected at most 1e+12");
+        }
+    }();
     double norm = 0, inverse = 0;  // largest row sums
     for (index_t i = 0; i < n; ++i) {
         double sum = 0, other = 0;

@@ -7,6 +7,7 @@ i, j = np.indices((3, 4))
 full = (3 * i - 5 * j + 1) / 8.0
 what = {"full": full, "complex": full * 1j, "text": "text"}
 scipy.io.savemat("matlab_4.mat", what, format="4")
-what |= {"sparse": scipy.sparse.csc_matrix(np.where((i + j) % 2, 0, full)), "single": full.astype(np.float32), "whole": np.array([[-7, 1], [2, 3]], np.int16)}
+what |= {"sparse": scipy.sparse.csc_matrix(np.where((i + j) % 2, 0, full)), "single": full.astype(np.float32), "whole": np.array([[-7, 1], [2, 3]], np.int16),
+         "long": np.array([[-7, 1], [2, 3]], np.int64), "unsigned": np.array([[2**53, 1], [2, 3]], np.uint64)}  # numpy's integers are long
 scipy.io.savemat("matlab_5.mat", what)
 scipy.io.savemat("matlab_5_compressed.mat", what, do_compression=True)
