@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/detail/gramian_factors.hpp>
 
 #include "random_systems.hpp"
 
@@ -78,4 +78,74 @@ TEST_CASE("a pair close to the real axis keeps its second, tiny direction") {
     const double gap = 1 - re * re - im * im, other = std::norm(1.0 - std::complex<double>(re, im) * std::complex<double>(re, im));
     // Complex (s, conj s) to planar divides the determinant of the factor by 2.
     CHECK(std::abs(det) == doctest::Approx(im / (gap * std::sqrt(other))).epsilon(1e-12));
+}
+
+namespace {
+
+/// Lo^T Lc from the steps of its factors beside the sum over the states in long double: the largest difference of entries, over
+/// eps sum_i |o_i| |c_i|, by which the sum in double is off as well.
+template <class Domain>
+double apart(const complex_pairs<double>& a, const matrix<double>& b, const matrix<double>& d, double floor) {
+    detail::cauchy_record<Domain> of_c, of_o;
+    const auto lc = detail::leading_cauchy_factor<Domain>(detail::modal(a, b), floor, &of_c).l;
+    const auto lo = detail::leading_cauchy_factor<Domain>(detail::modal(detail::transpose(a), d), floor, &of_o).l;
+    const auto k = detail::cauchy_product<Domain>::of(lc, of_c.steps, b, lo, of_o);
+    REQUIRE(k.rows() == lo.cols());
+    REQUIRE(k.cols() == lc.cols());
+    const double size = detail::sum_of_products(detail::row_lengths(lo), detail::row_lengths(lc));
+    double worst = 0;
+    for (index_t i = 0; i < k.rows(); ++i)
+        for (index_t j = 0; j < k.cols(); ++j) {
+            long double sum = 0;
+            for (index_t h = 0; h < lc.rows(); ++h) sum += static_cast<long double>(lo(h, i)) * lc(h, j);
+            worst = std::max(worst, std::abs(static_cast<double>(k(i, j) - sum)));
+        }
+    return worst / (2.3e-16 * size);
+}
+
+}  // namespace
+
+TEST_CASE("the product of two factors from their steps is the sum over the states: real poles, pairs, flat ones, equal ones, next to the boundary") {
+    random_stream r(31);
+    const auto normal = [&](index_t rows, index_t cols) {
+        matrix<double> x(rows, cols);
+        r.fill_normal(x.flat());
+        return x;
+    };
+    for (const auto& [m, p] : {std::pair<index_t, index_t>{1, 1}, {1, 3}, {2, 1}, {5, 16}, {17, 2}})
+        for (const double depth : {1e-2, 1e-9})
+            for (const double floor : {1e-3, 1e-10}) {
+                complex_pairs<double> inside, left;
+                for (int i = 0; i < 40; ++i) {
+                    const double gap = depth * std::pow(1 / depth, r.uniform());
+                    inside.real.push_back(i % 8 == 0 ? 0.5 : std::copysign(1 - gap, r.uniform(-0.3, 1)));
+                    left.real.push_back(i % 8 == 0 ? -2 : -gap);
+                }
+                for (int i = 0; i < 40; ++i) {
+                    const double angle = 3 * std::pow(10.0, -4 * r.uniform()), gap = depth * std::pow(1 / depth, r.uniform()), w = std::pow(10.0, r.uniform(-3, 2));
+                    inside.re.push_back((1 - gap) * std::cos(angle));
+                    inside.im.push_back(i % 8 == 0 ? 0 : (1 - gap) * std::sin(angle));
+                    left.re.push_back(-gap * w);
+                    left.im.push_back(i % 8 == 0 ? 0 : w);
+                }
+                const auto b = normal(120, m), d = normal(120, p);
+                INFO("m " << m << ", p " << p << ", depth " << depth << ", floor " << floor);
+                CHECK(apart<unit_disk>(inside, b, d, floor) <= 20);  // 3.3 at most, of 900 states
+                CHECK(apart<half_plane>(left, b, d, floor) <= 20);
+                inside.re.clear(), inside.im.clear(), left.re.clear(), left.im.clear();
+                const auto b_real = normal(40, m), d_real = normal(40, p);
+                CHECK(apart<unit_disk>(inside, b_real, d_real, floor) <= 20);
+                CHECK(apart<half_plane>(left, b_real, d_real, floor) <= 20);
+            }
+}
+
+TEST_CASE("the gap of a pole next to the unit circle has all its digits") {
+    for (const double depth : {1e-3, 1e-9, 1e-14})
+        for (const double angle : {0.0, 1e-8, 0.3, 0.785, 2.0, 3.141592653589793}) {
+            const double re = (1 - depth) * std::cos(angle), im = (1 - depth) * std::sin(angle);
+            // 1 - x^2 - y^2 without rounding: squares as two doubles each, summed from the largest on.
+            const double x = re * re, y = im * im;
+            const long double whole = (1.0L - x) - y, rest = -static_cast<long double>(std::fma(re, re, -x)) - std::fma(im, im, -y);
+            CHECK(std::abs(unit_disk::gap({re, im}) - (whole + rest)) <= 4.6e-16L * (whole + rest));
+        }
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include <hrm/linalg/detail/bidiagonal_vectors.hpp>
 #include <hrm/linalg/detail/hessenberg.hpp>
 #include <hrm/linalg/detail/quotient_difference.hpp>
 #include <hrm/linalg/simd.hpp>
@@ -34,16 +35,47 @@ public:
     /// too near to nothing or the iteration failed.
     bool vectors(index_t r, matrix<double>& u, matrix<double>& v) const {
         matrix<double> ut(r, n_), vt(r, n_);
-        if (r > 0 && !iterate(ut, vt)) return false;
+        if (r > 0 && !detail::bidiagonal_vectors(d_, e_, sigma_, ut, vt)) return false;
         u = back(ut, left_, left_tau_, 0);
         v = back(vt, right_, right_tau_, 1);
         return true;
     }
 
 private:
-    // H_0 H_1 .. x for the columns x that are the given rows: a register's worth of them at a time, the reflections from the
-    // last. Reflection j is about row j of h and the states from j + shift on.
+    // H_0 H_1 .. x for the columns x that are the given rows, the reflections from the last. Reflection j is about row j of h and
+    // the states from j + shift on.
     matrix<double> back(const matrix<double>& rows, const matrix<double>& h, const std::vector<double>& tau, index_t shift) const {
+        return rows.rows() > 2 * simd::lanes<double> ? back_together(rows, h, tau, shift) : back_in_registers(rows, h, tau, shift);
+    }
+    // Many: 32 reflections at a time,  I - V T V^T  with T upper triangular (Schreiber & Van Loan 1989).
+    matrix<double> back_together(const matrix<double>& rows, const matrix<double>& h, const std::vector<double>& tau, index_t shift) const {
+        constexpr index_t some = 32;
+        const index_t r = rows.rows(), n = h.cols();
+        matrix<double> x(r, n), along(r, some), turned(r, some), t(some, some), inner(some, some);
+        for (index_t i = 0; i < r; ++i) std::copy_n(rows.view().row(i), n_, x.view().row(i));
+        for (index_t first = (n_ - 1 - shift) / some * some; first >= 0 && n_ > shift; first -= some) {
+            const index_t count = std::min(some, n_ - shift - first), from = first + shift;
+            const auto v = h.view().slice_rows(first, count).slice_cols(from, n - from);
+            const auto own = [count](matrix<double>& z) { return z.view().slice_cols(0, count); };
+            multiply(v, transposed(v), own(inner).slice_rows(0, count));
+            for (index_t j = 0; j < count; ++j) {
+                const double f = tau[static_cast<std::size_t>(first + j)];
+                t(j, j) = f;
+                for (index_t i = 0; i < j; ++i) {
+                    double sum = 0;
+                    for (index_t l = i; l < j; ++l) sum += t(i, l) * inner(l, j);
+                    t(i, j) = -f * sum;
+                    t(j, i) = 0;
+                }
+            }
+            multiply(x.view().slice_cols(from, n - from), transposed(v), own(along));
+            multiply(own(along), transposed(own(t).slice_rows(0, count)), own(turned));
+            multiply(own(turned), v, x.view().slice_cols(from, n - from), into::add, -1.0);
+        }
+        return detail::transpose(x);
+    }
+    // Few: a register's worth of columns at a time.
+    matrix<double> back_in_registers(const matrix<double>& rows, const matrix<double>& h, const std::vector<double>& tau, index_t shift) const {
         using pack = simd::pack<double>;
         constexpr index_t W = simd::lanes<double>;
         const index_t r = rows.rows(), n = h.cols();
@@ -199,112 +231,6 @@ private:
             multiply(transposed(rest(next, x)), rest(next, right_).slice_rows(first, nb), below, into::add, -1.0);
         }
         return nb;
-    }
-
-    // Inverse iteration on the Golub-Kahan matrix [0 B^T; B 0], which in the order v_1 u_1 v_2 u_2 .. is tridiagonal with a
-    // zero diagonal and d_1 e_1 d_2 .. beside it; a register of shifts at a time. u and v are kept orthogonal to the earlier
-    // ones apart from each other. Row i of ut and vt: the vectors of B to sigma_i.
-    bool iterate(matrix<double>& ut, matrix<double>& vt) const {
-        using pack = simd::pack<double>;
-        constexpr index_t W = simd::lanes<double>;
-        const double eps = std::numeric_limits<double>::epsilon(), enough = 32 * eps * sigma_[0];
-        const index_t size = 2 * n_, r = ut.rows();
-        const auto beside = [&](index_t i) { return i % 2 == 0 ? d_[static_cast<std::size_t>(i / 2)] : e_[static_cast<std::size_t>(i / 2)]; };
-        // T - sigma = P L U, shift by shift: U has two superdiagonals. A factor above one says that rows changed places.
-        const index_t groups = (r + W - 1) / W;
-        matrix<double> inverse(groups * size, W), above(groups * size, W), second(groups * size, W), factor(groups * size, W), swapped(groups * size, W), x(size, W);
-        const auto get = [](const matrix<double>& from, index_t row) {
-            pack value;
-            simd::load<double>(value, from.view().row(row));
-            return value;
-        };
-        const auto put = [](matrix<double>& to, index_t row, const pack& value) { simd::store<double>(to.view().row(row), value); };
-        const pack zero = {}, one = zero + 1.0, least = zero + eps * sigma_[0];
-        for (index_t g = 0; g < groups; ++g) {
-            pack shift = {};
-            for (index_t l = 0; l < W; ++l) shift[l] = sigma_[static_cast<std::size_t>(std::min(g * W + l, r - 1))];
-            pack diagonal = -shift, over = zero + beside(0);
-            for (index_t i = 0; i < size; ++i) {
-                const index_t at = g * size + i;
-                const bool end = i + 1 == size;
-                const pack low = zero + (end ? 0.0 : beside(i)), next = zero + (i + 2 < size ? beside(i + 1) : 0.0);
-                const pack magnitude = diagonal < zero ? -diagonal : diagonal, below = low < zero ? -low : low;
-                const auto swap = below > magnitude;
-                const pack kept = magnitude < least ? least : diagonal, pivot = swap ? low : kept, over_pivot = one / pivot;
-                const pack f = (swap ? diagonal : low) * over_pivot, first = swap ? -shift : over;
-                put(inverse, at, over_pivot);
-                put(factor, at, f);
-                put(swapped, at, swap ? one : zero);
-                put(above, at, first);
-                put(second, at, swap ? next : zero);
-                diagonal = (swap ? over : -shift) - f * first;
-                over = swap ? -f * next : next;
-            }
-        }
-        for (int pass = 0; pass < 4; ++pass) {
-            for (index_t g = 0; g < groups; ++g) {
-                const index_t live = std::min(W, r - g * W);
-                if (pass == 0)
-                    for (index_t i = 0; i < size * W; ++i) {  // Weyl's sequence, as good as random here
-                        const double place = static_cast<double>(g * size * W + i + 1) * 0.6180339887498949;
-                        x.data()[i] = place - std::floor(place) - 0.5;
-                    }
-                else {
-                    for (index_t i = 0; i < n_; ++i)
-                        for (index_t l = 0; l < live; ++l) {
-                            x(2 * i, l) = vt(g * W + l, i);
-                            x(2 * i + 1, l) = ut(g * W + l, i);
-                        }
-                    for (index_t i = 0; i + 1 < size; ++i) {
-                        const pack a = get(x, i), b = get(x, i + 1);
-                        const auto swap = get(swapped, g * size + i) > zero;
-                        const pack first = swap ? b : a;
-                        put(x, i, first);
-                        put(x, i + 1, (swap ? a : b) - get(factor, g * size + i) * first);
-                    }
-                }
-                pack later = {}, latest = {}, largest = {};
-                for (index_t i = size - 1; i >= 0; --i) {
-                    const index_t at = g * size + i;
-                    const pack value = (get(x, i) - get(above, at) * later - get(second, at) * latest) * get(inverse, at);
-                    put(x, i, value);
-                    const pack magnitude = value < zero ? -value : value;
-                    largest = magnitude > largest ? magnitude : largest;
-                    latest = later;
-                    later = value;
-                }
-                const pack scale = one / largest;
-                for (index_t i = 0; i < n_; ++i) {
-                    const pack from_v = get(x, 2 * i) * scale, from_u = get(x, 2 * i + 1) * scale;
-                    for (index_t l = 0; l < live; ++l) {
-                        vt(g * W + l, i) = from_v[l];
-                        ut(g * W + l, i) = from_u[l];
-                    }
-                }
-            }
-            bool settled = pass > 0;  // B v - sigma u and B^T u - sigma v are rounding
-            std::vector<double> along(static_cast<std::size_t>(r));
-            for (index_t index = 0; index < r; ++index) {
-                double *own_u = ut.view().row(index), *own_v = vt.view().row(index);
-                for (auto [rows, own] : {std::pair{&ut, own_u}, std::pair{&vt, own_v}}) {
-                    const auto earlier = rows->view().slice_rows(0, index);
-                    detail::times_vector(earlier, own, along.data());
-                    for (double& f : along) f = -f;
-                    detail::add_transposed_times(earlier, along.data(), own);
-                    const double norm = std::sqrt(dot(own, own, n_));
-                    for (index_t i = 0; i < n_; ++i) own[i] /= norm;
-                }
-                for (index_t i = 0; settled && i < n_; ++i) {
-                    const auto k = static_cast<std::size_t>(i);
-                    const double sigma = sigma_[static_cast<std::size_t>(index)];
-                    const double bv = d_[k] * own_v[i] + (i + 1 < n_ ? e_[k] * own_v[i + 1] : 0);
-                    const double bu = d_[k] * own_u[i] + (i > 0 ? e_[k - 1] * own_u[i - 1] : 0);
-                    settled = settled && std::abs(bv - sigma * own_u[i]) <= enough && std::abs(bu - sigma * own_v[i]) <= enough;
-                }
-            }
-            if (settled) return true;
-        }
-        return false;
     }
 
     index_t m_, n_;

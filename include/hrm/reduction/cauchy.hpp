@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
+#include <hrm/reduction/detail/cauchy_product.hpp>
 #include <hrm/reduction/detail/cauchy_rows.hpp>
 #include <hrm/reduction/detail/cauchy_step.hpp>
 
@@ -70,6 +72,20 @@ public:
         sweep();
         return true;
     }
+    /// The steps that eliminate took last.
+    std::span<const cauchy_step<Domain>> steps() const { return {steps_.data(), pivots_.size()}; }
+    /// What remains of B, order x (columns of B, or two where poles are pairs).
+    matrix<double> remaining() {
+        matrix<double> b(2 * n_ - q_, rows_.m);
+        for (index_t i = 0; i < n_; ++i) {
+            const auto row = rows_.row(rows_.place(i, q_));
+            for (index_t j = 0; j < rows_.m; ++j) {
+                b(i, j) = row.x[j * row.apart];
+                if (row.y) b(i + n_ - q_, j) = row.y[j * row.apart];
+            }
+        }
+        return b;
+    }
     /// At most the length of each row of what is left: of the two planar states of a pair that of both together.
     std::vector<double> rest() {
         std::vector<double> length(static_cast<std::size_t>(2 * n_ - q_));
@@ -80,8 +96,8 @@ public:
         }
         return length;
     }
-    /// order x columns().
-    matrix<double> factor() {
+    /// order x columns(), once: what held the columns is given back.
+    matrix<double> take_factor() {
         matrix<double> l(2 * n_ - q_, columns_);
         const auto copy = [&](index_t row, index_t place, index_t rows, index_t beside) {
             for (index_t end = row + rows; row < end;) {
@@ -102,6 +118,7 @@ public:
         copy(0, 0, q_, 0);
         copy(q_, rows_.reals, n_ - q_, 0);
         copy(n_, rows_.reals, n_ - q_, rows_.beside());
+        stores_ = {};
         return l;
     }
 
@@ -193,13 +210,17 @@ struct leading_factor {
     matrix<double> l;
     std::vector<double> rest;
 };
+/// record: of the steps, where somebody asks for it.
 template <class Domain>
-leading_factor leading_cauchy_factor(const modal_rows& system, double tolerance) {
+leading_factor leading_cauchy_factor(const modal_rows& system, double tolerance, cauchy_record<Domain>* record = nullptr) {
     cauchy_elimination<Domain> work(system);
     if (!std::isfinite(work.largest())) throw numerical_error("hrm::cauchy_factor: the Gramian is beyond the range of double");
     const double floor = work.largest() * tolerance * tolerance;
-    while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns())) {}
-    return {work.factor(), work.rest()};
+    while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns()))
+        if (record) record->steps.insert(record->steps.end(), work.steps().begin(), work.steps().end());
+    leading_factor f{work.take_factor(), work.rest()};
+    if (record) record->rest = work.remaining();
+    return f;
 }
 
 }  // namespace detail

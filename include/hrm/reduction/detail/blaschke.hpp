@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
+#include <concepts>
 
 // Complex numbers as two numbers, or as two registers of numbers, and the two domains of stable poles with what the Cauchy
 // elimination needs of them. Every formula is free of cancellation, also where poles lie next to the boundary.
@@ -62,9 +64,10 @@ struct unit_disk {
     template <class T>
     using planar_of = detail::planar_of<T>;
 
+    /// To rounding of its own: next to the boundary nothing is rounded before 1 has cancelled.
     static double gap(planar l) {
-        const long double a = l.re, b = l.im;
-        return static_cast<double>(1 - a * a - b * b);
+        const double x = std::max(std::abs(l.re), std::abs(l.im)), y = std::min(std::abs(l.re), std::abs(l.im)), xx = x * x, yy = y * y;
+        return ((1 - xx) - yy) - (std::fma(x, x, -xx) + std::fma(y, y, -yy));
     }
     template <class T>
     [[gnu::always_inline]] static planar_of<T> denominator(const planar_of<T>& x, const T& gap_x, const planar& p, double gap_p) {
@@ -78,6 +81,12 @@ struct unit_disk {
     template <class T, class P>
     [[gnu::always_inline]] static auto numerator(const T& x, const P& p) {
         return x - p;
+    }
+    /// What e' counts in o^* c (cauchy_product.hpp).
+    template <class P>
+    [[gnu::always_inline]] static P echo(const P& l) {
+        if constexpr (std::same_as<P, double>) return l;
+        else return detail::conj(l);
     }
     /// The Blaschke factor at 1: of modulus one.
     static planar at_boundary(planar p) { return planar{1 - p.re, -p.im} * detail::reciprocal(planar{1 - p.re, p.im}); }
@@ -106,6 +115,11 @@ struct half_plane {
     template <class T, class P>
     [[gnu::always_inline]] static auto numerator(const T& x, const P& p) {
         return p - x;
+    }
+    template <class P>
+    [[gnu::always_inline]] static P echo(const P&) {
+        if constexpr (std::same_as<P, double>) return -1;
+        else return {-1, 0};
     }
     /// At infinity.
     static planar at_boundary(planar) { return {1, 0}; }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/simd.hpp>
 #include <hrm/reduction/detail/blaschke.hpp>
 #include <hrm/reduction/detail/cauchy_rows.hpp>
@@ -60,10 +61,16 @@ struct column_reflection {
         for (; i + 4 * W <= count; i += 4 * W) turn<W, 4>(x + i, count);
         for (; i < count; i += W) turn<W, 1>(x + i, count);
     }
-    void apply(std::vector<double>& row) const {
-        if (scale != 0) turn<1, 1>(row.data(), 1);
+    /// To a row.
+    void apply(double* row) const {
+        if (scale == 0) return;
+        const auto columns = static_cast<index_t>(u.size());
+        axpy(scale * dot(u.data(), row + first, columns), u.data(), row + first, columns);
     }
 };
+
+template <class Domain>
+class cauchy_product;
 
 /// One step of the elimination, made from its pivot's row: everything that does not depend on the other rows. Made again it
 /// takes no memory.
@@ -84,16 +91,16 @@ public:
             if (pair_) y_[static_cast<std::size_t>(j)] = row.y[j * row.apart];
         }
         turn_.make(x_, 0);
-        turn_.apply(x_);
+        turn_.apply(x_.data());
         second_turn_.scale = 0;
         if (!pair_) {
             size_ = std::copysign(std::sqrt(gp_), x_[0]);
             return;
         }
-        turn_.apply(y_);
+        turn_.apply(y_.data());
         second_turn_.make(y_, 1);
-        second_turn_.apply(x_);
-        second_turn_.apply(y_);
+        second_turn_.apply(x_.data());
+        second_turn_.apply(y_.data());
         make_pair({x_[0], y_[0]}, {x_[1], y_[1]});
     }
     index_t columns() const { return two_ ? 2 : 1; }
@@ -114,6 +121,7 @@ public:
     }
 
 private:
+    friend class cauchy_product<Domain>;
     using pack = simd::pack<double>;
     static constexpr index_t lanes = simd::lanes<double>;
 

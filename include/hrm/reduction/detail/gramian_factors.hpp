@@ -78,10 +78,12 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
         const auto& u = units[static_cast<std::size_t>(i)];
         common = std::max({common, (u.in + u.out) / 2, std::abs(u.out - u.in) / 2 - 1022});  // no power of two below is beyond 2^1022
     }
+    bool one_unit = true;
     for (index_t i = 0; i < q + k; ++i) {
         auto& u = units[static_cast<std::size_t>(i)];
         if (u.from_b > 0) {
             const int shift = (u.out - u.in) / 2;
+            one_unit = one_unit && std::min(shift, -shift) - common >= -1022;
             u.from_b = std::ldexp(1.0, std::max(shift - common, -1022));
             u.from_ct = std::ldexp(1.0, std::max(-shift - common, -1022));
         }
@@ -97,9 +99,17 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     require_stable<Domain>(where, inputs);
     gramian_factors f;
     {
-        auto c = leading_cauchy_factor<Domain>(inputs, floor), o = leading_cauchy_factor<Domain>(outputs, floor);
+        const bool leading = floor > negligible_floor;
+        cauchy_record<Domain> of_c, of_o;
+        auto c = leading_cauchy_factor<Domain>(inputs, floor, leading ? &of_c : nullptr), o = leading_cauchy_factor<Domain>(outputs, floor, leading ? &of_o : nullptr);
         f.lc = std::move(c.l), f.lo = std::move(o.l);
-        if (floor > negligible_floor) f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest), f.estimated = true;
+        if (leading) {
+            f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest), f.estimated = true;
+            if (one_unit) {  // powers of two that all modes share
+                f.product = cauchy_product<Domain>::of(f.lc, of_c.steps, b, f.lo, of_o);
+                for (double& x : f.product.flat()) x = std::ldexp(x, 2 * common);
+            }
+        }
     }
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
@@ -166,7 +176,10 @@ inline void require_product(const matrix<double>& k) {
 /// Lo^T Lc: its singular values are the Hankel singular values. In Schur coordinates row k of lc begins at column k - 1 and
 /// that of lo at n - 2 - k, so that a sixth of the product is left to do.
 inline matrix<double> factor_product(const gramian_factors& f) {
-    if (!f.product.empty()) return f.product;
+    if (!f.product.empty()) {
+        require_product(f.product);
+        return f.product;
+    }
     matrix<double> k(f.lo.cols(), f.lc.cols());
     if (!f.coordinates) multiply(transposed(f.lo.view()), f.lc.view(), k.view());
     else
@@ -245,7 +258,7 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
             const auto m = in_modes(*modes, s);
             auto f = modal_factors<domain_of<T>>(where, m.a, m.b, m.c, floor);
             const double missing = f.rest_c.empty() ? 0 : missing_at_first(f);
-            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, missing, {}, 0, f.estimated};
+            return {modes->from_modes(f.lc), modes->dual_from_modes(f.lo), {}, true, missing, {}, 0, f.estimated, 0, 0, std::move(f.product)};
         }
         if constexpr (!in_discrete_time<T>)
             if (floor > 0)
@@ -263,16 +276,7 @@ gramian_factors factors_of(const char* where, const T& s, const std::optional<mo
 /// `tolerance` times the longest row. Where columns are missing anyway they join them.    |K|_* <= the sum of the lengths of its columns
 inline matrix<double> leading_product(gramian_factors& f, double tolerance) {
     if ((f.rest_c.empty() && !(f.missing > 0)) || f.coordinates || f.lo.empty() || f.lc.empty()) return factor_product(f);
-    constexpr index_t wide = 96, tall = 1024;  // columns of lo whose products stay in a cache, and rows of lc that do
-    const index_t rows = f.lo.cols(), cols = f.lc.cols();
-    matrix<double> k(rows, cols);
-    for (index_t row = 0; row < f.lc.rows(); row += tall)
-        for (index_t first = 0; first < rows; first += wide) {
-            const index_t some = std::min(tall, f.lc.rows() - row), own = std::min(wide, rows - first);
-            multiply(transposed(f.lo.view().slice_rows(row, some).slice_cols(first, own)), f.lc.view().slice_rows(row, some), k.view().slice_rows(first, own),
-                     into::add);
-        }
-    require_product(k);
+    const auto k = factor_product(f);
     const auto by_row = row_lengths(k), by_column = row_lengths(transpose(k));
     const double spare = 0.01 * tolerance * *std::max_element(by_row.begin(), by_row.end());
     const auto cut = [&](const std::vector<double>& length, const matrix<double>& l, std::vector<double>& rest) {
