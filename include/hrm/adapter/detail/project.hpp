@@ -20,7 +20,7 @@ namespace hrm::detail {
 inline index_t piece_of(index_t rows, const team* threads) {
     if (!threads || threads->size() == 1) return rows;
     const index_t pieces = 8 * threads->size();
-    return std::max<index_t>(skinny::span, (rows + pieces * skinny::tall - 1) / (pieces * skinny::tall) * skinny::tall);
+    return std::max<index_t>(skinny::span, (rows + pieces * skinny::band - 1) / (pieces * skinny::band) * skinny::band);
 }
 /// Rows summed at once, whatever the threads: 512 or more, at most eight parts, since each costs a read of the gradient.
 inline index_t part_of(index_t rows) {
@@ -82,22 +82,45 @@ auto packed_for(strided_view<const P> m, workspace& ws) {
     else return skinny::pack<S, P>(m, ws);
 }
 
-/// sum over X's rows = X^T S for x: L x d, s: L x n, and what skinny::across else does, by parts.
+/// The first of some sums of `size` numbers each becomes the sum of all.
+template <real S>
+void add_parts(S* sums, index_t size, index_t parts, workspace& ws, team* threads) {
+    if (parts == 1) return;
+    share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
+        for (index_t p = 1; p < parts; ++p) axpy<S>(S{1}, sums + p * size + first, sums + first, count);
+    });
+}
+/// S^T X for x: L x d, s: L x n, by parts. before(first row, rows) reads so many rows of X first: a cache has them then.
+template <real S, class F>
+matrix_view<const S> sum_parts(matrix_view<const S> x, matrix_view<const S> s, F&& before, workspace& ws, team* threads) {
+    constexpr index_t block = 5 * skinny::span;
+    const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part, size = s.cols * x.cols;
+    const auto sum = ws.template take_matrix<S>(parts * s.cols, x.cols);
+    share(threads, x.rows, part, ws, [&](index_t first, index_t rows, workspace&) {
+        for (index_t t = 0; t < rows; t += block) {
+            const index_t some = std::min(block, rows - t), at = first + t;
+            before(at, some);
+            skinny::across<S>(x.slice_rows(at, some), s.slice_rows(at, some), t > 0 ? skinny::start::on_top : skinny::start::afresh,
+                              sum.slice_rows(first / part * s.cols, s.cols));
+        }
+    });
+    add_parts(sum.data, size, parts, ws, threads);
+    return sum.slice_rows(0, s.cols);
+}
+
+/// X^T S by the same parts where x is stored in bf16, and what skinny::across_by_panels else does.
 template <real S, storable T, class A, class F>
-skinny::packed<S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, const skinny::packed<A>* w, F&& f, workspace& ws,
-                            team* threads) {
+skinny::packed<S> sum_by_panels(matrix_view<const T> x, matrix_view<const S> s, const skinny::packed<A>* w, F&& f, workspace& ws,
+                                team* threads) {
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part;
     const auto sum = skinny::room<S>(parts * x.cols, s.cols, ws);
     const index_t size = skinny::padded<S>(s.cols) * x.cols;
     share(threads, x.rows, part, ws, [&](index_t first, index_t rows, workspace& own) {
         const skinny::packed<S> mine{sum.data + first / part * size, x.cols, s.cols};
-        skinny::across<S, T>(x.slice_rows(first, rows), s.slice_rows(first, rows), w, mine,
-                          [&](index_t t, index_t count, const S* from, index_t stride) { f(first + t, count, from, stride); }, own);
+        skinny::across_by_panels<S, T>(x.slice_rows(first, rows), s.slice_rows(first, rows), w, mine,
+                                       [&](index_t t, index_t count, const S* from, index_t stride) { f(first + t, count, from, stride); }, own);
     });
-    if (parts > 1)
-        share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
-            for (index_t p = 1; p < parts; ++p) axpy<S>(S{1}, sum.data + p * size + first, sum.data + first, count);
-        });
+    add_parts(sum.data, size, parts, ws, threads);
     return {sum.data, x.cols, s.cols};
 }
 
@@ -140,10 +163,14 @@ void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>>
         });
     }
     const auto turned = packed_for<S, T, P>(transposed(b), ws);
-    share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
-        skinny::down(u.slice_rows(first, some), turned, [&](index_t t, index_t rows, const S* from, index_t stride) {
-            for (index_t i = 0; i < rows; ++i) std::copy_n(from + i * stride, z.cols, z.row(first + t + i));
-        }, own);
+    share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, [[maybe_unused]] workspace& own) {
+        const auto from = u.slice_rows(first, some);
+        const auto to = z.slice_rows(first, some);
+        if constexpr (!std::same_as<S, T>)
+            skinny::down_by_panels(from, turned, [&](index_t t, index_t rows, const S* sums, index_t stride) {
+                for (index_t i = 0; i < rows; ++i) std::copy_n(sums + i * stride, to.cols, to.row(t + i));
+            }, own);
+        else skinny::down<S>(from, turned, to);
     });
 }
 
@@ -172,15 +199,25 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
-    const auto sum = sum_parts<S, T>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
-        for (index_t i = 0; i < rows; ++i)
-            for (index_t j = 0; j < ds.cols; ++j) ds(t + i, j) = f * from[i * stride + j];
-    }, ws, threads);
-    skinny::unpack(sum, k, dc);
+    if constexpr (!std::same_as<S, T>) {
+        const auto sum = sum_by_panels<S, T>(dy, s, &w, [&](index_t t, index_t rows, const S* from, index_t stride) {
+            for (index_t i = 0; i < rows; ++i)
+                for (index_t j = 0; j < ds.cols; ++j) ds(t + i, j) = f * from[i * stride + j];
+        }, ws, threads);
+        skinny::unpack(sum, k, dc);
+    } else {
+        const auto sum = sum_parts<S>(dy, s, [&](index_t t, index_t rows) {
+            const auto to = ds.slice_rows(t, rows);
+            skinny::down<S>(dy.slice_rows(t, rows), w, to);
+            if (f != S{1})
+                for (index_t i = 0; i < rows; ++i)
+                    for (index_t j = 0; j < to.cols; ++j) to(i, j) *= f;
+        }, ws, threads);
+        skinny::add_turned<S>(sum, k, dc);
+    }
 }
 
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
-/// The long sum is formed as U^T X, whose columns fill whole registers, and turned at the end.
 template <real S, storable T = S, storable P = S>
 void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> db,
                     as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr) {
@@ -192,10 +229,14 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
         if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
         else add(skinny::pack<S, P>(m, ws));
     }
-    using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
-    const skinny::packed<A>* const nothing = nullptr;
-    const auto sum = sum_parts<S, T>(u, x, nothing, [](index_t, index_t, const S*, index_t) {}, ws, threads);
-    skinny::unpack_turned(sum, db);
+    if constexpr (!std::same_as<S, T>) {
+        using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
+        const skinny::packed<A>* const nothing = nullptr;
+        skinny::unpack_turned(sum_by_panels<S, T>(u, x, nothing, [](index_t, index_t, const S*, index_t) {}, ws, threads), db);
+    } else {
+        const auto sum = sum_parts<S>(u, x, [](index_t, index_t) {}, ws, threads);
+        for (index_t i = 0; i < db.rows; ++i) axpy<S>(S{1}, sum.row(i), db.row(i), db.cols);
+    }
 }
 
 }  // namespace hrm::detail

@@ -7,8 +7,8 @@
 // Products of a big matrix and a small one with few columns, as an adapter has them:
 //     down      Z = X W           X: L x d   W: d x n    Z: L x n
 //     up        Y += k S V        S: L x n   V: n x d    Y: L x d
-//     across    G += X^T S        G: d x n, summed over L
-// The small matrix is packed once a call; the big ones are read once, by panels, for everything that is asked of them.
+//     across    G += S^T X        G: n x d, summed over L
+// The small matrix is packed once a call; the big ones are read where they lie.
 // The order of every sum depends on its length alone, so a row of Z or Y has the same bits beside any others. A few rows
 // (`by_rows`: a decoded token) take the small matrix as it lies, in the same order.
 
@@ -26,29 +26,15 @@ template <simd::lane_value S>
 packed<S> room(index_t rows, index_t cols, workspace& ws) {
     return {ws.template take<S>(rows * padded<S>(cols)).data(), rows, cols};
 }
-/// A square of M turned on its way. Functions of their own: nvcc cannot read an unrolled loop in a generic lambda.
-template <simd::lane_value S, storable T>
-void load_turned(simd::pack<S> (&x)[simd::lanes<S>], const T* from, index_t stride) {
-#pragma GCC unroll 16
-    for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
-    simd::turn<S>(x);
-}
+/// A square of M turned on its way. A function of its own: nvcc cannot read an unrolled loop in a generic lambda.
 template <simd::lane_value S, storable T>
 void copy_turned(const T* from, index_t stride, S* to, index_t next) {
     simd::pack<S> x[simd::lanes<S>];
-    load_turned<S>(x, from, stride);
+#pragma GCC unroll 16
+    for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
+    simd::turn<S>(x);
 #pragma GCC unroll 16
     for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * next, x[i]);
-}
-template <real S>
-void add_turned(const S* from, index_t stride, S* to, index_t next) {
-    simd::pack<S> x[simd::lanes<S>], old;
-    load_turned<S>(x, from, stride);
-#pragma GCC unroll 16
-    for (int i = 0; i < simd::lanes<S>; ++i) {
-        simd::load<S>(old, to + i * next);
-        simd::store<S>(to + i * next, old + x[i]);
-    }
 }
 /// The first rows of `to` become m.
 template <real S, storable T>
@@ -82,113 +68,83 @@ packed<S> pack(strided_view<const T> m, workspace& ws) {
     fill(to, m);
     return to;
 }
-/// g += k sum.
+/// g += k sum^T.
 template <real S>
-void unpack(packed<S> sum, S k, matrix_view<S> g) {
-    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
-        const index_t live = std::min<index_t>(P * W, sum.cols - at);
-        for (index_t i = 0; i < sum.rows; ++i) axpy<S>(k, sum.data + at * sum.rows + i * P * W, g.row(i) + at, live);
-    });
-}
-/// g += sum^T.
-template <real S>
-void unpack_turned(packed<S> sum, matrix_view<S> g) {
-    constexpr int L = simd::lanes<S>;
-    for_groups<S>(sum.cols, [&]<int P, int W>(index_t at) {
-        constexpr index_t wide = P * W;
-        const S* group = sum.data + at * sum.rows;
-        const index_t live = std::min(wide, sum.cols - at);
-        index_t i = 0;
-        if constexpr (wide % L == 0)
-            if (live == wide)
-                for (; i + L <= sum.rows; i += L)
-                    for (index_t j = 0; j < wide; j += L) add_turned<S>(group + i * wide + j, wide, g.row(at + j) + i, g.stride);
-        for (; i < sum.rows; ++i)
-            for (index_t j = 0; j < live; ++j) g(at + j, i) += group[i * wide + j];
-    });
-}
-
-/// f(panel, first row, rows, first column, columns, aside) for all of x, row after row of panels: element (t, j) of a
-/// panel is panel[t * apart + j / per<S>]. calls(rows, columns): how often f will call aside. The next panel is copied meanwhile.
-template <simd::lane_value S, storable T, class C, class F>
-void by_panels(matrix_view<const T> x, C&& calls, F&& f, workspace& ws) {
-    constexpr index_t deep = per<S> * depth;
-    scratch_scope scope(ws);
-    S* here = ws.template take<S>(span * apart).data();
-    S* next = ws.template take<S>(span * apart).data();
-    const auto fetch = [&](index_t t, index_t j, S* to, index_t looks) {
-        if (t >= x.rows) return errand<S, T>();
-        return errand<S, T>(x.row(t) + j, to, std::min(span, x.rows - t), std::min(deep, x.cols - j), x.stride,
-                            j + deep < x.cols ? deep : span * x.stride - j, std::max<index_t>(1, looks));
-    };
-    fetch(0, 0, here, 1).finish();
-    for (index_t t = 0; t < x.rows; t += span)
-        for (index_t j = 0; j < x.cols; j += deep) {
-            const index_t rows = std::min(span, x.rows - t), cols = std::min(deep, x.cols - j);
-            const bool turns = j + deep >= x.cols;
-            auto aside = fetch(turns ? t + span : t, turns ? 0 : j + deep, next, calls(rows, cols));
-            f(static_cast<const S*>(here), t, rows, j, cols, aside);
-            aside.finish();
-            std::swap(here, next);
+void add_turned(matrix_view<const S> sum, S k, matrix_view<S> g) {
+    constexpr index_t W = simd::lanes<S>;
+    alignas(64) S square[W * W] = {};
+    for (index_t i = 0; i < sum.rows; i += W)
+        for (index_t j = 0; j < sum.cols; j += W) {
+            const index_t rows = std::min(W, sum.rows - i), cols = std::min(W, sum.cols - j);
+            if (rows == W && cols == W) copy_turned<S>(sum.row(i) + j, sum.stride, square, W);
+            else
+                for (index_t r = 0; r < rows; ++r)
+                    for (index_t c = 0; c < cols; ++c) square[c * W + r] = sum(i + r, j + c);
+            for (index_t c = 0; c < cols; ++c) axpy<S>(k, square + c * W, g.row(j + c) + i, rows);
         }
 }
-inline index_t stretches(index_t steps) { return (steps + stretch - 1) / stretch; }
-template <simd::lane_value S>
-index_t groups(index_t n) {
-    index_t count = 0;
-    for_groups<S>(n, [&]<int P, int W>(index_t) { ++count; });
-    return count;
+
+/// Rows of X between two looks at what lies further away, sums over rows or a part of W; those that a cache holds while groups of
+/// W's columns go by. Whole tiles.
+inline constexpr index_t span = 96, band = 24;
+/// Columns of n numbers that stay in the L2 beside what goes by: whole sums.
+template <real S>
+index_t part_in_cache(index_t n) {
+    constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S));
+    return std::max(depth, numbers / n / depth * depth);
 }
 
-/// z (rows x padded) = or += panel w, w from row j on.
-template <class A, class E>
-void down_panel(const A* panel, index_t rows, index_t j, index_t cols, packed<A> w, start how, sum_of<A>* z, index_t stride, E& aside) {
-    for_groups<A>(w.cols, [&]<int P, int W>(index_t at) {
-        for_tiles<P>(rows, [&]<int R>(index_t i) {
-            tile<R, P, W, apart, 1>(cols, panel + i * apart, w.data + at * w.rows + j * P * W, how, z + i * stride + at, stride, aside);
-        });
-    });
-}
-/// sum (packed, from row j on) = or += panel^T s; rows of the panel lie `stride` apart, those of s may be more.
-template <index_t stride, class A, class E>
-void across_panel(const A* panel, index_t rows, index_t j, index_t cols, packed<A> s, start how, packed<sum_of<A>> sum, E& aside) {
-    for_groups<A>(sum.cols, [&]<int P, int W>(index_t at) {
-        for_tiles<P>(cols, [&]<int R>(index_t i) {
-            tile<R, P, W, 1, stride>(rows, panel + i, s.data + at * s.rows, how, sum.data + at * sum.rows + (j + i) * P * W, P * W, aside);
-        });
-    });
-}
-
-/// Z = X W a block of rows at a time: done(first row, rows, z, stride of z), z in the L1.
-template <class A, storable T, class F>
-void down(matrix_view<const T> x, packed<A> w, F&& done, workspace& ws) {
-    using S = sum_of<A>;
-    scratch_scope scope(ws);
-    const index_t stride = padded<A>(w.cols), count = groups<A>(w.cols);
-    S* z = ws.template take<S>(span * stride).data();
-    by_panels<A>(x, [&](index_t rows, index_t cols) { return count * tiles(rows) * stretches(operands<A>(cols)); },
-        [&](const A* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
-            down_panel(panel, rows, j / per<A>, operands<A>(cols), w, j ? start::on_top : start::afresh, z, stride, aside);
-            if (j + cols == x.cols) done(t, rows, z, stride);
-        }, ws);
+/// Z = X W. X is read where it lies, in as many straight streams as a tile has rows: the processor foresees these, and copies or
+/// requests of ours took longer. A part of W stays in the L2 for `span` rows.
+template <real S>
+void down(matrix_view<const S> x, packed<S> w, matrix_view<S> z) {
+    alignas(64) S edge[8 * 2 * simd::lanes<S>];
+    const index_t part = part_in_cache<S>(padded<S>(w.cols));
+    for (index_t t0 = 0; t0 < x.rows; t0 += span)
+        for (index_t c = 0; c < x.cols; c += part)
+            for (index_t t = t0; t < std::min(x.rows, t0 + span); t += band) {
+                const index_t rows = std::min(band, std::min(x.rows, t0 + span) - t), end = std::min(x.cols, c + part);
+                for_groups<S>(w.cols, [&]<int P, int W>(index_t at) {
+                    constexpr index_t wide = P * W;
+                    const index_t live = std::min(wide, w.cols - at);
+                    for_rows<tall<P>>(rows, [&]<int R>(index_t i) {
+                        S* const place = z.row(t + i) + at;
+                        S* const to = live == wide ? place : edge;
+                        const index_t stride = live == wide ? z.stride : wide;
+                        for (index_t r = 0; live < wide && c > 0 && r < R; ++r) std::copy_n(place + r * z.stride, live, edge + r * wide);
+                        for (index_t j = c; j < end; j += depth)
+                            with_start(j > 0, [&]<start how>() {
+                                tile<how, R, P, W>(std::min(depth, end - j), x.row(t + i) + j, x.stride, 1, w.data + at * w.rows + j * wide, wide, to,
+                                                   stride);
+                            });
+                        for (index_t r = 0; live < wide && r < R; ++r) std::copy_n(edge + r * wide, live, place + r * z.stride);
+                    });
+                });
+            }
 }
 
-/// sum = X^T S and, where there is a w, Z = X W of the same pass over X: f(first row, rows, z, stride of z), z in the L1.
-template <real S, storable T, class F>
-void across(matrix_view<const T> x, matrix_view<const S> s, const packed<S>* w, packed<S> sum, F&& f, workspace& ws) {
-    scratch_scope scope(ws);
-    const auto part = room<S>(span, s.cols, ws);
-    const index_t stride = padded<S>(s.cols), count = groups<S>(s.cols);
-    S* z = ws.template take<S>(span * stride).data();
-    const auto calls = [&](index_t rows, index_t cols) {
-        return count * (tiles(cols) * stretches(rows) + (w ? tiles(rows) * stretches(cols) : 0));
-    };
-    by_panels<S>(x, calls, [&](const S* panel, index_t t, index_t rows, index_t j, index_t cols, auto& aside) {
-        if (j == 0) fill<S, S>(part, strided_view<const S>(s.slice_rows(t, rows)));
-        if (w) down_panel(panel, rows, j, cols, *w, j ? start::on_top : start::afresh, z, stride, aside);
-        across_panel<apart>(panel, rows, j, cols, part, t ? start::on_top : start::afresh, sum, aside);
-        if (w && j + cols == x.cols) f(t, rows, z, stride);
-    }, ws);
+/// sum (n x d) = or += S^T X, the columns of X in the lanes: `span` rows at a time, a piece of each, which is read once for `tall`
+/// columns of S. The next pieces are asked for meanwhile: they are no stream that a processor foresees. A part of the sum stays
+/// in the L2 for all rows.
+template <real S>
+void across(matrix_view<const S> x, matrix_view<const S> s, start how, matrix_view<S> sum) {
+    const index_t part = part_in_cache<S>(s.cols);
+    for (index_t c = 0; c < x.cols; c += part)
+        for (index_t t = 0; t < x.rows; t += span) {
+            const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c);
+            for_columns<S>(cols, [&]<int P, int W>(index_t at) {
+                const index_t j = c + at, ahead = at + P * W < cols ? P * W : span * x.stride - at;
+                for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
+                    const auto run = [&]<bool asks>() {
+                        with_start(t > 0 || how == start::on_top, [&]<start first>() {
+                            tile<first, R, P, W, asks>(rows, s.row(t) + i, 1, s.stride, x.row(t) + j, x.stride, sum.row(i) + j, sum.stride, ahead);
+                        });
+                    };
+                    if (i == 0) run.template operator()<true>();
+                    else run.template operator()<false>();
+                });
+            });
+        }
 }
 
 /// to = k from, as operands.
@@ -216,26 +172,25 @@ void scaled(const float* from, index_t count, float k, A* to) {
 /// Where Y is no S, S has at most `depth` columns: a sum stays in registers until it is rounded.
 template <real S, class A, storable T>
 void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
-    constexpr index_t block = 48, strip = 1024, deep = per<A> * depth;
+    constexpr index_t block = 48, strip = 1024, deep = per<A> * depth, apart = depth + 16;
     alignas(64) A rows[block * apart];
-    alignas(64) T edge[2 * tall * 2 * simd::lanes<S>];
+    alignas(64) T edge[8 * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += deep) {
             const index_t count = std::min(block, s.rows - t), cols = std::min(deep, s.cols - k), steps = operands<A>(cols);
             for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, cols, scale, rows + i * apart);
             for (index_t c = 0; c < v.cols; c += strip)
-                for_tiles<2>(count, [&]<int R>(index_t i) {
+                for_rows<tall<2>>(count, [&]<int R>(index_t i) {
                     for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
                         const A* part = v.data + (c + at) * v.rows + k / per<A> * wide;
                         T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
                             for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
-                        auto nothing = [] {};
                         const index_t live = std::min(wide, v.cols - c - at);
-                        if (live == wide) return tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, to, y.stride, nothing);
+                        if (live == wide) return tile<start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, to, y.stride);
                         for (index_t r = 0; r < R; ++r) std::copy_n(to + r * y.stride, live, edge + r * wide);
-                        tile<R, P, W, apart, 1>(steps, rows + i * apart, part, start::on_top, edge, wide, nothing);
+                        tile<start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, edge, wide);
                         for (index_t r = 0; r < R; ++r) std::copy_n(edge + r * wide, live, to + r * y.stride);
                     });
                 });

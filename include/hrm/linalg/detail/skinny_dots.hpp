@@ -17,8 +17,8 @@ namespace hrm::detail::skinny {
 
 /// B has few rows: at most these.
 inline constexpr index_t narrow = 16;
-/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes longer than
-/// panels of X do; in a short row, adding lanes does.
+/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes
+/// too long; in a short row, adding lanes does.
 constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && d >= 64 * n; }
 /// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers. More rows of X would compete for the
 /// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.

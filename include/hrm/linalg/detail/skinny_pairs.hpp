@@ -1,6 +1,6 @@
 #pragma once
 
-#include <hrm/linalg/detail/skinny.hpp>
+#include <hrm/linalg/detail/skinny_panels.hpp>
 
 // The products of skinny.hpp where the processor multiplies bf16 by twos (simd::pairs) and everything is stored in bf16:
 //     sum += a_2k b_2k + a_2k+1 b_2k+1      summed in float, at twice the rate of float's own products
@@ -106,9 +106,9 @@ inline void join_rows(const bf16_pair* panel, index_t rows, index_t cols, bf16_p
     }
 }
 
-/// across() of bf16: X^T S by pairs of rows, X W by pairs of columns.
+/// across_by_panels() of bf16: X^T S by pairs of rows, X W by pairs of columns.
 template <real S, storable T, class F>
-void across(matrix_view<const bf16> x, matrix_view<const float> s, const packed<bf16_pair>* w, packed<float> sum, F&& f, workspace& ws) {
+void across_by_panels(matrix_view<const bf16> x, matrix_view<const float> s, const packed<bf16_pair>* w, packed<float> sum, F&& f, workspace& ws) {
     scratch_scope scope(ws);
     const auto part = room<bf16_pair>(span / 2, s.cols, ws);
     bf16_pair* const joined = ws.take<bf16_pair>(span / 2 * joined_apart).data();
