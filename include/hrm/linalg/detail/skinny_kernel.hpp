@@ -64,14 +64,13 @@ template <class A, int W, storable T>
 }
 
 /// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .).   a(r, k) is at a + r * row + k * step, b(k, .) at b + k * next.
-/// Where it `asks`, what lies `ahead` of every b(k, .) is asked for meanwhile. Operands A: where they are pairs, those of `a` may be
-/// bf16 as they lie, and those of bf16 in b have their second halves in the row at `other`.
+/// Where it `asks`, what lies `ahead` of every b(k, .) is asked for meanwhile. Where operands A are pairs, those of `a` may be bf16 as
+/// they lie.
 /// K ascending, one fused multiply-add each: no element depends on R, P or W.
 /// What happens at the end is known here: g++ writes all sums to memory before a branch there.
 template <simd::lane_value A, start how, int R, int P, int W, bool asks = false, class From, class B, storable T>
 [[gnu::noinline]] void tile(index_t steps, const From* a, index_t row, index_t step, const B* b, index_t next, T* to, index_t stride,
-                            [[maybe_unused]] index_t ahead = 0, [[maybe_unused]] const B* other = nullptr) {
-    constexpr bool joins = std::same_as<A, simd::bf16_pair> && std::same_as<B, bf16>;
+                            [[maybe_unused]] index_t ahead = 0) {
     simd::pack<sum_of<A>, W> sum[R][P] = {};
     const From* four[(R + 3) / 4];  // a pointer for every four rows, or each row would get its own, and most of them no register
     for (int r = 0; r < R; r += 4) four[r / 4] = a + r * row;
@@ -80,12 +79,9 @@ template <simd::lane_value A, start how, int R, int P, int W, bool asks = false,
         simd::pack<A, W> in[P];
 #pragma GCC unroll 3
         for (int v = 0; v < P; ++v) {
-            if constexpr (joins) simd::join<W>(in[v], b + v * W, other + v * W);
-            else simd::load<A, W>(in[v], b + v * W);
+            simd::load<A, W>(in[v], b + v * W);
             if constexpr (asks) __builtin_prefetch(b + ahead + v * W, 0, 2);
-            if constexpr (asks && joins) __builtin_prefetch(other + ahead + v * W, 0, 2);
         }
-        if constexpr (joins) other += next;
 #pragma GCC unroll 2
         for (auto& p : four) asm("" : "+r"(p));
 #pragma GCC unroll 8

@@ -84,31 +84,37 @@ inline void join_rounded(matrix_view<const float> s, bf16_pair* to) {
     }
 }
 
-/// across() of bf16: rows of X two by two, joined in registers.
+/// across() of bf16: of a piece of X, rows are joined two by two, and these pairs read for all columns of S.
 inline void across_pairs(matrix_view<const bf16> x, matrix_view<const float> s, start how, matrix_view<float> sum, workspace& ws) {
     scratch_scope scope(ws);
-    constexpr bf16 zeros[3 * simd::lanes<bf16_pair>] = {};
+    constexpr index_t most = 3 * simd::lanes<bf16_pair>;
+    constexpr bf16 zeros[most] = {};
+    alignas(64) bf16_pair piece[span / 2 * most];
     bf16_pair* const pairs = ws.take<bf16_pair>(span / 2 * s.cols).data();
     const index_t part = part_in_cache<float>(s.cols);
     for (index_t c = 0; c < x.cols; c += part)
         for (index_t t = 0; t < x.rows; t += span) {
-            const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c), steps = rows / 2;
+            const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c);
             join_rounded(s.slice_rows(t, rows), pairs);
             for_columns<bf16_pair>(cols, [&]<int P, int W>(index_t at) {
-                const index_t j = c + at, ahead = at + P * W < cols ? P * W : span * x.stride - at;
-                const bf16* const from = x.row(t) + j;
-                for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
-                    float* const to = sum.row(i) + j;
-                    const auto run = [&]<bool asks, start first>() {
-                        tile<bf16_pair, first, R, P, W, asks>(steps, pairs + i, 1, s.cols, from, 2 * x.stride, to, sum.stride, ahead, from + x.stride);
-                    };
-                    with_start(t > 0 || how == start::on_top, [&]<start first>() {
-                        if (i == 0) run.template operator()<true, first>();
-                        else run.template operator()<false, first>();
+                constexpr index_t wide = P * W;
+                const index_t j = c + at, ahead = at + wide < cols ? wide : span * x.stride - at;
+                const bf16* from = x.row(t) + j;
+                bf16_pair* to = piece;
+                for (index_t i = 0; i < rows; i += 2, from += 2 * x.stride) {
+                    const bf16* const second = i + 1 < rows ? from + x.stride : zeros;
+                    for (index_t q = 0; q < wide; q += W, to += W) {
+                        simd::pack<bf16_pair, W> both;
+                        __builtin_prefetch(from + q + ahead, 0, 2), __builtin_prefetch(from + x.stride + q + ahead, 0, 2);
+                        simd::join<W>(both, from + q, second + q);
+                        simd::store<bf16_pair, W>(to, both);
+                    }
+                }
+                with_start(t > 0 || how == start::on_top, [&]<start first>() {
+                    for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
+                        tile<bf16_pair, first, R, P, W>(operands<bf16_pair>(rows), pairs + i, 1, s.cols, static_cast<const bf16_pair*>(piece), wide,
+                                                        sum.row(i) + j, sum.stride);
                     });
-                    if (rows % 2 == 1)
-                        tile<bf16_pair, start::on_top, R, P, W>(1, pairs + steps * s.cols + i, 1, 0, from + 2 * steps * x.stride, 0, to, sum.stride, 0,
-                                                                static_cast<const bf16*>(zeros));
                 });
             });
         }
