@@ -78,6 +78,8 @@ void add_turned(matrix_view<const S> sum, S k, matrix_view<S> g) {
 /// Rows of X between two looks at what lies further away, sums over rows or a part of W; those that a cache holds while groups of
 /// W's columns go by. Whole tiles.
 inline constexpr index_t span = 96, band = 24;
+/// Rows of at most so many numbers are no stream for long enough to be foreseen: the next ones are asked for.
+inline constexpr index_t short_row = 512;
 /// Columns of n numbers that stay in the L2 beside what goes by: whole sums.
 template <simd::lane_value S>
 index_t part_in_cache(index_t n) {
@@ -115,6 +117,9 @@ void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspa
                         S* const to = live == group ? in_place : edge;
                         const index_t to_stride = live == group ? z.stride : group;
                         for (index_t r = 0; live < group && j0 > 0 && r < R; ++r) std::copy_n(in_place + r * z.stride, live, edge + r * group);
+                        if (as_is && at == 0 && x.cols <= short_row)
+                            for (index_t r = i + R; r < i + 2 * R; ++r)
+                                for (index_t q = 0; q < x.cols; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(x.row(t + r) + q, 0, 2);
                         for (index_t j = 0; j < cols; j += deep)
                             with_start(j0 + j > 0, [&]<start how>() {
                                 const index_t steps = operands<A>(std::min(deep, cols - j));
@@ -140,7 +145,7 @@ void across(matrix_view<const T> x, matrix_view<const S> s, start how, matrix_vi
         for (index_t t = 0; t < x.rows; t += span) {
             const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c);
             for_columns<S>(cols, [&]<int P, int W>(index_t at) {
-                const index_t j = c + at, ahead = at + P * W < cols ? P * W : span * x.stride - at;
+                const index_t j = c + at, ahead = x.cols <= short_row ? span * x.stride : at + P * W < cols ? P * W : span * x.stride - at;
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
                     const auto run = [&]<bool asks>() {
                         with_start(t > 0 || how == start::on_top, [&]<start first>() {
@@ -184,16 +189,18 @@ void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
     alignas(64) T edge[8 * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += deep) {
-            const index_t count = std::min(block, s.rows - t), cols = std::min(deep, s.cols - k), steps = operands<A>(cols);
-            for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, cols, scale, rows + i * apart);
+            const index_t count = std::min(block, s.rows - t), terms = std::min(deep, s.cols - k), steps = operands<A>(terms);
+            for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, terms, scale, rows + i * apart);
             for (index_t c = 0; c < v.cols; c += strip)
                 for_rows<tall<2>>(count, [&]<int R>(index_t i) {
-                    for_groups<S>(std::min(strip, v.cols - c), [&]<int P, int W>(index_t at) {
+                    const index_t cols = std::min(strip, v.cols - c);
+                    for_groups<S>(cols, [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
+                        const index_t ahead = (at + 2 * wide < cols ? 0 : R * y.stride - cols) + 2 * wide;
                         const A* part = v.data + (c + at) * v.rows + k / per<A> * wide;
                         T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
-                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + 2 * wide + q, 1, 3);
+                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + ahead + q, 1, 3);
                         const index_t live = std::min(wide, v.cols - c - at);
                         if (live == wide) return tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, to, y.stride);
                         for (index_t r = 0; r < R; ++r) std::copy_n(to + r * y.stride, live, edge + r * wide);
