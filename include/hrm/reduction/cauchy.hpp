@@ -42,8 +42,10 @@ namespace detail {
 template <class Domain>
 class cauchy_elimination {
 public:
-    explicit cauchy_elimination(const modal_rows& s)
-        : q_(s.reals), n_(s.size()), rows_(std::max<index_t>(n_ > q_ ? 2 : 1, s.b.cols()), q_, n_ - q_), steps_(is_large() ? together : 1) {
+    /// stores: of an earlier elimination of as many modes, or none.
+    explicit cauchy_elimination(const modal_rows& s, std::vector<buffer<double>> stores = {})
+        : q_(s.reals), n_(s.size()), rows_(std::max<index_t>(n_ > q_ ? 2 : 1, s.b.cols()), q_, n_ - q_), steps_(is_large() ? together : 1),
+          stores_(std::move(stores)) {
         for (index_t i = 0; i < n_; ++i) {
             const index_t at = rows_.place(i, q_);
             const planar l{s.pole(i).real(), s.pole(i).imag()};
@@ -96,8 +98,8 @@ public:
         }
         return length;
     }
-    /// order x columns(), once: what held the columns is given back.
-    matrix<double> take_factor() {
+    /// order x columns().
+    matrix<double> factor() {
         matrix<double> l(2 * n_ - q_, columns_);
         const auto copy = [&](index_t row, index_t place, index_t rows, index_t beside) {
             for (index_t end = row + rows; row < end;) {
@@ -118,9 +120,9 @@ public:
         copy(0, 0, q_, 0);
         copy(q_, rows_.reals, n_ - q_, 0);
         copy(n_, rows_.reals, n_ - q_, rows_.beside());
-        stores_ = {};
         return l;
     }
+    std::vector<buffer<double>> take_stores() { return std::move(stores_); }
 
 private:
     using stretch = cauchy_rows::stretch;
@@ -213,13 +215,13 @@ struct leading_factor {
 /// record: of the steps, where somebody asks for it.
 template <class Domain>
 leading_factor leading_cauchy_factor(const modal_rows& system, double tolerance, cauchy_record<Domain>* record = nullptr) {
-    cauchy_elimination<Domain> work(system);
+    cauchy_elimination<Domain> work(system, record ? std::move(record->stores) : std::vector<buffer<double>>{});
     if (!std::isfinite(work.largest())) throw numerical_error("hrm::cauchy_factor: the Gramian is beyond the range of double");
     const double floor = work.largest() * tolerance * tolerance;
     while (work.columns() < system.order() && work.eliminate(floor, system.order() - work.columns()))
         if (record) record->steps.insert(record->steps.end(), work.steps().begin(), work.steps().end());
-    leading_factor f{work.take_factor(), work.rest()};
-    if (record) record->rest = work.remaining();
+    leading_factor f{work.factor(), work.rest()};
+    if (record) record->rest = work.remaining(), record->stores = work.take_stores();
     return f;
 }
 

@@ -33,7 +33,7 @@ auto minimal(const T& system, double tolerance = 0) {
     }
     auto out = balance(moved, o);
     if (stable) return out;
-    out.system.a.a = detail::project(out.w, detail::times_state(s.a, out.t));
+    out.system.a.a = detail::project(out.w, s.a, out.t);
     detail::describe(out);
     detail::describe_poles(out);
     out.certified = false;

@@ -6,12 +6,13 @@
 #include <hrm/reduction/detail/cauchy_step.hpp>
 
 // The product Lo^T Lc of two Cauchy factors from the steps that made them, without a sum over the states. A step takes B to B', one of the
-// adjoint system D to D'; with l, s^2 and m, t^2 their poles and gaps, in discrete time, and without the terms in brackets in continuous time,
+// adjoint system D to D'. With l, s^2 and m, t^2 their poles and gaps, in discrete time and (in continuous time):
 //     A c = l c + s B' v,    B v = s c - conj(l) B' v      ( A c = l c - s B' v,    B v = s c + B' v )
-//     A^* o = m o + t D' w,  D w = t o - conj(m) D' w
+//     A^* o = m o + t D' w,  D w = t o - conj(m) D' w      ( and so on )
 // so that between f = o^* B v, known from the steps for c before it, and e' = (D' w)^* c, from the steps for o behind it,
-//     d o^* c = s f + conj(l) t e',   d f' = (conj(m) - l) f + s t e',   d e = (conj(l) - m) e' + s t f,   d = 1 - conj(l m)
-//                    (- t e')              (l - conj(m))                       (m - conj(l))               (- conj(l + m)).
+//     d o^* c = s f + conj(l) t e',         d = 1 - conj(l m)      ( d o^* c = s f - t e',               d = - conj(l + m) )
+//     d f' = (conj(m) - l) f + s t e'                              ( d f' = (l - conj(m)) f + s t e' )
+//     d e = (conj(l) - m) e' + s t f                               ( d e = (m - conj(l)) e' + s t f ).
 // From (f, e') to (f', e) is a unitary step: nothing grows, and entries are off by rounding beside sum_i |o_i| |c_i| over the rows of the
 // factors, as those of the sum are; their own size is not a measure.
 
@@ -22,15 +23,18 @@ template <class Domain>
 struct cauchy_record {
     std::vector<cauchy_step<Domain>> steps;
     matrix<double> rest;
+    std::vector<buffer<double>> stores;  ///< memory for columns, from one factor to the next
 };
 
+/// Both sides' steps once: O(n m) a column and O(m + p) an entry.
 template <class Domain>
 class cauchy_product {
 public:
     using step = cauchy_step<Domain>;
 
-    /// lc, lo: order x their columns;  b: what lc was made from, planar real states.  O(n m) a column and O(m + p) an entry.
-    static matrix<double> of(const matrix<double>& lc, const std::vector<step>& c, const matrix<double>& b, const matrix<double>& lo, const cauchy_record<Domain>& o) {
+    /// lc, lo: order x their columns;  b: what lc was made from, planar real states;  o: the steps of lo.
+    static matrix<double> of(const matrix<double>& lc, const std::vector<step>& c, const matrix<double>& b, const matrix<double>& lo,
+                             const cauchy_record<Domain>& o) {
         constexpr index_t lanes = simd::lanes<double>;
         const index_t rows = lo.cols(), cols = lc.cols(), height = (rows + lanes - 1) / lanes * lanes;
         matrix<double> k(rows, cols), f(std::max<index_t>(2, b.cols()), height), e(cols, o.rest.cols());  // B^T Lo and Lc^T D, step by step

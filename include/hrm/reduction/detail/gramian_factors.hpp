@@ -78,12 +78,10 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
         const auto& u = units[static_cast<std::size_t>(i)];
         common = std::max({common, (u.in + u.out) / 2, std::abs(u.out - u.in) / 2 - 1022});  // no power of two below is beyond 2^1022
     }
-    bool one_unit = true;
     for (index_t i = 0; i < q + k; ++i) {
         auto& u = units[static_cast<std::size_t>(i)];
         if (u.from_b > 0) {
             const int shift = (u.out - u.in) / 2;
-            one_unit = one_unit && std::min(shift, -shift) - common >= -1022;
             u.from_b = std::ldexp(1.0, std::max(shift - common, -1022));
             u.from_ct = std::ldexp(1.0, std::max(-shift - common, -1022));
         }
@@ -95,34 +93,41 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
     // Only B B^T and C^T C matter, so that no more inputs or outputs than states take part.
     if (b.cols() > b.rows()) b = lower_factor(std::move(b));
     if (ct.cols() > ct.rows()) ct = lower_factor(std::move(ct));
-    const auto inputs = modal(a, b), outputs = modal(transpose(a), ct);
-    require_stable<Domain>(where, inputs);
     gramian_factors f;
+    f.estimated = floor > negligible_floor;
+    cauchy_record<Domain> of_c, of_o;
+    const auto factor = [&](const modal_rows& modes, matrix<double>& l, std::vector<double>& rest, cauchy_record<Domain>& record) {
+        auto leading = leading_cauchy_factor<Domain>(modes, floor, f.estimated ? &record : nullptr);
+        l = std::move(leading.l);
+        if (f.estimated) rest = std::move(leading.rest);
+    };
     {
-        const bool leading = floor > negligible_floor;
-        cauchy_record<Domain> of_c, of_o;
-        auto c = leading_cauchy_factor<Domain>(inputs, floor, leading ? &of_c : nullptr), o = leading_cauchy_factor<Domain>(outputs, floor, leading ? &of_o : nullptr);
-        f.lc = std::move(c.l), f.lo = std::move(o.l);
-        if (leading) {
-            f.rest_c = std::move(c.rest), f.rest_o = std::move(o.rest), f.estimated = true;
-            if (one_unit) {  // powers of two that all modes share
-                f.product = cauchy_product<Domain>::of(f.lc, of_c.steps, b, f.lo, of_o);
-                for (double& x : f.product.flat()) x = std::ldexp(x, 2 * common);
-            }
-        }
+        const auto inputs = modal(a, b);
+        require_stable<Domain>(where, inputs);
+        factor(inputs, f.lc, f.rest_c, of_c);
+        of_c.rest = {};
+        of_o.stores = std::move(of_c.stores);
     }
+    factor(modal(transpose(a), ct), f.lo, f.rest_o, of_o);
+    of_o.stores.clear();
     for (index_t i = 0; i < q + k; ++i)
         rows(i, [&](index_t r) {
             const auto& u = units[static_cast<std::size_t>(i)];
-            bool finite = true;
-            for (index_t j = 0; j < f.lc.cols(); ++j) finite &= std::isfinite(f.lc(r, j) = u.from_b > 0 ? f.lc(r, j) / u.from_b : 0);
-            for (index_t j = 0; j < f.lo.cols(); ++j) finite &= std::isfinite(f.lo(r, j) = u.from_ct > 0 ? f.lo(r, j) / u.from_ct : 0);
-            if (!finite) refuse(i);
-            if (f.rest_c.empty()) return;
-            const auto at = static_cast<std::size_t>(r);
-            f.rest_c[at] = u.from_b > 0 ? f.rest_c[at] / u.from_b : 0;
-            f.rest_o[at] = u.from_ct > 0 ? f.rest_o[at] / u.from_ct : 0;
+            const double to_b = u.from_b > 0 ? 1 / u.from_b : 0, to_ct = u.from_ct > 0 ? 1 / u.from_ct : 0;  // powers of two
+            const auto scale = [r](matrix<double>& x, double by) {
+                bool finite = true;
+                double* const row = x.view().row(r);
+                for (index_t j = 0; j < x.cols(); ++j) finite &= std::isfinite(row[j] *= by);
+                return finite;
+            };
+            if (!(scale(f.lc, to_b) & scale(f.lo, to_ct))) refuse(i);
+            if (!f.estimated) return;
+            scale(b, to_b);
+            scale(of_o.rest, to_ct);
+            f.rest_c[static_cast<std::size_t>(r)] *= to_b;
+            f.rest_o[static_cast<std::size_t>(r)] *= to_ct;
         });
+    if (f.estimated) f.product = cauchy_product<Domain>::of(f.lc, of_c.steps, b, f.lo, of_o);
     return f;
 }
 

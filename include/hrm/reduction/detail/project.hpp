@@ -16,23 +16,31 @@
 
 namespace hrm::detail {
 
-/// a x, in O(n) a column where A is modal.
-inline matrix<double> times_state(const diagonal<double>& a, matrix<double> x) {
-    for (index_t i = 0; i < x.rows(); ++i)
-        for (index_t j = 0; j < x.cols(); ++j) x(i, j) *= a.poles[static_cast<std::size_t>(i)];
-    return x;
+/// Row i of a x, where A is modal.
+inline void times_state(const diagonal<double>& a, const matrix<double>& x, index_t i, double* y) {
+    const double pole = a.poles[static_cast<std::size_t>(i)];
+    for (index_t j = 0; j < x.cols(); ++j) y[j] = pole * x(i, j);
 }
-inline matrix<double> times_state(const complex_pairs<double>& a, const matrix<double>& x) {
+inline void times_state(const complex_pairs<double>& a, const matrix<double>& x, index_t i, double* y) {
     const index_t q = a.reals(), k = a.pairs();
-    matrix<double> y(x.rows(), x.cols());
-    for (index_t j = 0; j < x.cols(); ++j) {
-        for (index_t i = 0; i < q; ++i) y(i, j) = a.real[static_cast<std::size_t>(i)] * x(i, j);
-        for (index_t i = q; i < q + k; ++i) {
-            const double re = a.re[static_cast<std::size_t>(i - q)], im = a.im[static_cast<std::size_t>(i - q)];
-            y(i, j) = re * x(i, j) - im * x(i + k, j);
-            y(i + k, j) = im * x(i, j) + re * x(i + k, j);
-        }
+    if (i < q) {
+        const double pole = a.real[static_cast<std::size_t>(i)];
+        for (index_t j = 0; j < x.cols(); ++j) y[j] = pole * x(i, j);
+        return;
     }
+    const bool first = i < q + k;
+    const auto at = static_cast<std::size_t>(first ? i - q : i - q - k);
+    const index_t other = first ? i + k : i - k;
+    const double re = a.re[at], im = first ? -a.im[at] : a.im[at];
+    for (index_t j = 0; j < x.cols(); ++j) y[j] = re * x(i, j) + im * x(other, j);
+}
+template <class A>
+concept modal_states = requires(const A& a, const matrix<double>& x, double* y) { times_state(a, x, index_t{}, y); };
+/// a x.
+template <modal_states A>
+matrix<double> times_state(const A& a, const matrix<double>& x) {
+    matrix<double> y(x.rows(), x.cols());
+    for (index_t i = 0; i < x.rows(); ++i) times_state(a, x, i, y.view().row(i));
     return y;
 }
 inline matrix<double> times_state(const dense<double>& a, const matrix<double>& x) { return product(a.a, x); }
@@ -57,6 +65,21 @@ struct product_with {
 template <class F>
 matrix<double> times_state(const product_with<F>& a, const matrix<double>& x) {
     return a.times(x);
+}
+
+/// w^T A x; a modal A takes some rows of x at a time into a cache.
+template <class A>
+matrix<double> project(const matrix<double>& w, const A& a, const matrix<double>& x) {
+    if constexpr (modal_states<A>) {
+        constexpr index_t some = 256;
+        matrix<double> y(w.cols(), x.cols()), part(std::min(some, x.rows()), x.cols());
+        for (index_t i = 0; i < x.rows(); i += some) {
+            const index_t count = std::min(some, x.rows() - i);
+            for (index_t k = 0; k < count; ++k) times_state(a, x, i + k, part.view().row(k));
+            multiply(transposed(w.view().slice_rows(i, count)), part.view().slice_rows(0, count), y.view(), into::add);
+        }
+        return y;
+    } else return project(w, times_state(a, x));
 }
 
 /// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
@@ -156,6 +179,8 @@ struct oblique_projection {
             w = divide(w, identity);
             identity = project(t, w);
         }
+        // Below n eps it is what rounding leaves in w^T t itself.
+        if (correction <= static_cast<double>(t.rows()) * std::numeric_limits<double>::epsilon()) return;
         for (index_t i = 0; i < count; ++i)  // the inverse of I + E with a small E is I - E, by which a product does
             for (index_t j = 0; j < count; ++j) identity(i, j) = (i == j ? 2 : 0) - identity(i, j);
         w = tall_product(w.view(), identity);
@@ -327,7 +352,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
         w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
     }
     const auto &t = all > r ? all_t : out.t, &w = all > r ? all_w : out.w;
-    out.system = {{project(w, times_state(a, t))}, project(w, s.b), product(s.c, t), s.d};
+    out.system = {{project(w, a, t)}, project(w, s.b), product(s.c, t), s.d};
     projected_rows rows;
     if (weak) {
         const auto whole = out.system;
