@@ -13,7 +13,7 @@ namespace detail {
 /// gemm by tiles of one shape. A panel of B (L2) is multiplied by A a few rows at a time (L1), copied without turning it;
 /// while one piece of A is at work, the next is on its way from memory.
 template <class Tile, real S, storable TA, storable TB>
-[[gnu::noinline]] void gemm_by(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c) {
+[[gnu::noinline]] void gemm_by(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c, read_list aside) {
     constexpr index_t mr = Tile::rows, nr = Tile::cols, block = Tile::block;
     alignas(64) S pa[Tile::tall * Tile::apart];
     alignas(64) S pb[Tile::room];
@@ -39,6 +39,7 @@ template <class Tile, real S, storable TA, storable TB>
             const index_t k2 = below ? ends : 0, j2 = below ? j0 : j0 + wide;
             auto next_b = region(b.block(k2, j2, std::min(deep, a.cols - k2), std::clamp<index_t>(n - j2, 0, wide)));
             next_b.spread(tiles(m) * (padded / nr) * stretches(ends - k0));
+            if (!below && j2 >= n) aside.spread(tiles(m) * (padded / nr) * stretches(ends - k0));
             for (index_t k = k0; k < ends; k += depth)
                 gemm_pack_b<Tile>(b.block(k, j0, std::min(depth, ends - k), nb), pb + (k - k0) * padded);
             for (index_t i0 = 0; i0 < m; i0 += Tile::tall)
@@ -52,7 +53,7 @@ template <class Tile, real S, storable TA, storable TB>
                     const index_t i1 = turns ? i0 + Tile::tall : i0, k1 = turns ? k0 : k + depth;
                     auto next_a = region(a.block(i1, k1, std::clamp<index_t>(m - i1, 0, mb), std::min(depth, ends - k1)));
                     next_a.spread(tiles(mb) * (padded / nr) * stretches(kb));
-                    const auto meanwhile = [&] { next_a.fetch(), next_b.fetch(); };
+                    const auto meanwhile = [&] { next_a.fetch(), next_b.fetch(), aside.fetch(); };
 
                     const S keep = k == 0 ? beta : S{1};
                     const auto tile = [&](index_t i, index_t j, S* to, index_t stride) {
@@ -87,8 +88,9 @@ template <class Tile, real S, storable TA, storable TB>
 /// beta = 0 overwrites C without reading it. Packs on the stack (about 150 KiB), allocates nothing, one thread.
 /// The sum over K runs in one fixed order that depends on K alone. 2 M N K flop.
 /// Panels and packing after Goto & van de Geijn, ACM TOMS 34 (2008).
+/// aside: what the caller updates next, fetched while the last sums run.
 template <real S, storable TA, storable TB>
-void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c) {
+void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, matrix_view<S> c, detail::read_list aside = {}) {
     require_shape("hrm::gemm", "B", b.rows, b.cols, a.cols, b.cols);
     require_shape("hrm::gemm", "C", c.rows, c.cols, a.rows, b.cols);
     if (a.cols == 0)
@@ -108,18 +110,18 @@ void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, m
     using narrow = detail::gemm_tile<12 * few, 1, S>;
     const auto work = [&](index_t rows, index_t cols) { return (c.rows + rows - 1) / rows * rows * ((c.cols + cols - 1) / cols * cols); };
     const index_t u = 10 * work(usual::rows, usual::cols), f = 13 * work(flat::rows, flat::cols), n = 11 * work(narrow::rows, narrow::cols);
-    if (u <= f && u <= n) detail::gemm_by<usual, S, TA, TB>(alpha, a, b, beta, c);
-    else if (f <= n) detail::gemm_by<flat, S, TA, TB>(alpha, a, b, beta, c);
-    else detail::gemm_by<narrow, S, TA, TB>(alpha, a, b, beta, c);
+    if (u <= f && u <= n) detail::gemm_by<usual, S, TA, TB>(alpha, a, b, beta, c, aside);
+    else if (f <= n) detail::gemm_by<flat, S, TA, TB>(alpha, a, b, beta, c, aside);
+    else detail::gemm_by<narrow, S, TA, TB>(alpha, a, b, beta, c, aside);
 }
 
 /// C (+)= A B for views whose transposes are spelled out:  multiply(x, transposed(w), y).
 enum class into { overwrite, add };
 template <real S, class A, class B>
-void multiply(const A& a, const B& b, matrix_view<S> c, into how = into::overwrite, S alpha = S{1}) {
+void multiply(const A& a, const B& b, matrix_view<S> c, into how = into::overwrite, S alpha = S{1}, detail::read_list aside = {}) {
     using TA = std::remove_const_t<std::remove_pointer_t<decltype(a.data)>>;
     using TB = std::remove_const_t<std::remove_pointer_t<decltype(b.data)>>;
-    gemm<S, TA, TB>(alpha, strided_view<const TA>(a), strided_view<const TB>(b), how == into::add ? S{1} : S{0}, c);
+    gemm<S, TA, TB>(alpha, strided_view<const TA>(a), strided_view<const TB>(b), how == into::add ? S{1} : S{0}, c, aside);
 }
 
 }  // namespace hrm

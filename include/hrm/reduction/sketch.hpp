@@ -42,7 +42,7 @@ struct moment_estimate {
 /// exact where columns - probes exceed the rank of M (from columns - probes = d on, Omega is the identity).
 /// The same calls of add, in any order, on any workers, merged in any order, give the same bits: add forms its product in
 /// the precision of u, in an order set by L alone, and from there on sums are exact.
-/// add: 2 L d columns flop, and a fifth of their time for u Omega. Memory 8 d columns bytes (float), of which a call reads and
+/// add: 2 L d columns flop, and an eighth of their time for u Omega. Memory 8 d columns bytes (float), of which a call reads and
 /// writes all: some 200 tokens a call make that small; up to 24 where sums outgrow 64 bits, some 4096 calls on. Entries below
 /// 2^-112 count as zero.
 /// Tropp, Yurtsever, Udell & Cevher, "Fixed-rank approximation of a positive-semidefinite matrix from streaming data", 2017.
@@ -71,9 +71,10 @@ public:
             throw numerical_error("hrm::moment_sketch: activations are not finite or too large: the sum of squares is " +
                                   std::to_string(squares));
         const auto y = ws.take_matrix<S>(std::min(slab, width()), columns());
+        const auto runs = ws.take<detail::memory_run>(sums_[0].pieces());
         for (std::size_t k = 0; k < sums_.size(); ++k) {
             const index_t first = static_cast<index_t>(k) * slab, rows = std::min(slab, width() - first);
-            multiply(transposed(u.slice_cols(first, rows)), z, y.slice_rows(0, rows));
+            multiply(transposed(u.slice_cols(first, rows)), z, y.slice_rows(0, rows), into::overwrite, S{1}, sums_[k].recent(runs));
             sums_[k].add(y.data);
         }
         double one = squares;

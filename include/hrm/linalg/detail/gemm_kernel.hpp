@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstring>
+#include <span>
 
 #include <hrm/core/view.hpp>
 #include <hrm/linalg/simd.hpp>
@@ -44,6 +45,32 @@ struct read_ahead {
         }
     }
     static constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+};
+
+/// The same for a list of runs of memory that is read and written.
+struct memory_run {
+    const void* data;
+    index_t bytes;
+};
+class read_list {
+public:
+    read_list(std::span<const memory_run> runs = {}) : runs_(runs) {}
+    void spread(index_t calls) {
+        index_t lines = 0;
+        for (const auto& r : runs_) lines += (r.bytes + line - 1) / line;
+        pace_ = (lines + calls - 1) / calls;
+    }
+    void fetch() {
+        for (index_t count = pace_; count > 0 && !runs_.empty(); --count) {
+            __builtin_prefetch(static_cast<const char*>(runs_[0].data) + at_, 1, 2);
+            if ((at_ += line) >= runs_[0].bytes) at_ = 0, runs_ = runs_.subspan(1);
+        }
+    }
+
+private:
+    static constexpr index_t line = 64;
+    std::span<const memory_run> runs_;
+    index_t at_ = 0, pace_ = 0;
 };
 
 /// Steps between two looks aside.

@@ -11,6 +11,7 @@
 
 #include <hrm/core/error.hpp>
 #include <hrm/core/matrix.hpp>
+#include <hrm/linalg/detail/gemm_kernel.hpp>
 
 namespace hrm::detail {
 
@@ -28,6 +29,16 @@ public:
         for (index_t first = 0; first < count; first += piece) parts_.push_back({std::min(piece, count - first)});
     }
     index_t count() const { return count_; }
+
+    /// What the next addition reads and writes, as far as the last one tells: one run for each of pieces().
+    index_t pieces() const { return static_cast<index_t>(parts_.size()); }
+    std::span<const memory_run> recent(std::span<memory_run> runs) const {
+        for (std::size_t n = 0; n < parts_.size(); ++n) {
+            const auto& d = parts_[n].digit[at(parts_[n].recent)];
+            runs[n] = {d.data(), static_cast<index_t>(d.size() * sizeof(d[0]))};
+        }
+        return runs.first(parts_.size());
+    }
 
     /// sum_i += x_i, cut to a multiple of 2^-112;  |x_i| < 2^110.  x: count numbers, destroyed.
     template <real S>
@@ -123,6 +134,7 @@ private:
     struct part {
         index_t count;
         int low = lowest, misfits = patience - 1;  // the first misfit finds a better one
+        int recent = 0;  // the digit that was added to last
         std::array<buffer<std::int64_t>, digits + 1> digit = {};
         int last() const { return low == lowest ? digits - 1 : digits; }
     };
@@ -133,22 +145,29 @@ private:
     static void add(part& p, S* __restrict x) {
         const index_t count = p.count;
         bool first = true;
-        for (auto largest = magnitude(x, count); largest > 0; largest = magnitude(x, count), first = false) {
-            const int above = std::ilogb(std::bit_cast<S>(largest)) + 1;  // |x_i| < 2^above
+        for (auto size = magnitudes(x, count); size.largest > 0; size = magnitudes(x, count), first = false) {
+            const int above = std::ilogb(std::bit_cast<S>(size.largest)) + 1;  // |x_i| < 2^above
             int k = digit_for(p, above);
             if (first && p.low + 32 * k > above - least && ++p.misfits >= patience) {
                 align(p, lowest - ((lowest - (above - room + spare)) & 31));
                 k = digit_for(p, above);
             }
-            if (first && p.low + 32 * k < lowest)  // the digit would take bits that do not count
-                for (index_t i = 0; i < count; ++i) x[i] = static_cast<S>(cut(static_cast<double>(x[i])));
             // Of numbers from 2^52 to 2^53 quanta the last bit is worth one: the sum is the nearest integer, its bits the addend.
-            const double shift = std::ldexp(0x1.8p52, p.low + 32 * k);
+            const int unit = p.low + 32 * k;
+            const double shift = std::ldexp(0x1.8p52, unit);
             std::int64_t* __restrict to = array(p, k);
+            p.recent = k;
+            const auto addend = [](double sum, double zero) { return std::bit_cast<std::int64_t>(sum) - std::bit_cast<std::int64_t>(zero); };
+            if (std::ilogb(std::bit_cast<S>(size.smallest)) >= std::max(unit, lowest) + std::numeric_limits<S>::digits - 1) {
+                for (index_t i = 0; i < count; ++i) to[i] += addend(static_cast<double>(x[i]) + shift, shift);  // not a bit is left
+                return;
+            }
+            if (first && unit < lowest)  // the digit would take bits that do not count
+                for (index_t i = 0; i < count; ++i) x[i] = static_cast<S>(cut(static_cast<double>(x[i])));
             std::uint64_t rest = 0;
             for (index_t i = 0; i < count; ++i) {
                 const double t = static_cast<double>(x[i]), sum = t + shift;
-                to[i] += std::bit_cast<std::int64_t>(sum) - std::bit_cast<std::int64_t>(shift);
+                to[i] += addend(sum, shift);
                 rest |= std::bit_cast<std::uint64_t>(t - (sum - shift));
             }
             if (rest == 0) return;
@@ -161,13 +180,21 @@ private:
     /// To a multiple of 2^-112: from 2^-60 on a double is one.
     static double cut(double t) { return std::abs(t) < 0x1p-59 ? std::trunc(t * 0x1p112) * 0x1p-112 : t; }
     static int digit_for(const part& p, int above) { return std::max(0, (above - room - p.low + 31) / 32); }
-    /// The largest |x_i| as bits, which order as the numbers do: integers vectorise where float comparisons may trap.
+    /// The largest |x_i|, and the smallest that is not zero, as bits, which order as the numbers do: integers vectorise where
+    /// float comparisons may trap.
     template <real S>
-    static bits<S> magnitude(const S* x, index_t size) {
-        bits<S> largest = 0;
-        for (index_t i = 0; i < size; ++i)
-            largest = std::max<bits<S>>(largest, std::bit_cast<bits<S>>(x[i]) & std::numeric_limits<bits<S>>::max());
-        return largest;
+    static auto magnitudes(const S* x, index_t size) {
+        using word = bits<S>;
+        struct {
+            word largest = 0, smallest = std::numeric_limits<word>::max();
+        } out;
+        for (index_t i = 0; i < size; ++i) {
+            const word v = std::bit_cast<word>(x[i]) & std::numeric_limits<word>::max();
+            out.largest = std::max(out.largest, v);
+            out.smallest = std::min(out.smallest, (v - 1) & std::numeric_limits<word>::max());  // a zero would be the largest
+        }
+        if (out.largest > 0) ++out.smallest;
+        return out;
     }
     static std::int64_t* array(part& p, int k) {
         auto& d = p.digit[at(k)];
