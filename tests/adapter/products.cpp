@@ -263,3 +263,19 @@ TEST_CASE("double sums into bf16 are rounded once: what lies next to a tie as we
             }
     }
 }
+
+TEST_CASE_TEMPLATE("no states: nothing is added, not even a zero", T, float, bf16) {
+    for (const index_t rows : {1, 4, 5, 100}) {
+        const index_t d = 70;
+        workspace ws;
+        const matrix<T> u(rows, d, T(1.0f)), b(0, d), c(d, 0);
+        const matrix<T> before(rows, d, T(-0.0f));
+        auto y = before, du = before;
+        matrix<float> none(rows, 0), dc(d, 0), db(0, d);
+        detail::project_in<float, T, T>(u, b, none, ws);
+        detail::project_out<float, T, T>(none, c, 1, y, ws);
+        detail::output_backward<float, T, T>(u, c, none, 1, dc, 1, none, ws);
+        detail::input_backward<float, T, T>(none, u, b, db, du, ws);
+        CHECK((same(y, before) && same(du, before)));
+    }
+}

@@ -153,6 +153,7 @@ void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>>
 template <real S, storable T = S, storable P = S>
 void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, as_given<matrix_view<T>> y, workspace& ws,
                  team* threads = nullptr) {
+    if (s.cols == 0) return;  // a zero that is added turns -0 around
     scratch_scope scope(ws);
     if constexpr (skinny::by_pairs<S, T, P>)
         if (skinny::pairs_hold(s.cols)) {

@@ -84,7 +84,7 @@ inline constexpr index_t short_row = 512;
 template <simd::lane_value S>
 index_t part_in_cache(index_t n) {
     constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S));
-    return std::max(depth, numbers / n / depth * depth);
+    return std::max(depth, numbers / std::max<index_t>(1, n) / depth * depth);
 }
 
 /// Z = X W. X is read where it lies, in as many straight streams as a tile has rows: the processor foresees these, and copies or
