@@ -51,6 +51,30 @@ TEST_CASE("bidiagonal_svd: values and leading vectors") {
         }
 }
 
+// To n eps and a residual of n eps sigma_1, or refused: clusters, and values far below rounding, whose vectors are all alike at first.
+TEST_CASE("bidiagonal_svd: vectors to equal and to vanishing values are orthonormal") {
+    for (const index_t n : {9, 40, 77}) {
+        matrix<double> cluster(n, n), far = made(n, n, 60);  // n - 2 values of 1;  sigma_n is 1e-50 or so
+        hrm::multiply(made(n, 2, 0).view(), hrm::transposed(made(n, 2, 2).view()), cluster.view());
+        for (index_t i = 0; i < n; ++i) cluster(i, i) += 1;
+        for (const auto* k : {&cluster, &far}) {
+            const hrm::bidiagonal_svd svd(*k);
+            matrix<double> u, v, kv(n, n), gu(n, n), gv(n, n);
+            REQUIRE(svd.vectors(n, u, v));
+            hrm::multiply(k->view(), v.view(), kv.view());
+            hrm::multiply(hrm::transposed(u.view()), u.view(), gu.view());
+            hrm::multiply(hrm::transposed(v.view()), v.view(), gv.view());
+            const double rounding = 2.3e-16 * static_cast<double>(n);
+            for (index_t j = 0; j < n; ++j)
+                for (index_t i = 0; i < n; ++i) {
+                    CHECK(std::abs(kv(i, j) - svd.sigma()[static_cast<std::size_t>(j)] * u(i, j)) <= 64 * rounding * svd.sigma()[0]);
+                    CHECK(std::abs(gu(i, j) - (i == j)) <= 16 * rounding);
+                    CHECK(std::abs(gv(i, j) - (i == j)) <= 16 * rounding);
+                }
+        }
+    }
+}
+
 // A bidiagonal matrix of ones has the singular values 2 cos(k pi / (2 n + 1)), k = 1 .. n. Several of them on one diagonal,
 // of very different size and in any order, with nothing between them: to n eps of the largest.
 TEST_CASE("bidiagonal_values: closed form, blocks that fall apart, small above large and below, vanishing entries") {

@@ -32,8 +32,10 @@ inline bool bidiagonal_vectors(const std::vector<double>& d, const std::vector<d
         simd::load<double>(value, from.view().row(row));
         return value;
     };
-    constexpr index_t together = 32;  // vectors of a group
+    constexpr index_t together = 32;     // vectors of a group
+    constexpr double little = 1.0 / 16;  // of a squared length: that much of it left, a projection leaves rounding
     matrix<double> projections(together, r);
+    std::vector<double> again(static_cast<std::size_t>(r));
     const auto put = [](matrix<double>& to, index_t row, const pack& value) { simd::store<double>(to.view().row(row), value); };
     const pack zero = {}, one = zero + 1.0, least = zero + eps * sigma[0];
     for (index_t g = 0; g < groups; ++g) {
@@ -98,10 +100,12 @@ inline bool bidiagonal_vectors(const std::vector<double>& d, const std::vector<d
                 }
             }
         }
-        bool settled = pass > 0;  // B v - sigma u and B^T u - sigma v are rounding
+        bool settled = pass > 0;  // B v - sigma u and B^T u - sigma v are rounding, and no vector is rounding alone
         for (index_t first = 0; first < r; first += together) {
             const index_t end = std::min(r, first + together);
+            double squares[2][together];  // as the iteration gave them
             for (auto* rows : {&ut, &vt}) {
+                for (index_t index = first; index < end; ++index) squares[rows == &vt][index - first] = dot(rows->view().row(index), rows->view().row(index), n);
                 const auto earlier = rows->view().slice_rows(0, first), own = rows->view().slice_rows(first, end - first);
                 const auto along = projections.view().slice_rows(0, end - first).slice_cols(0, first);
                 multiply(own, transposed(earlier), along);
@@ -115,7 +119,17 @@ inline bool bidiagonal_vectors(const std::vector<double>& d, const std::vector<d
                     times_vector(earlier, own, along);
                     for (double& f : along) f = -f;
                     add_transposed_times(earlier, along, own);
-                    const double norm = std::sqrt(dot(own, own, n));
+                    double square = dot(own, own, n);
+                    if (square < little * squares[rows == &vt][index - first]) {  // what is left is as little orthogonal: once more
+                        const auto all = rows->view().slice_rows(0, index);
+                        times_vector(all, own, again.data());
+                        for (double& f : again) f = -f;
+                        add_transposed_times(all, again.data(), own);
+                        const double left = dot(own, own, n);
+                        settled = settled && left >= little * square;
+                        square = left;
+                    }
+                    const double norm = std::sqrt(square);
                     for (index_t i = 0; i < n; ++i) own[i] /= norm;
                 }
                 const double value = sigma[static_cast<std::size_t>(index)];
