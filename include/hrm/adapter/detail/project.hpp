@@ -6,6 +6,7 @@
 #include <hrm/linalg/detail/skinny.hpp>
 #include <hrm/linalg/detail/skinny_dots.hpp>
 #include <hrm/linalg/detail/skinny_pairs.hpp>
+#include <hrm/linalg/detail/skinny_rows.hpp>
 
 // An adapter's two products, Z = U B^T and Y += k S C^T, and their adjoints, with one pass over each big matrix. A row of a
 // product has the same bits beside any other rows, so a prefill ends in the state that decoding would have reached, and rows
@@ -94,8 +95,8 @@ matrix_view<const S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, F
             before(at, some, own);
             const auto how = t > 0 ? skinny::start::on_top : skinny::start::afresh;
             const auto to = sum.slice_rows(first / part * s.cols, s.cols);
-            if constexpr (skinny::by_pairs<S, T, P>) skinny::across_pairs(x.slice_rows(at, some), s.slice_rows(at, some), how, to, own);
-            else skinny::across<S, T>(x.slice_rows(at, some), s.slice_rows(at, some), how, to);
+            using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
+            skinny::across<A>(x.slice_rows(at, some), s.slice_rows(at, some), how, to, own);
         }
     });
     if (parts > 1)

@@ -10,7 +10,7 @@
 //     across    G += S^T X        G: n x d, summed over L
 // The small matrix is packed once a call; the big ones are read where they lie.
 // The order of every sum depends on its length alone, so a row of Z or Y has the same bits beside any others. A few rows
-// (`by_rows`: a decoded token) take the small matrix as it lies, in the same order.
+// (skinny_rows.hpp: a decoded token) take the small matrix as it lies, in the same order.
 
 namespace hrm::detail::skinny {
 
@@ -135,25 +135,73 @@ void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspa
             }
 }
 
+/// to (rows two by two, as s lies) = the pairs that rows of s make, rounded.
+inline void join_rounded(matrix_view<const float> s, simd::bf16_pair* to) {
+    constexpr int W = simd::lanes<simd::bf16_pair>;
+    for (index_t t = 0; t < s.rows; t += 2, to += s.cols) {
+        const float* const first = s.row(t);
+        const float* const second = t + 1 < s.rows ? first + s.stride : nullptr;
+        index_t j = 0;
+        for (; second && j + W <= s.cols; j += W) {
+            simd::pack<float> x[2];
+            simd::pack<simd::bf16_pair> low, high;
+            simd::load<float>(x[0], first + j), simd::load<float>(x[1], second + j);
+            simd::round_to_bf16<W>(low, x[0]), simd::round_to_bf16<W>(high, x[1]);
+            simd::store<simd::bf16_pair>(to + j, low | high << 16);
+        }
+        for (; j < s.cols; ++j) {
+            const bf16 two[2] = {bf16(first[j]), second ? bf16(second[j]) : bf16()};
+            to[j] = operand<simd::bf16_pair>(two);
+        }
+    }
+}
+
+/// to = P W columns of X as operands: rows widened, or joined two by two. What lies `ahead` is asked for meanwhile.
+template <int P, int W, class A, storable T>
+void take_piece(const T* from, index_t stride, index_t rows, index_t ahead, A* to) {
+    constexpr T zeros[P * W] = {};
+    for (index_t i = 0; i < rows; i += per<A>, from += per<A> * stride) {
+        [[maybe_unused]] const T* const second = i + 1 < rows ? from + stride : zeros;
+        for (index_t q = 0; q < P * W; q += W, to += W) {
+            simd::pack<A, W> x;
+            __builtin_prefetch(from + q + ahead, 0, 2);
+            if constexpr (per<A> > 1) {
+                __builtin_prefetch(from + stride + q + ahead, 0, 2);
+                simd::join<W>(x, from + q, second + q);
+            } else simd::load<A, W>(x, from + q);
+            simd::store<A, W>(to, x);
+        }
+    }
+}
+
 /// sum (n x d) = or += S^T X, the columns of X in the lanes: `span` rows at a time, a piece of each, which is read once for `tall`
-/// columns of S. The next pieces are asked for meanwhile: they are no stream that a processor foresees. A part of the sum stays
-/// in the L2 for all rows.
-template <real S, storable T>
-void across(matrix_view<const T> x, matrix_view<const S> s, start how, matrix_view<S> sum) {
+/// columns of S, where it lies or as it was widened or joined. The next pieces are asked for meanwhile: they are no stream that a
+/// processor foresees. A part of the sum stays in the L2 for all rows.
+template <simd::lane_value A, real S, storable T>
+void across(matrix_view<const T> x, matrix_view<const S> s, start how, matrix_view<S> sum, workspace& ws) {
+    constexpr bool as_is = std::same_as<A, T>;
+    constexpr index_t each = per<A>;
+    scratch_scope scope(ws);
+    alignas(64) A piece[as_is ? 1 : span / each * 3 * simd::lanes<A>];
+    A* const joined = ws.template take<A>(each > 1 ? span / each * s.cols : 0).data();
     const index_t part = part_in_cache<S>(s.cols);
     for (index_t c = 0; c < x.cols; c += part)
         for (index_t t = 0; t < x.rows; t += span) {
             const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c);
-            for_columns<S>(cols, [&]<int P, int W>(index_t at) {
+            if constexpr (each > 1) join_rounded(s.slice_rows(t, rows), joined);
+            for_columns<A>(cols, [&]<int P, int W>(index_t at) {
                 const index_t j = c + at, ahead = x.cols <= short_row ? span * x.stride : at + P * W < cols ? P * W : span * x.stride - at;
+                if constexpr (!as_is) take_piece<P, W>(x.row(t) + j, x.stride, rows, ahead, piece);
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
-                    const auto run = [&]<bool asks>() {
-                        with_start(t > 0 || how == start::on_top, [&]<start first>() {
-                            tile<S, first, R, P, W, asks>(rows, s.row(t) + i, 1, s.stride, x.row(t) + j, x.stride, sum.row(i) + j, sum.stride, ahead);
-                        });
-                    };
-                    if (i == 0) run.template operator()<true>();
-                    else run.template operator()<false>();
+                    with_start(t > 0 || how == start::on_top, [&]<start first>() {
+                        const auto run = [&]<bool asks>(const A* a, index_t step, const A* b, index_t next) {
+                            tile<A, first, R, P, W, asks>(operands<A>(rows), a + i, 1, step, b, next, sum.row(i) + j, sum.stride, ahead);
+                        };
+                        if constexpr (each > 1) run.template operator()<false>(joined, s.cols, piece, P * W);
+                        else if constexpr (!as_is) run.template operator()<false>(s.row(t), s.stride, piece, P * W);
+                        else if (i == 0) run.template operator()<true>(s.row(t), s.stride, x.row(t) + j, x.stride);
+                        else run.template operator()<false>(s.row(t), s.stride, x.row(t) + j, x.stride);
+                    });
                 });
             });
         }
@@ -209,108 +257,6 @@ void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
                     });
                 });
         }
-}
-
-/// Rows that are not worth packing a matrix for.
-inline constexpr index_t few = 4;
-
-/// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
-/// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
-template <int R, int Q, int W, simd::lane_value A, storable P>
-[[gnu::always_inline]] inline void dots(const A* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t count,
-                                        simd::pack<sum_of<A>, W> (&sum)[Q][R]) {
-    constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(A)), lane = W == 1 ? 1 : sizeof(A) / sizeof(P) / per<A>, part = turned * lane;
-    const index_t steps = count / per<A>;
-    index_t k = 0;
-    for (; k + part <= steps; k += part) {
-        const P* here = m + per<A> * k;
-        asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
-#pragma GCC unroll 4
-        for (int q = 0; q < Q; ++q) {
-            const P* const at = here + q * next;
-            simd::pack<A, W> w[turned];
-            if constexpr (W == 1) w[0] = operand<A>(at);
-            else {
-#pragma GCC unroll 4
-                for (int j = 0; j < turned; ++j) simd::gather<A, W>(w[j], at + j * stride, turned * stride);
-                simd::turn_parts<A, W>(w);
-            }
-#pragma GCC unroll 4
-            for (int j = 0; j < turned; ++j) {
-                simd::pack<A, W> column[lane];
-                if constexpr (lane == 2) simd::split<W>(column, w[j]);
-                else column[0] = w[j];
-#pragma GCC unroll 2
-                for (int h = 0; h < lane; ++h)
-#pragma GCC unroll 4
-                    for (int r = 0; r < R; ++r) {
-                        simd::pack<A, W> all;
-                        simd::spread<A, W>(all, x[r * x_stride + q * x_next + k + j * lane + h]);
-                        simd::multiply_add<A, W>(sum[q][r], all, column[h]);
-                    }
-            }
-        }
-    }
-    for (index_t left = count % (per<A> * part); left > 0; left -= per<A>, ++k)
-        for (int q = 0; q < Q; ++q) {
-            simd::pack<A, W> w{};
-            const P* const at = m + q * next + (count - left);
-            if constexpr (W == 1) w = operand<A>(at, left);
-            else
-                for (int j = 0; j < W; ++j) w[j] = operand<A>(at + j * stride, left);
-            for (int r = 0; r < R; ++r) {
-                simd::pack<A, W> all;
-                simd::spread<A, W>(all, x[r * x_stride + q * x_next + k]);
-                simd::multiply_add<A, W>(sum[q][r], all, w);
-            }
-        }
-}
-
-/// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
-/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory: a decoded
-/// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
-/// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
-template <int R, int W, simd::lane_value A, storable P, storable T>
-index_t by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y, index_t i) {
-    using S = sum_of<A>;
-    constexpr index_t deep = per<A> * depth;
-    constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
-    constexpr int many = 4 / R, two = R > 2 ? 1 : 2;
-    // Q sums, `rows_on` rows or `on` columns apart.
-    const auto run = [&]<int Q>(index_t row, index_t k, index_t count, index_t rows_on, index_t on) {
-        simd::pack<S, W> sum[Q][R] = {};
-        dots<R, Q, W>(x.data + k / per<A>, x.stride, on / per<A>, m.row(row) + k, m.stride, rows_on * m.stride + on, count, sum);
-        for (int q = 0; q < Q; ++q)
-            for (int r = 0; r < R; ++r)
-                put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + q * rows_on);
-    };
-    if (m.cols <= deep) {  // short rows: streams of many of them, far apart
-        const index_t part = (m.rows - i) / (many * W) * W;
-        for (const index_t end = i + part; i < end; i += W) run.template operator()<many>(i, 0, m.cols, part, 0);
-        i += (many - 1) * part;
-    }
-    const bool near = m.rows * m.cols * static_cast<index_t>(sizeof(P)) <= in_cache;
-    for (; i + W <= m.rows; i += W) {  // long ones: a stream each
-        index_t k = 0;
-        if (near)
-            for (; k + two * deep <= m.cols; k += two * deep) run.template operator()<two>(i, k, deep, 0, deep);
-        for (; k < m.cols; k += deep) run.template operator()<1>(i, k, std::min(deep, m.cols - k), 0, 0);
-    }
-    return i;
-}
-template <int R, simd::lane_value A, storable P, storable T>
-void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
-    constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
-    index_t i = by_rows<R, W>(x, m, how, y, 0);
-    if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2>(x, m, how, y, i);
-    by_rows<R, 1>(x, m, how, y, i);
-}
-template <simd::lane_value A, storable P, storable T>
-void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
-    index_t t = 0;
-    for (; t + 4 <= x.rows; t += 4) by_rows<4>(x.slice_rows(t, 4), m, how, y.slice_rows(t, 4));
-    for (; t + 2 <= x.rows; t += 2) by_rows<2>(x.slice_rows(t, 2), m, how, y.slice_rows(t, 2));
-    if (t < x.rows) by_rows<1>(x.slice_rows(t, 1), m, how, y.slice_rows(t, 1));
 }
 
 }  // namespace hrm::detail::skinny
