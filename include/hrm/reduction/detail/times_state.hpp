@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include <hrm/reduction/balanced.hpp>
-#include <hrm/reduction/detail/gramian_factors.hpp>
+#include <hrm/reduction/detail/rounding.hpp>
+#include <hrm/systems/norms.hpp>
+#include <hrm/systems/split.hpp>
 
 // A x and w^T A x for every structure of A.
 
