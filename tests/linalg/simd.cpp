@@ -86,7 +86,7 @@ TEST_CASE_TEMPLATE("what is held in a register stays what it is", S, float, doub
     simd::pack<S> x;
     for (int i = 0; i < simd::lanes<S>; ++i) x[i] = static_cast<S>(i + 1);
     simd::hold<S>(x);
-    for (int i = 0; i < simd::lanes<S>; ++i) CHECK(x[i] == static_cast<S>(i + 1));
+    for (int i = 0; i < simd::lanes<S>; ++i) CHECK((x[i] == static_cast<S>(i + 1)));
 }
 
 TEST_CASE_TEMPLATE("a number spreads to every lane as it is, its sign too", S, float, double) {
@@ -105,7 +105,7 @@ TEST_CASE("pairs of two rows") {
     for (int i = 0; i < W; ++i) first[i].bits = static_cast<std::uint16_t>(0x1111 * i), second[i].bits = static_cast<std::uint16_t>(0xffff - 0x0101 * i);
     simd::pack<simd::bf16_pair> x;
     simd::join<W>(x, first, second);
-    for (int i = 0; i < W; ++i) CHECK(x[i] == (first[i].bits | static_cast<std::uint32_t>(second[i].bits) << 16));
+    for (int i = 0; i < W; ++i) CHECK((x[i] == (first[i].bits | static_cast<std::uint32_t>(second[i].bits) << 16)));
 }
 
 template <int W>
