@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <hrm/core/error.hpp>
+#include <hrm/io/file.hpp>
 
 // What is asked before long work begins.
 
@@ -19,7 +20,7 @@ inline void require_place(const std::string& path) {
     std::error_code none;
     if (path.empty()) throw io_error("hrm: a file to write has no name");
     if (fs::is_directory(path, none)) throw io_error("hrm: " + path + " is a folder, expected a file to write");
-    if (fs::exists(path, none) && !fs::is_regular_file(path, none)) return;  // a pipe, a terminal
+    if ((fs::exists(path, none) && !fs::is_regular_file(path, none)) || hrm::detail::standard_output(path) >= 0) return;  // a pipe, a terminal
     const auto parent = (fs::is_regular_file(path, none) ? fs::canonical(path, none) : fs::absolute(path, none)).parent_path();
     if (!fs::is_directory(parent, none)) throw io_error("hrm: no folder " + parent.string() + " to write " + path + " into");
     if (::access(parent.c_str(), W_OK) != 0) throw io_error("hrm: " + parent.string() + " is read-only: " + path + " cannot be written");

@@ -132,6 +132,9 @@ refuses "method: simple, expected one of balance, h2, hankel-norm, modal, singul
 refuses "asked for twice" "$data/chain" --continuous --json "$work/one" --report "$work/./one"
 [ $matlab = no ] || { cp "$data/chain.mat" "$work/CHAIN.MAT" && runs "$work/CHAIN.MAT" --rank 6; }
 "$program" "$data/chain" --continuous --json /dev/stdout | grep -q '"states": 16' || fail "numbers on the terminal"
+echo earlier > "$work/log"
+"$program" "$data/chain" --continuous --json /dev/stdout >> "$work/log"
+grep -q earlier "$work/log" && grep -q '"states": 16' "$work/log" || fail "numbers at the end of a log"
 refuses "is the input" "$data/chain" --continuous --out "$data/chain"
 refuses "no folder" "$data/chain" --continuous --out "$work/no/small.safetensors"
 refuses "no folder" "$data/chain" --continuous --report "$work/no/report.html"

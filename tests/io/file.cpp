@@ -1,6 +1,7 @@
 #include <hrm/io/file.hpp>
 
 #include <csignal>
+#include <iostream>
 
 #include <sys/resource.h>
 
@@ -76,6 +77,28 @@ TEST_CASE("a link stays one and what it leads to is replaced; a pipe is written 
     CHECK(::read(reader, text, sizeof text) == 7);
     CHECK(std::string(text) == "through");
     CHECK(here.entries() == std::vector<std::string>{"link", "loose", "pipe", "target"});
+}
+
+TEST_CASE("standard output that goes into a file is written to through /dev/stdout: the file keeps what was said before, and needs no name") {
+    const test::folder here;
+    const auto path = here.file("log");
+    REQUIRE(::symlink("/dev/stdout", here.file("link").c_str()) == 0);
+    std::cout.flush();
+    std::fflush(stdout);
+    const hrm::detail::descriptor terminal(::dup(STDOUT_FILENO)), log(::open(path.c_str(), O_CREAT | O_RDWR, 0600));
+    REQUIRE((terminal >= 0 && log >= 0 && ::dup2(log, STDOUT_FILENO) == STDOUT_FILENO));
+    std::printf("before,");
+    const auto first = thrown([&] { write_atomically(here.file("link"), "written,"); });
+    std::printf("between,");
+    ::unlink(path.c_str());
+    const auto second = thrown([&] { write_atomically(here.file("link"), "nameless"); });
+    ::dup2(terminal, STDOUT_FILENO);
+    CHECK(first == "nothing");
+    CHECK(second == "nothing");
+    char text[64] = {};
+    CHECK(::pread(log, text, sizeof text - 1, 0) > 0);
+    CHECK(std::string(text) == "before,written,between,nameless");
+    CHECK(here.entries() == std::vector<std::string>{"link"});
 }
 
 TEST_CASE("a write that runs out of room says how far it came, and the old file stays") {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -64,6 +65,16 @@ inline std::string followed(const std::string& path) {
     return target ? target.get() : path;
 }
 
+/// Standard output or error, if a link such as /dev/stdout leads to the file it goes into; else -1. That file is not ours to
+/// replace: it holds what was said before, and may have no name.
+inline int standard_output(const std::string& path) {
+    struct stat link {}, about {}, own {};
+    if (::lstat(path.c_str(), &link) != 0 || !S_ISLNK(link.st_mode) || ::stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return -1;
+    for (const int file : {STDOUT_FILENO, STDERR_FILENO})
+        if (::fstat(file, &own) == 0 && own.st_dev == about.st_dev && own.st_ino == about.st_ino) return file;
+    return -1;
+}
+
 inline std::string folder_of(const std::string& path) {
     const auto slash = path.rfind('/');
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -117,13 +128,18 @@ inline std::string read_text(const std::string& path) {
 /// Replaces the file at path by these bytes, or leaves it as it was: readers, and the next boot after a power cut, see
 /// the old file or the new one, never a mixture.
 ///     temporary in the same folder, write, fsync, rename over path, fsync of the folder
-/// Of a symbolic link the file it leads to is replaced. A pipe, a terminal or a device (/dev/stdout) is written to.
+/// Of a symbolic link the file it leads to is replaced. A pipe, a terminal or a device is written to, and so is /dev/stdout, wherever it goes.
 /// Throws io_error "hrm::write_atomically: /path: No space left on device (wrote 123 of 456 bytes)"; the temporary is
 /// removed then. A process killed in between leaves a file path.tmp-* behind, which nothing reads.
 inline void write_atomically(const std::string& path, std::span<const std::byte> bytes) {
     constexpr auto where = "hrm::write_atomically";
     std::size_t done = 0;
     const auto progress = [&] { return " (wrote " + std::to_string(done) + " of " + std::to_string(bytes.size()) + " bytes)"; };
+    if (const int own = detail::standard_output(path); own >= 0) {
+        std::fflush(stdout);
+        if (const int why = detail::write_all(own, bytes, done)) detail::throw_errno(where, path, why, progress());
+        return;
+    }
     struct stat about {};
     if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) {
         detail::descriptor there(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
