@@ -210,6 +210,12 @@ TEST_CASE("any order of adding and merging, through words or not, gives the same
         CHECK_THROWS_AS(same.merge(std::span<const std::int64_t>(words).first(cut)), shape_error);
     words.push_back(0);
     CHECK_THROWS_AS(same.merge(words), shape_error);
+    // The same width, columns, probes and seed, and another Omega: another version's.
+    words.pop_back();
+    ++words[4];
+    CHECK_THROWS_AS(same.merge(words), shape_error);
+    --words[4];
+    CHECK_NOTHROW(moment_sketch(600, o).merge(words));
     CHECK(same.count() == 0);
     CHECK(same.words() == moment_sketch(600, o).words());
 }

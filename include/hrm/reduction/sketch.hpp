@@ -124,7 +124,7 @@ public:
         return all;
     }
     /// Takes in what words() of another process gave.  Throws shape_error, and takes nothing, if they are not a sketch's
-    /// of the same width, columns, probes and seed.
+    /// of the same width, columns, probes and seed, or a version of this library wrote them that makes another Omega of these.
     void merge(std::span<const std::int64_t> words) {
         moment_sketch other(width(), options_);
         const auto head = header();
@@ -169,7 +169,7 @@ private:
     }
     index_t columns() const { return map_.columns() + map_.probes(); }
     std::vector<std::int64_t> header() const {
-        return {width(), options_.columns, options_.probes, static_cast<std::int64_t>(options_.seed)};
+        return {width(), options_.columns, options_.probes, static_cast<std::int64_t>(options_.seed), map_.fingerprint()};
     }
 
     sketch_options options_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -60,6 +61,16 @@ public:
     index_t width() const { return width_; }
     index_t columns() const { return columns_; }
     index_t probes() const { return probe_.rows(); }
+
+    /// A number that another Omega hardly has (FNV-1a).
+    std::int64_t fingerprint() const {
+        std::uint64_t h = 0xcbf29ce484222325u;
+        const auto add = [&](std::uint64_t x) { h = (h ^ x) * 0x100000001b3u; };
+        for (const index_t i : row_) add(static_cast<std::uint64_t>(i / simd::register_bytes));
+        for (const float s : sign_) add(s < 0);
+        for (const float x : probe_.flat()) add(std::bit_cast<std::uint32_t>(x));
+        return static_cast<std::int64_t>(h);
+    }
 
     /// Omega written out, width x (columns + probes).
     matrix<double> dense() const {
