@@ -100,7 +100,7 @@ TEST_CASE("a nearly nilpotent chain, its states in any order") {
         const index_t n = 8;
         matrix<double> a(n, n), b(n, 2);
         r.fill_normal(b.flat());
-        const auto at = [n](index_t i) { return (5 * i + 2) % n; };
+        const auto at = [](index_t i) { return (5 * i + 2) % n; };
         for (index_t i = 0; i < n; ++i) {
             a(at(i), at(i)) = pole;
             if (i + 1 < n) a(at(i), at(i + 1)) = 0.3;

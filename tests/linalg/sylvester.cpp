@@ -40,7 +40,8 @@ TEST_CASE("sylvester and discrete_sylvester agree with SciPy and NumPy") {
 TEST_CASE("sylvester: the residual is rounding") {
     random_stream r(4);
     const double eps = std::numeric_limits<double>::epsilon();
-    for (auto [n, m] : {std::pair<index_t, index_t>{1, 6}, {2, 2}, {17, 16}, {70, 5}, {5, 70}, {130, 90}}) {
+    for (const auto& shape : {std::pair<index_t, index_t>{1, 6}, {2, 2}, {17, 16}, {70, 5}, {5, 70}, {130, 90}}) {
+        const auto n = shape.first, m = shape.second;  // Clang 14 has no structured bindings in lambdas, which CAPTURE makes
         CAPTURE(n);
         CAPTURE(m);
         const auto a = normal(r, n, n), b = normal(r, m, m), c = normal(r, n, m);

@@ -12,8 +12,8 @@ using namespace hrm;
 using namespace scan_test;
 
 TEST_CASE_TEMPLATE("token by token, in odd blocks and at once: the same bits, and the definition in double", S, float, double) {
-    for (const auto& [taps, columns] : {std::pair<index_t, index_t>{1, 3}, {5, 1}, {63, 20}, {64, 2}, {65, 4}, {500, 17}, {1024, 3}}) {
-        const index_t time = 1500;
+    for (const auto& shape : {std::pair<index_t, index_t>{1, 3}, {5, 1}, {63, 20}, {64, 2}, {65, 4}, {500, 17}, {1024, 3}}) {
+        const index_t time = 1500, taps = shape.first, columns = shape.second;  // Clang 14 has no structured bindings in lambdas
         random_stream r(static_cast<std::uint64_t>(taps));
         const auto h = normal<S>(r, taps, columns), u = normal<S>(r, time, columns);
         matrix<double> want(time, columns);

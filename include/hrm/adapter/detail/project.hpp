@@ -125,7 +125,7 @@ struct projections {
 };
 
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
-/// By dot products where n is small, else by panels of U: n and the width alone decide, and so on the order of a sum.
+/// By dot products where n is small, else by tiles of sums (skinny.hpp): n and the width alone decide, and so on the order of a sum.
 template <real S, storable T = S, storable P = S>
 void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
                 team* threads = nullptr) {
