@@ -140,12 +140,12 @@ TEST_CASE("the product of two factors from their steps is the sum over the state
 }
 
 TEST_CASE("the gap of a pole next to the unit circle has all its digits") {
+    const auto check = [](double re, double im) {  // 1 - x^2 - y^2 without rounding: squares as two doubles each, summed from the largest on
+        const double x = re * re, y = im * im;
+        const long double whole = (1.0L - x) - y, rest = -static_cast<long double>(std::fma(re, re, -x)) - std::fma(im, im, -y);
+        CHECK(std::abs(unit_disk::gap({re, im}) - (whole + rest)) <= 4.6e-16L * (whole + rest));
+    };
     for (const double depth : {1e-3, 1e-9, 1e-14})
-        for (const double angle : {0.0, 1e-8, 0.3, 0.785, 2.0, 3.141592653589793}) {
-            const double re = (1 - depth) * std::cos(angle), im = (1 - depth) * std::sin(angle);
-            // 1 - x^2 - y^2 without rounding: squares as two doubles each, summed from the largest on.
-            const double x = re * re, y = im * im;
-            const long double whole = (1.0L - x) - y, rest = -static_cast<long double>(std::fma(re, re, -x)) - std::fma(im, im, -y);
-            CHECK(std::abs(unit_disk::gap({re, im}) - (whole + rest)) <= 4.6e-16L * (whole + rest));
-        }
+        for (const double angle : {0.0, 1e-8, 0.3, 0.785, 2.0, 3.141592653589793}) check((1 - depth) * std::cos(angle), (1 - depth) * std::sin(angle));
+    for (const auto& [re, im] : {std::pair(0.70710678118648773, 0.70710678118653902), {-0.70710678116391112, 0.70710678118470971}}) check(re, im);  // both squares below 1/2
 }

@@ -64,10 +64,11 @@ struct unit_disk {
     template <class T>
     using planar_of = detail::planar_of<T>;
 
-    /// To rounding of its own: next to the boundary nothing is rounded before 1 has cancelled.
+    /// To rounding of its own: next to the boundary nothing is rounded before 1 has cancelled. 1 - x^2 is rounded where x^2 is below
+    /// 1/2, next to e^(i pi/4); by (1 - (1 - x^2)) - x^2, without rounding.
     static double gap(planar l) {
-        const double x = std::max(std::abs(l.re), std::abs(l.im)), y = std::min(std::abs(l.re), std::abs(l.im)), xx = x * x, yy = y * y;
-        return ((1 - xx) - yy) - (std::fma(x, x, -xx) + std::fma(y, y, -yy));
+        const double x = std::max(std::abs(l.re), std::abs(l.im)), y = std::min(std::abs(l.re), std::abs(l.im)), xx = x * x, yy = y * y, rest = 1 - xx;
+        return (rest - yy) + (((1 - rest) - xx) - (std::fma(x, x, -xx) + std::fma(y, y, -yy)));
     }
     template <class T>
     [[gnu::always_inline]] static planar_of<T> denominator(const planar_of<T>& x, const T& gap_x, const planar& p, double gap_p) {
