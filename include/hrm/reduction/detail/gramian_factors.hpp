@@ -120,7 +120,8 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
                 for (index_t j = 0; j < x.cols(); ++j) finite &= std::isfinite(row[j] *= by);
                 return finite;
             };
-            if (!(scale(f.lc, to_b) & scale(f.lo, to_ct))) refuse(i);
+            const bool in = scale(f.lc, to_b), out = scale(f.lo, to_ct);  // both, whatever becomes of the first
+            if (!in || !out) refuse(i);
             if (!f.estimated) return;
             scale(b, to_b);
             scale(of_o.rest, to_ct);
