@@ -163,8 +163,7 @@ void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, 
         }
     if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack<S, P>(transposed(c), ws), k, y, ws, threads);
     const auto scaled = ws.take_matrix<S>(s.rows, s.cols);
-    for (index_t i = 0; i < s.rows; ++i)
-        for (index_t j = 0; j < s.cols; ++j) scaled(i, j) = k * s(i, j);
+    for (index_t i = 0; i < s.rows; ++i) skinny::scaled(s.row(i), s.cols, k, scaled.row(i));
     const auto rows = as_rows<S, P>(c, ws);
     update<S, T>(y, c.cols > skinny::depth, ws, [&](auto to) { skinny::by_rows<S>(matrix_view<const S>(scaled), rows, skinny::start::on_top, to); });
 }

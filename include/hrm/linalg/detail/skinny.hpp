@@ -229,7 +229,7 @@ void scaled(const float* from, index_t count, float k, A* to) {
 
 /// Y += k S V. A strip of V's columns stays in the L2 for many rows, and Y goes by in runs of 4 KiB: narrower strips, which
 /// would fit the L1, lose more to the memory of Y than they gain. What is read of Y next is asked for two tiles before.
-/// Where Y is no S, S has at most `depth` columns: a sum stays in registers until it is rounded.
+/// Where Y is no S, S has at most `depth` operands a row: a sum stays in registers until it is rounded.
 template <real S, class A, storable T>
 void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
     constexpr index_t block = 48, strip = 1024, apart = depth + 16, deep = per<A> * depth;
