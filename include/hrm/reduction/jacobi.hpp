@@ -115,8 +115,8 @@ inline singular_values jacobi_svd(matrix_view<const double> k) {
                 rotated = true;
                 // The rotation that makes the two rows orthogonal, by the smaller angle.
                 const double zeta = (b - a) / (2 * c);
-                const double t = std::copysign(1 / (std::abs(zeta) + std::hypot(1.0, zeta)), zeta);
-                const double cosine = 1 / std::hypot(1.0, t), sine = cosine * t;
+                const double t = std::copysign(1 / (std::abs(zeta) + std::sqrt(1 + zeta * zeta)), zeta);  // zeta^2 = inf: by nothing
+                const double cosine = 1 / std::sqrt(1 + t * t), sine = cosine * t;
                 const auto turn = [&](double* y, double* z, index_t length) {
                     for (index_t i = 0; i < length; ++i) {
                         const double u = y[i], v = z[i];

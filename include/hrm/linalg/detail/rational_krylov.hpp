@@ -255,7 +255,7 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
     const bool dual = ct.cols() < b.cols();
     const auto &start = dual ? ct : b, &ports = dual ? b : ct;
     const index_t n = a.rows(), width = start.cols(), most = std::max(2 * n / 5, std::min<index_t>(n / 2, 60));
-    if (n < 100 || width == 0 || 12 * width > most) return {};
+    if (n < 100 || width == 0 || 24 * width > most) return {};  // some thirty directions an input are the least that was seen to do
     const auto in_range = [](const matrix<double>& x) {  // of squares of lengths
         double largest = 0;
         for (double v : x.flat()) largest = std::max(largest, std::abs(v));
@@ -305,8 +305,12 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
         if (cycle < look) continue;
         const index_t added = space.size() - from;
         if (space.size() > most || !space.project()) return {};
-        const double weight = space.weight_after(from);
-        if (added > 0 && !(space.weight_after(space.size() - added / 2) < 2e-15)) {
+        const double weight = space.weight_after(from), half = space.weight_after(space.size() - added / 2);
+        if (added > 0 && !(half < 2e-15)) {
+            if (cycle == 0) {  // what its second half gained, each time, and half as much again
+                const double cycles = std::log(half / 2e-15) / (3 * std::log(weight / half));
+                if (!(weight > half) || static_cast<double>(space.size()) + cycles * static_cast<double>(added) > static_cast<double>(most)) return {};
+            }
             if (before > 0) {
                 const double gain = std::log(before / weight), cycles = std::log(weight / 2e-15) / gain;
                 if (!(gain > 0) || static_cast<double>(space.size()) + cycles * static_cast<double>(added) > static_cast<double>(most)) return {};

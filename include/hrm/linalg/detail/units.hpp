@@ -21,23 +21,37 @@ inline void into_units(matrix<double>& a, const buffer<double>& d) {
         for (index_t j = 0; j < a.cols(); ++j) a(i, j) *= d[static_cast<std::size_t>(j)] / d[static_cast<std::size_t>(i)];
 }
 
-/// Units t, powers of two, in which |T^-1 A T|_F |T^-1 u| |T v| is thirty times less than in the present ones and, state by
-/// state, least: its logarithm is convex in those of t. Empty where that much is not to be had, which at first
-///     |T^-1 u| |T v| >= sum_i u_i v_i,   |T^-1 A T| >= |A|, A balanced,
-/// tells.  a: n x n;  u, v: n lengths, not negative.  O(n), or O(n^2) a round.
-inline buffer<double> better_units(matrix<double> a, std::vector<double> u, std::vector<double> v) {
-    constexpr double worth = 1e3;  // of squares
-    const index_t n = a.rows();
+/// So much less must the square of |T^-1 A T| |T^-1 u| |T v| be.
+inline constexpr double units_worth = 1e3;
+
+/// Whether other units may win that:  |T^-1 u| |T v| >= sum_i u_i v_i  in all of them, and |T^-1 A T| >= |A|, A balanced.
+inline bool may_gain(const std::vector<double>& u, const std::vector<double>& v, double worth) {
     double largest_u = 0, largest_v = 0, squares_u = 0, squares_v = 0, both = 0;
     for (std::size_t i = 0; i < u.size(); ++i) largest_u = std::max(largest_u, u[i]), largest_v = std::max(largest_v, v[i]);
+    if (!(largest_u > 0 && largest_v > 0)) return false;
     for (std::size_t i = 0; i < u.size(); ++i) {
-        u[i] = largest_u > 0 ? u[i] / largest_u : 0;
-        v[i] = largest_v > 0 ? v[i] / largest_v : 0;
+        const double x = u[i] / largest_u, y = v[i] / largest_v;
+        squares_u += x * x;
+        squares_v += y * y;
+        both += x * y;
+    }
+    return squares_u * squares_v > worth * both * both;
+}
+
+/// Units t, powers of two, in which |T^-1 A T|_F |T^-1 u| |T v| is thirty times less than in the present ones and, state by
+/// state, least: its logarithm is convex in those of t. Empty where that much is not to be had.  a: n x n;  u, v: n lengths, not
+/// negative.  O(n), or O(n^2) a round.
+inline buffer<double> better_units(matrix<double> a, std::vector<double> u, std::vector<double> v) {
+    if (!may_gain(u, v, units_worth)) return {};
+    const index_t n = a.rows();
+    const auto largest_u = *std::max_element(u.begin(), u.end()), largest_v = *std::max_element(v.begin(), v.end());
+    double squares_u = 0, squares_v = 0;
+    for (std::size_t i = 0; i < u.size(); ++i) {
+        u[i] /= largest_u;
+        v[i] /= largest_v;
         squares_u += u[i] * u[i];
         squares_v += v[i] * v[i];
-        both += u[i] * v[i];
     }
-    if (!(squares_u * squares_v > worth * both * both)) return {};
     buffer<double> t(u.size(), 1.0);
     double squares_a = 0, gain = 1;
     for (double x : a.flat()) squares_a += x * x;
@@ -78,7 +92,7 @@ inline buffer<double> better_units(matrix<double> a, std::vector<double> u, std:
         for (double x : u) squares_u += x * x;
         for (double x : v) squares_v += x * x;
     }
-    return gain > worth ? t : buffer<double>{};
+    return gain > units_worth ? t : buffer<double>{};
 }
 
 }  // namespace hrm::detail

@@ -13,7 +13,7 @@
 namespace hrm::detail {
 
 /// The singular values of Lo^T Lc, and the vectors of as many of them as turn out to be kept: by Jacobi rotations where small
-/// values are accurate by themselves (graded factors) or most vectors are wanted, else by bidiagonalisation.
+/// values are accurate by themselves (graded factors), else by bidiagonalisation.
 class core_svd {
 public:
     core_svd(matrix<double> k, bool graded) {
@@ -34,10 +34,9 @@ public:
     }
     const std::vector<double>& sigma() const { return whole_ ? whole_->sigma : quick_->sigma(); }
 
-    /// At least the leading r columns of u and v are there. Of a large core Jacobi rotations cost ten times what most vectors do.
+    /// At least the leading r columns of u and v are there. Jacobi rotations cost up to ten times what the vectors do.
     singular_values leading(index_t r) {
-        const auto size = static_cast<index_t>(sigma().size());
-        if (!whole_ && (2 * r <= size || size > 256)) {
+        if (!whole_) {
             singular_values s{{}, sigma(), {}};
             if (quick_->vectors(r, s.u, s.v)) {
                 if (wide_) std::swap(s.u, s.v);

@@ -182,7 +182,7 @@ double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rh
         if (!rows.direct_t.empty()) sum += std::sqrt(dot(s.d.data(), s.d.data(), s.d.size()));
         double out = gamma * (sum + (n + 4) * bound);
         if constexpr (std::same_as<A, block_diagonal>) out += rounded_couples(s, a.modes);
-        if (!f.graded) {
+        if (!f.graded || f.rotated) {
             const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
             const auto whole = cut ? std::max(larger, whole_resolvent(s, f)) : larger;
             auto scaled = to_dense(s.a);
