@@ -94,7 +94,8 @@ void compare(hrm::bench::report& report, index_t taps, index_t channels, index_t
     hrm::matrix<float> h(taps, channels), u(time, channels), y(time, channels), other(time, channels), dh(taps, channels);
     r.fill_normal(h.flat()), r.fill_normal(u.flat());
     hrm::scan::convolution<float> conv(hrm::cpu{}, taps, channels, {.batch = 1, .time = time});
-    const auto name = std::to_string(taps) + " taps, " + std::to_string(time) + " x " + std::to_string(channels);
+    const auto name = std::to_string(time) + " x " + std::to_string(channels);
+    const hrm::bench::point at{"taps", static_cast<double>(taps)};
     std::vector<hrm::bench::peer> peers;
     if (taps * channels * time < index_t{1} << 32) peers.push_back({"plain loop", [&] { direct(h, u, other); }, 1.0});
 #if defined(HRM_BENCH_FFTW3F)
@@ -104,8 +105,8 @@ void compare(hrm::bench::report& report, index_t taps, index_t channels, index_t
     peers.push_back({"     4 K", [&] { four.run(u, other); }, 1.0});
     peers.push_back({"     8 K", [&] { eight.run(u, other); }, 1.0});
 #endif
-    report.compare(name, [&] { conv.forward(h, u, y); }, peers);
-    report.compare("  backward", [&] { conv.backward(h, u, u, y, dh); }, {{"forward", [&] { conv.forward(h, u, other); }}});
+    report.compare(name, [&] { conv.forward(h, u, y); }, peers, at);
+    report.compare(name + ", backward", [&] { conv.backward(h, u, u, y, dh); }, {{"forward", [&] { conv.forward(h, u, other); }}}, at);
     hrm::bench::keep(y), hrm::bench::keep(other);
 }
 

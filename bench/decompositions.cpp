@@ -68,8 +68,9 @@ int main() {
         schur.push_back({"LAPACK", [&] { peer.schur(); }, 1.0});
         svd.push_back({"LAPACK", [&] { peer.svd(); }, 1.0});
 #endif
-        report.compare("real Schur form, " + std::to_string(n), [&] { hrm::bench::keep(hrm::detail::factored_schur("bench", a)); }, schur);
-        report.compare("ten singular pairs, " + std::to_string(n), [&] { hrm::bench::keep(hrm::bidiagonal_svd(a).vectors(10, u, v)); }, svd);
+        const hrm::bench::point at{"n", static_cast<double>(n)};
+        report.compare("real Schur form", [&] { hrm::bench::keep(hrm::detail::factored_schur("bench", a)); }, schur, at);
+        report.compare("ten singular pairs", [&] { hrm::bench::keep(hrm::bidiagonal_svd(a).vectors(10, u, v)); }, svd, at);
     }
     return report.finish();
 }

@@ -2,6 +2,10 @@
 // registers and whose single sequence is a lane-wise one turned at the end, beside FFTW by a measured plan, its sequences
 // side by side as ours or one after the other. Powers of two, their multiples by 3 and 5, and primes.
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <hrm/core/random.hpp>
 #include <hrm/fourier/single.hpp>
 
@@ -46,7 +50,7 @@ private:
 #endif
 
 template <class Transform>
-void compare(hrm::bench::report& report, index_t length, index_t batch) {
+void compare(hrm::bench::report& report, const std::string& family, index_t length, index_t batch) {
     const Transform plan(length);
     const index_t blocks = (batch + Transform::width - 1) / Transform::width;
     hrm::buffer<float> x(static_cast<std::size_t>(plan.samples_size() * blocks));
@@ -58,18 +62,19 @@ void compare(hrm::bench::report& report, index_t length, index_t batch) {
         for (index_t b = 0; b < blocks; ++b)
             plan.forward(x.data() + b * plan.samples_size(), spectrum.data() + b * plan.spectrum_size(), scratch.data());
     };
-    const auto name = std::to_string(length) + " x " + std::to_string(batch);
+    const auto name = family + (batch == 1 ? ", one alone" : ", " + std::to_string(batch) + " at a time");
+    const hrm::bench::point at{"n", static_cast<double>(length)};
 #if defined(HRM_BENCH_FFTW3F)
     const double goal = batch >= 16 ? 1.0 : 1.5;
     fftw row(length, batch, fftw::layout::in_a_row);
     if (batch == 1) {
-        report.compare(name, ours, {{"FFTW", [&] { row.run(); }, goal}});
+        report.compare(name, ours, {{"FFTW", [&] { row.run(); }, goal}}, at);
     } else {
         fftw side(length, batch, fftw::layout::side_by_side);
-        report.compare(name, ours, {{"FFTW", [&] { side.run(); }, goal}, {"  in a row", [&] { row.run(); }, goal}});
+        report.compare(name, ours, {{"FFTW", [&] { side.run(); }, goal}, {"  in a row", [&] { row.run(); }, goal}}, at);
     }
 #else
-    report.within(name, ours, 1);
+    report.within(name + ", n = " + std::to_string(length), ours, 1);
 #endif
     hrm::bench::keep(spectrum);
 }
@@ -81,8 +86,13 @@ int main() {
     std::printf("FFTW is not installed: its rows are missing\n");
 #endif
     hrm::bench::report report("fft", {.rounds = 9});
-    const index_t lengths[] = {256, 1024, 4096, 16384, 65536, 384, 3072, 49152, 640, 5120, 40960, 257, 1009, 10007, 65537};
-    for (const index_t length : lengths) compare<hrm::fourier::plan<float>>(report, length, 16);
-    for (const index_t length : lengths) compare<hrm::fourier::single<float>>(report, length, 1);
+    const std::pair<const char*, std::vector<index_t>> families[] = {{"2^k", {256, 1024, 4096, 16384, 65536}},
+                                                                     {"3 2^k", {384, 3072, 49152}},
+                                                                     {"5 2^k", {640, 5120, 40960}},
+                                                                     {"primes", {257, 1009, 10007, 65537}}};
+    for (const auto& [family, lengths] : families)
+        for (const index_t length : lengths) compare<hrm::fourier::plan<float>>(report, family, length, 16);
+    for (const auto& [family, lengths] : families)
+        for (const index_t length : lengths) compare<hrm::fourier::single<float>>(report, family, length, 1);
     return report.finish();
 }

@@ -40,7 +40,7 @@ void rate(hrm::bench::report& report, index_t k, index_t length) {
                     omega.data(), static_cast<int>(k), 0.0f, z.data(), static_cast<int>(k));
     }, 1.25});
 #endif
-    report.compare("k = " + std::to_string(k) + ", L = " + std::to_string(length), [&] { sketch.add(u.view(), ws); }, peers);
+    report.compare("k = " + std::to_string(k), [&] { sketch.add(u.view(), ws); }, peers, {"L", static_cast<double>(length)});
     hrm::bench::keep(z);
     hrm::bench::keep(y);
 }

@@ -18,7 +18,7 @@
 //     r.compare("512 x 4096 x 32", [&] { ours(); }, {{"OpenBLAS", [&] { theirs(); }, 1.0}});
 //     r.compare("scan", [&] { ours(); }, {{"copy", [&] { theirs(); }}}, {"L", 512});   // a point of a curve
 //     return r.finish();
-// Prints a table; finish() writes NAME.json, and NAME.html with the curves.
+// Prints a table; finish() writes NAME.json, and NAME.html with curves and ratios.
 
 namespace hrm::bench {
 

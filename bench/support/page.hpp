@@ -11,7 +11,7 @@
 
 namespace hrm::bench {
 
-/// A report as one HTML page: time against the varied extent, ours and every peer's, then all rows. A peer that is a limit
+/// A report as one HTML page: time against the varied extent, ours and every peer's, where there is one; all ratios; all rows. A peer that is a limit
 /// of the machine ("peak", "copy") is drawn dashed.
 inline std::string page_of(const std::string& name, const nlohmann::json& report) {
     using namespace hrm::examples;
@@ -45,6 +45,14 @@ inline std::string page_of(const std::string& name, const nlohmann::json& report
         add(r["peer"].get<std::string>(), r["peer_s"].get<double>());
     }
     if (!curves.empty()) out.charts(curves);
+
+    std::vector<page::bar> ratios;
+    for (const auto& r : report["rows"])
+        ratios.push_back({r["case"].get<std::string>() + ", " + r["peer"].get<std::string>(), r["ratio"].get<double>(),
+                          r["goal"].is_null() ? 0 : r["goal"].get<double>()});
+    out.heading("Our time over the peer's");
+    out.paragraph("Below the line at 1 ours is faster. Dotted: the goal.");
+    out.bars(ratios, 1, 2);
 
     const auto time = [](const nlohmann::json& s) { return print("%.4g ms", 1e3 * s.get<double>()); };
     std::vector<std::vector<std::string>> rows{{"case", "ours", "peer", "its time", "ratio", "goal", ""}};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,22 @@ public:
         for (const auto& [name, value] : rows) body_ += "<tr><th>" + escape(name) + "</th><td>" + escape(value) + "</td></tr>";
         body_ += "</table>\n";
     }
+    struct bar {
+        std::string label;
+        double value, goal;  ///< goal 0: none
+    };
+    /// One under the other from 0 to `end`, cut off there, with a line at `mark` and a tick at each goal.
+    void bars(const std::vector<bar>& rows, double mark, double end) {
+        const auto percent = [end](double x) { return print("%.2f%%", 100 * std::min(1.0, x / end)); };
+        body_ += "<div class=\"bars\">";
+        for (const auto& r : rows) {
+            body_ += "<span>" + escape(r.label) + "</span><div><i class=\"" + (r.value <= mark ? "under" : "over") + "\" style=\"width:" +
+                     percent(r.value) + "\"></i><b style=\"left:" + percent(mark) + "\"></b>";
+            if (r.goal > 0) body_ += "<u style=\"left:" + percent(r.goal) + "\"></u>";
+            body_ += "</div><span>" + print("%.2f", r.value) + "</span>";
+        }
+        body_ += "</div>\n";
+    }
     /// Charts side by side where there is room.
     void charts(const std::vector<chart>& list) {
         body_ += "<div class=\"charts\">";
@@ -60,6 +77,9 @@ private:
                ".facts{margin-bottom:20px}.facts td{text-align:left;white-space:normal}.facts th{white-space:nowrap;padding-right:24px;vertical-align:top}"
                "th:first-child,td:first-child{text-align:left}.best{background:var(--best);font-weight:600}"
                ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr));gap:18px}figure{margin:0}"
+               ".bars{display:grid;grid-template-columns:max-content 1fr max-content;gap:3px 12px;align-items:center;font-size:13px;font-variant-numeric:tabular-nums}"
+               ".bars div{position:relative;height:12px;background:var(--pre)}.bars div>*{position:absolute;top:0;bottom:0}.bars i{left:0}"
+               ".under{background:#2a9d6f}.over{background:#d9822b}.bars b{width:1px;background:var(--ink)}.bars u{width:0;border-left:2px dotted var(--dim)}"
                "svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:var(--ink)}svg .t{font-weight:600;font-size:14px}svg .l{fill:var(--dim)}"
                "svg .g{stroke:var(--line)}svg .f{fill:none;stroke:var(--dim);stroke-width:.7}"
                "pre{background:var(--pre);padding:10px 12px;overflow-x:auto;font:12.5px/1.4 ui-monospace,monospace;white-space:pre-wrap;overflow-wrap:anywhere}";
