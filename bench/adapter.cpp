@@ -1,6 +1,7 @@
 // One HRM site over one LoRA site of the same width d and rank r, forward and backward over L tokens, one thread; both of
 // ours, LoRA by the matrix products of OpenBLAS, oneDNN and Eigen, and PEFT's (HRM_TORCH_PYTHON names a Python that has it).
-// Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak.
+// Beside each, the same number of products and sums in registers: 1 / ratio is the share of the processor's peak; and the tensors read and
+// updated once, without arithmetic: what memory allows.
 // L = 1 is decoding: forward alone, a state carried along. Then the same in bf16, and batches and long sequences on two threads. A word after the name keeps the cases that contain it.
 
 #include <deque>
@@ -141,6 +142,12 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
     const hrm::bench::point at{"L", static_cast<double>(length)};
     const auto from = [&](index_t shortest, double g) { return length >= shortest ? goal(g) : goal(); };
     const double flop = 4.0 * static_cast<double>(length * d * rank);
+    const auto update = [](const hrm::matrix<float>& x, hrm::matrix<float>& y) { hrm::axpy(1e-30f, x.data(), y.data(), x.size()); };
+    const auto bytes_forward = [&] { update(t.u, t.out); };
+    const auto bytes_both = [&] {
+        update(t.u, t.out);
+        update(t.dout, t.du);
+    };
     std::vector<hrm::bench::peer> peers;
     if (length == 1) {
         peers.push_back({"our LoRA", [&] { lora.decode(); }, 1.01});
@@ -153,7 +160,7 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
 #endif
         return report.compare("decode, " + name, [&] { memory.decode(); }, peers);
     }
-    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { hrm::bench::peak(flop); }, from(2048, 1 / 0.93)}}, at);
+    report.compare("forward, " + name, [&] { memory.forward(); }, {{"peak", [&] { hrm::bench::peak(flop); }, from(2048, 1 / 0.93)}, {"memory", bytes_forward}}, at);
     peers.push_back({"our LoRA", [&] { lora.both(); }, 1.01});
     peers.push_back({"Eigen", [&] { eigen.both(); }, from(8192, 0.50)});
 #if defined(HRM_BENCH_OPENBLAS)
@@ -167,8 +174,42 @@ void compare(hrm::bench::report& report, hrm::bench::child* python, const std::s
         peers.push_back({"PEFT", {}, from(8192, 0.32), [&](long repeats) { return python->number(std::to_string(repeats)); }});
     }
     peers.push_back({"peak", [&] { hrm::bench::peak(3 * flop); }, from(2048, 1 / 0.91)});
+    peers.push_back({"memory", bytes_both});
     report.compare("both, " + name, [&] { memory.both(); }, peers, at);
     hrm::bench::keep(t.out);
+}
+
+/// A token through the layers of a model, whose weights come from memory, beside reading those once in one stream.
+void through_layers(hrm::bench::report& report, index_t d, index_t rank) {
+    constexpr index_t layers = 32;
+    tensors t(1, d);
+    hrm::random_stream r(2);
+    auto options = hrm::hrm_options::published(rank);
+    options.gate_start = 0.1;
+    std::deque<site> memory, lora;
+    for (index_t i = 0; i < layers; ++i) {
+        memory.emplace_back(std::make_unique<hrm::hrm_adapter<float>>(d, d, options, r), t);
+        lora.emplace_back(std::make_unique<hrm::lora<float>>(d, d, hrm::lora_options{.rank = rank}, r), t);
+    }
+    const auto all = [](auto& sites) {
+        return [&sites] {
+            for (auto& s : sites) s.decode();
+        };
+    };
+    const hrm::matrix<float> weights(2 * layers * rank, d, 1.0f);
+    const auto read = [&] {
+        using pack = hrm::simd::pack<float>;
+        pack sums[4] = {};
+        for (const float *x = weights.data(), *end = x + weights.size(); x != end; x += 4 * hrm::simd::lanes<float>)
+            for (index_t i = 0; i < 4; ++i) {
+                pack value;
+                hrm::simd::load<float>(value, x + i * hrm::simd::lanes<float>);
+                sums[i] += value;
+            }
+        hrm::bench::keep(sums);
+    };
+    report.compare("decode, 32 layers, d " + std::to_string(d) + " r " + std::to_string(rank), all(memory),
+                   {{"weights read", read, 1.15}, {"our LoRA", all(lora), 1.01}});
 }
 
 /// Batches and long sequences on two threads, beside one thread and beside LoRA on two.
@@ -239,11 +280,14 @@ int main(int argc, char** argv) {
     hrm::bench::report report("adapter", {.rounds = 9, .budget_s = 3});
     for (const index_t d : {128, 1024, 4096})
         for (const index_t rank : {8, 16, 32, 64})
-            for (const index_t length : {1, 16, 128, 512, 2048, 8192}) {
+            for (const index_t length : {1, 16, 128, 512, 2048, 8192, 32768, 131072}) {
+                if (length > 8192 && d > 128) continue;  // four tensors of 2 GiB: those on two threads, below
                 const auto name = "d " + std::to_string(d) + " r " + std::to_string(rank);
                 const auto full = name + " L " + std::to_string(length) + " ";
                 if (argc < 2 || full.find(argv[1]) != std::string::npos) compare(report, python.get(), name, d, rank, length);
             }
+    for (const index_t rank : {8, 32})
+        if (argc < 2 || ("layers r " + std::to_string(rank) + " ").find(argv[1]) != std::string::npos) through_layers(report, 4096, rank);
     for (const index_t length : {1, 16, 512, 2048, 8192})
         if (argc < 2 || ("bf16 L " + std::to_string(length) + " ").find(argv[1]) != std::string::npos) narrow(report, 4096, 32, length);
     hrm::bench::report threads("adapter_threads", {.threads = 2, .rounds = 9, .budget_s = 3});

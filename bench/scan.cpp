@@ -17,6 +17,7 @@
 #endif
 
 #include "support/harness.hpp"
+#include "support/peak.hpp"
 
 namespace {
 
@@ -127,7 +128,7 @@ void engines(hrm::bench::report& report, index_t length) {
         hrm::bench::keep(other);
     };
     const hrm::bench::point at{"L", static_cast<double>(length)};
-    report.compare("sequential", [&] { sequential.states(a, z, s); }, {{"copy", copy, 1.25}, {"plain loop", naive, 1.0}}, at);
+    report.compare("sequential", [&] { sequential.states(a, z, s); }, {{"copy", copy, 1.25}, {"plain loop", naive, 1.0}, {"peak", [&] { hrm::bench::peak(2.0 * static_cast<double>(z.size())); }}}, at);
     report.compare("chunked", [&] { chunked.states(a, z, s); }, {{"sequential", [&] { sequential.states(a, z, other); }}}, at);
 #if defined(HRM_BENCH_FFTW3F)
     const index_t chunk = std::min<index_t>(length, 1024);

@@ -12,7 +12,7 @@
 namespace hrm::bench {
 
 /// A report as one HTML page: time against the varied extent, ours and every peer's, where there is one; all ratios; all rows. A peer that is a limit
-/// of the machine ("peak", "copy") is drawn dashed.
+/// of the machine ("peak", "copy", "memory") is drawn dashed.
 inline std::string page_of(const std::string& name, const nlohmann::json& report) {
     using namespace hrm::examples;
     page out("Benchmark: " + name);
@@ -34,7 +34,7 @@ inline std::string page_of(const std::string& name, const nlohmann::json& report
         const auto add = [&](const std::string& label, double seconds) {
             auto line = std::find_if(c->lines.begin(), c->lines.end(), [&](const series& s) { return s.label == label; });
             if (line == c->lines.end()) {
-                const bool limit = label == "peak" || label == "copy";
+                const bool limit = label == "peak" || label == "copy" || label == "memory";
                 line = c->lines.insert(line, series{.label = label, .x = {}, .y = {}, .colour = limit ? 7 : static_cast<int>(c->lines.size()), .dashed = limit, .marks = !limit});
             }
             if (!line->x.empty() && line->x.back() == at) return;
