@@ -171,12 +171,9 @@ inline void francis(std::string_view where, matrix_view<double> h, matrix_view<d
             const double s = std::abs(h(l, l - 1)) + std::abs(h(l - 1, l - 2));
             shift = block_eigenvalues(0.75 * s + h(l, l), -0.4375 * s, s, 0.75 * s + h(l, l));
         }
-        // Bulges move in the leading `last` rows of a view that ends there, then what lies to the right follows.
-        for (index_t k = first - 1; k < last - 2; ++k) {
-            matrix_view<double> part = h;
-            part.rows = last;
-            bulge_step(part, k, shift, first, qt);
-        }
+        // Bulges move in the leading `last` rows. A view made anew each step would be passed on before its parts are stored.
+        const auto part = h.slice_rows(0, last);
+        for (index_t k = first - 1; k < last - 2; ++k) bulge_step(part, k, shift, first, qt);
     }
 }
 
