@@ -228,27 +228,32 @@ void scaled(const float* from, index_t count, float k, A* to) {
 }
 
 /// Y += k S V. A strip of V's columns stays in the L2 for many rows, and Y goes by in runs of 4 KiB: narrower strips, which
-/// would fit the L1, lose more to the memory of Y than they gain. What is read of Y next is asked for two tiles before.
+/// would fit the L1, lose more to the memory of Y than they gain. The L2 is asked for a strip's next rows, the L1 for what comes
+/// two tiles later. Rows are fewer than the L1 has ways: those a multiple of 4 KiB apart share a set, with V beside them.
 /// Where Y is no S, S has at most `depth` operands a row: a sum stays in registers until it is rounded.
 template <real S, class A, storable T>
 void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
-    constexpr index_t block = 48, strip = 1024, apart = depth + 16, deep = per<A> * depth;
+    constexpr index_t block = 48, strip = 1024, apart = depth + 16, deep = per<A> * depth, line = 64 / static_cast<index_t>(sizeof(T));
+    constexpr int most = 6;
     alignas(64) A rows[block * apart];
-    alignas(64) T edge[8 * 2 * simd::lanes<S>];
+    alignas(64) T edge[most * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += deep) {
             const index_t count = std::min(block, s.rows - t), terms = std::min(deep, s.cols - k), steps = operands<A>(terms);
             for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, terms, scale, rows + i * apart);
             for (index_t c = 0; c < v.cols; c += strip)
-                for_rows<tall<2>>(count, [&]<int R>(index_t i) {
+                for_rows<most>(count, [&]<int R>(index_t i) {
                     const index_t cols = std::min(strip, v.cols - c);
+                    const index_t next = i + R < count ? R * y.stride : c + strip < v.cols ? strip - i * y.stride : R * y.stride - c;
                     for_groups<S>(cols, [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
                         const index_t ahead = (at + 2 * wide < cols ? 0 : R * y.stride - cols) + 2 * wide;
                         const A* part = v.data + (c + at) * v.rows + k / per<A> * wide;
                         T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
-                            for (index_t q = 0; q < wide; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(to + r * y.stride + ahead + q, 1, 3);
+                            for (index_t q = 0; q < wide; q += line) __builtin_prefetch(to + r * y.stride + ahead + q, 1, 3);
+                        for (int r = 0; v.cols > short_row && r < R; ++r)
+                            for (index_t q = 0; q < wide; q += line) __builtin_prefetch(to + r * y.stride + next + q, 0, 2);
                         const index_t live = std::min(wide, v.cols - c - at);
                         if (live == wide) return tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, to, y.stride);
                         for (index_t r = 0; r < R; ++r) std::copy_n(to + r * y.stride, live, edge + r * wide);
