@@ -123,9 +123,9 @@ int demo(int argc, char** argv) {
     CLI::App app("HRM adapters against LoRA on real text, with a report to look at");
     std::string text, base = default_base(), out = "build/demo";
     budget b;
-    app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
-    app.add_option("--out", out, "folder of the report and of everything needed to go on")->capture_default_str();
-    app.add_option("--base", base, "the frozen base model")->capture_default_str();
+    app.add_option("--text", text, "adapt to this file instead of Eigen's headers")->check(a_name());
+    app.add_option("--out", out, "folder of the report and of everything needed to go on")->check(a_name())->capture_default_str();
+    app.add_option("--base", base, "the frozen base model")->check(a_name())->capture_default_str();
     app.add_option("--steps", b.steps, "training steps of each contestant")->capture_default_str()->check(at_least(1));
     app.add_option("--batch", b.batch, "sequences a step")->capture_default_str()->check(at_least(1));
     app.add_option("--length", b.length, "bytes a sequence")->capture_default_str()->check(at_least(1));

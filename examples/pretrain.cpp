@@ -62,9 +62,9 @@ struct settings {
 settings read_command_line(int argc, char** argv) {
     settings s;
     CLI::App app("Pretrains a byte-level decoder on a plain text.");
-    app.add_option("--text", s.text, "the text")->required();
-    app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->capture_default_str();
-    app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->required();
+    app.add_option("--text", s.text, "the text")->check(examples::a_name())->required();
+    app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->check(examples::a_name())->capture_default_str();
+    app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->check(examples::a_name())->required();
     app.add_option("--steps", s.steps)->check(examples::at_least(1))->capture_default_str();
     app.add_option("--batch", s.batch, "sequences a step")->check(examples::at_least(1))->capture_default_str();
     app.add_option("--length", s.length, "bytes a sequence")->check(examples::at_least(1))->capture_default_str();

@@ -6,6 +6,8 @@
 // tokens. A LoRA adapter sees one token at a time and cannot supply the echo; an HRM adapter of the same size can.
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include <hrm/hrm.hpp>
 
@@ -63,7 +65,13 @@ double train(hrm::adapter<float>& adapter) {
     return loss;
 }
 
-int main() {
+int main(int argc, char** argv) {
+    if (argc > 1) {
+        const bool help = std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h";
+        std::fprintf(help ? stdout : stderr, "%squickstart: makes adapters, trains them beside one linear layer for a second, and streams; takes no options\n",
+                     help ? "" : (std::string(argv[1]) + "? ").c_str());
+        return help ? 0 : 1;
+    }
     hrm::random_stream random(7);
     hrm::lora<float> lora(width, width, {.rank = 8}, random);
     hrm::hrm_adapter<float> memory(width, width, hrm::hrm_options::shipped(8), random);

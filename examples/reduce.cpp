@@ -129,9 +129,9 @@ int main(int argc, char** argv) {
     CLI::App app("Reduces linear systems and adapters to the states that matter most to their input-output map.", "reduce");
     app.footer(examples);
     auto* in = app.add_option("--in,input", a.in, "files or a folder, see below; none: a system as an adapter starts");
-    app.add_option("--out", a.out, "reduced system: .safetensors, .mat, or a folder of Matrix Market files");
-    app.add_option("--report", a.report, "an HTML page with curves");
-    app.add_option("--json", a.json, "all numbers, 17 digits");
+    app.add_option("--out", a.out, "reduced system: .safetensors, .mat, or a folder of Matrix Market files")->check(a_name());
+    app.add_option("--report", a.report, "an HTML page with curves")->check(a_name());
+    app.add_option("--json", a.json, "all numbers, 17 digits")->check(a_name());
     app.add_flag("--continuous", a.continuous, "time, where the files do not say");
     app.add_flag("--discrete", a.discrete, "time, where the files do not say");
     app.add_option("--method", a.request.how, "balance, singular-perturbation, hankel-norm, modal, h2")->transform(one_of(methods))->option_text("NAME [balance]");

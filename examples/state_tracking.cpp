@@ -36,6 +36,7 @@
 #include "support/tasks.hpp"
 
 using namespace hrm;
+using examples::a_name;
 using examples::at_least;
 using examples::labelled;
 using examples::positive;
@@ -92,27 +93,33 @@ settings read_command_line(int argc, char** argv) {
     option("--poles", s.poles, "of an hrm adapter")->check(CLI::IsMember({"real_positive", "real_signed", "complex_pairs"}));
     option("--rank", s.rank, "of lora");
     option("--train", s.train, "everything, or the adapters of a frozen base")->check(CLI::IsMember({"all", "adapters"}));
-    app.add_option("--base", s.base, "folder of a pretrained base; default: random weights");
+    auto* base = app.add_option("--base", s.base, "folder of a pretrained base; default: random weights")->check(a_name());
     option("--steps", s.steps, "of the optimiser; 3906 are 50 epochs of 5000 samples")->check(at_least(1));
     option("--batch", s.batch, "sequences a step")->check(at_least(1));
     option("--samples", s.samples, "training sequences, drawn with replacement; 0: always new ones")->check(at_least(0));
     option("--validation", s.validation, "test sequences of each length")->check(at_least(1));
     option("--rate", s.rate, "peak learning rate")->check(positive());
     option("--weight-decay", s.weight_decay, "never on gates, norms and poles")->check(at_least(0));
-    option("--width", s.model.width, "of the random base");
-    option("--layers", s.model.layers, "of the random base");
-    option("--heads", s.model.heads, "of the random base");
-    option("--kv-heads", s.model.kv_heads, "of the random base");
-    option("--head-width", s.model.head_width, "of the random base");
-    option("--hidden", s.model.hidden, "of the random base");
-    option("--window", s.model.window, "tokens its attention sees; 0: all");
+    option("--width", s.model.width, "of the random base")->excludes(base);
+    option("--layers", s.model.layers, "of the random base")->excludes(base);
+    option("--heads", s.model.heads, "of the random base")->excludes(base);
+    option("--kv-heads", s.model.kv_heads, "of the random base")->excludes(base);
+    option("--head-width", s.model.head_width, "of the random base")->excludes(base);
+    option("--hidden", s.model.hidden, "of the random base")->excludes(base);
+    option("--window", s.model.window, "tokens its attention sees; 0: all")->excludes(base);
     option("--seed", s.seed, "of data and weights");
     option("--threads", s.threads, "never changes a result")->check(at_least(1));
-    option("--run", s.run, "folder of the checkpoints");
-    app.add_option("--out", s.out, "file of the results, JSON; default: results.json in the run's folder");
+    option("--run", s.run, "folder of the checkpoints")->check(a_name());
+    app.add_option("--out", s.out, "file of the results, JSON; default: results.json in the run's folder")->check(a_name());
     option("--expect-accuracy", s.expect_accuracy, "exit with status 2 below this, at the training length");
     try {
         app.parse(argc, argv);
+        const auto only = [&](const char* name, bool used, const std::string& why) {
+            if (app.count(name) > 0 && !used) throw CLI::ValidationError(name, why);
+        };
+        only("--size", s.task == "dfa" || s.task == "permutation" || s.task == "cyclic", "is for dfa, permutation and cyclic; " + s.task + " has one of its own");
+        only("--rank", s.adapter == "lora", "is for --adapter lora, not for " + s.adapter);
+        for (const char* name : {"--states", "--poles"}) only(name, s.adapter.starts_with("hrm"), "is for --adapter hrm and hrm-published, not for " + s.adapter);
     } catch (const CLI::ParseError& e) {
         std::exit(app.exit(e));
     }

@@ -42,9 +42,9 @@ int sweep(int argc, char** argv) {
     std::string out = "docs/results/sweep.jsonl", text, base = default_base(), only;
     budget b;
     double middle = 0.016;
-    app.add_option("--out", out, "lines of results, one a run")->capture_default_str();
-    app.add_option("--text", text, "adapt to this file instead of Eigen's headers");
-    app.add_option("--base", base, "the frozen base model")->capture_default_str();
+    app.add_option("--out", out, "lines of results, one a run")->check(a_name())->capture_default_str();
+    app.add_option("--text", text, "adapt to this file instead of Eigen's headers")->check(a_name());
+    app.add_option("--base", base, "the frozen base model")->check(a_name())->capture_default_str();
     app.add_option("--only", only, "only contestants whose name begins so");
     app.add_option("--steps", b.steps, "training steps a run")->capture_default_str()->check(at_least(1));
     app.add_option("--batch", b.batch, "sequences a step")->capture_default_str()->check(at_least(1));

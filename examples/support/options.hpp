@@ -30,6 +30,11 @@ inline CLI::Validator positive() {
     return detail::numbers("above 0", [](double x, double) { return x > 0 && std::isfinite(x); }, 0);
 }
 
+/// Of a file or folder: an empty one, often a variable the shell did not know, would pass for none given.
+inline CLI::Validator a_name() {
+    return {[](std::string& text) { return text.empty() ? std::string("an empty name, expected that of a file or folder") : std::string(); }, ""};
+}
+
 /// One of the words stands for its value.
 template <class T>
 CLI::Validator one_of(const std::map<std::string, T>& words) {

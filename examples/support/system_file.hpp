@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -132,9 +133,11 @@ inline system_file read_mat([[maybe_unused]] const std::string& path) {
     s.c = file.to_matrix("C", most);
     if (file.contains("D")) s.d = file.to_matrix("D", most);
     if (file.contains("E")) s.e = file.to_matrix("E", most);
-    if (file.contains("Ts")) {  // as MATLAB's ss: 0 is continuous, -1 a step nobody said
+    if (file.contains("Ts")) {
         const auto step = file.to_matrix("Ts", 1);
         if (step.size() == 1) s.step = step(0, 0), s.time = s.step == 0 ? time_kind::continuous : time_kind::textbook;
+        if (!std::isfinite(s.step) || (s.step < 0 && s.step != -1))
+            refuse(path + ": Ts is " + std::to_string(s.step) + ", expected 0 (continuous), a step above 0, or -1 (discrete, of a step nobody said)");
     }
     return s;
 #else

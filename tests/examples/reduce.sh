@@ -112,11 +112,14 @@ refuses "2 of 3 poles are unstable" "$work/u" --continuous --refuse-unstable
 
 refuses "does not say whether time" "$data/chain"
 refuses "both given" "$data/chain" --continuous --discrete
+for option in out report json; do refuses "$option: an empty name" "$data/chain" --continuous --$option ""; done
 refuses "No such file" "$work/nothing.safetensors"
 refuses "holds no A.mtx" "$work" --continuous
 refuses "no matrix C" "$data/chain/A.mtx" "$data/chain/B.mtx" --continuous
 printf '%%%%MatrixMarket matrix array real general\n2 1\n1\n1\n' > "$work/two.B.mtx"
 refuses "B is 2x1, expected 16x1" "$data/chain/A.mtx" "$work/two.B.mtx" "$data/chain/C.mtx" --continuous
+printf '%%%%MatrixMarket matrix array real general\n1 16\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n' > "$work/row.B.mtx"
+refuses "B is 1x16, expected 16x1; transpose it?" "$data/chain/A.mtx" "$work/row.B.mtx" "$data/chain/C.mtx" --continuous
 printf '%%%%MatrixMarket matrix array real general\n3 1\n1\nnan\n1\n' > "$work/u/B.mtx"
 refuses "B holds NaN" "$work/u" --continuous
 printf '%%%%MatrixMarket matrix coordinate real general\n9000 9000 1\n1 1 1\n' > "$work/u/A.mtx"

@@ -3,6 +3,7 @@
 #include "../../examples/support/system_file.hpp"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -130,6 +131,21 @@ TEST_CASE("a descriptor system in files: E is solved for, and a foreign E beside
     CHECK(read_system({here.file("out")}, time_kind::unsaid).time == time_kind::continuous);
     CHECK_THROWS_AS(read_system({here.file("out")}, time_kind::discrete), io_error);
 }
+
+#if defined(HRM_HAS_MATIO)
+TEST_CASE("a step that is none is refused, and 0, a number above it and -1 say which time it is") {
+    const test::folder here;
+    const auto with = [&](double step) {
+        write_matlab(here.file("x.mat"), {{"A", {{0.5}}}, {"B", {{1}}}, {"C", {{1}}}, {"Ts", {{step}}}});
+        return read_system({here.file("x.mat")}, time_kind::unsaid).time;
+    };
+    CHECK(with(0) == time_kind::continuous);
+    for (const double step : {1e-3, 1.0, -1.0}) CHECK(with(step) == time_kind::textbook);
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    for (const double step : {std::nan(""), inf, -inf, -0.1, -2.0})
+        CHECK_THROWS_WITH_AS(with(step), doctest::Contains(("x.mat: Ts is " + std::to_string(step) + ", expected 0 (continuous)").c_str()), io_error);
+}
+#endif
 
 TEST_CASE("an adapter file: every recurrent adapter is reduced, the others stay, the file reads back") {
     const test::folder here;

@@ -48,3 +48,19 @@ refuses "text: Not a directory" pretrain --text text --out text
 refuses "steps 1 there and 2 here; --run FOLDER" state_tracking --steps 2 --batch 1 --samples 1 --validation 1 --length 4
 refuses "no folder .*no to write" state_tracking --steps 1 --run other --out no/results.json
 refuses "samples: -1, expected a number of at least 0" state_tracking --samples -1
+# What would be ignored.
+refuses "size: is for dfa, permutation and cyclic; parity has one of its own" state_tracking --task parity --size 8
+refuses "rank: is for --adapter lora, not for hrm" state_tracking --rank 4
+for option in states poles; do
+    refuses "$option: is for --adapter hrm and hrm-published, not for lora" state_tracking --adapter lora --$option $([ $option = states ] && echo 4 || echo real_signed)
+done
+for option in width layers heads kv-heads head-width hidden window; do
+    refuses "base excludes --$option" state_tracking --base nowhere --$option 2
+done
+for option in out run base; do refuses "$option: an empty name" state_tracking --$option ""; done
+for program in demo compare sweep; do
+    for option in out text base; do refuses "$option: an empty name" $program --$option ""; done
+done
+refuses "--rounds? quickstart: .* takes no options" quickstart --rounds
+"$programs/quickstart" --help > said
+grep -q "takes no options" said && ! grep -q "error" said || { echo "quickstart --help:"; cat said; exit 1; }

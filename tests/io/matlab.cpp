@@ -52,6 +52,29 @@ TEST_CASE("files that SciPy wrote: full and sparse, double, single and integers"
                          "full, complex, text, sparse, single, whole, long, unsigned"), io_error);
 }
 
+TEST_CASE("files that hdf5storage wrote: version 7.3, whose classes matio does not find") {
+    const std::string path = HRM_TEST_DATA "/io/data/matlab_7_hdf5storage.mat";
+    try {
+        const matlab_file file(path);
+        for (const char* variable : {"full", "single"}) {
+            CAPTURE(variable);
+            const auto m = file.to_matrix(variable);
+            REQUIRE(m.rows() == 3);
+            REQUIRE(m.cols() == 4);
+            for (index_t i = 0; i < 3; ++i)
+                for (index_t j = 0; j < 4; ++j) CHECK(m(i, j) == entry(i, j));
+        }
+        CHECK(file.to_matrix("whole") == matrix<double>{{-7, 1}, {2, 3}});
+        CHECK(file.to_matrix("long") == matrix<double>{{-7, 1}, {2, 3}});
+        CHECK_THROWS_WITH_AS(file.to_matrix("complex"), doctest::Contains("complex is complex"), io_error);
+        CHECK_THROWS_WITH_AS(file.to_matrix("cells"), doctest::Contains("is not a numeric matrix; of version 7.3 not all can be read: save -v7"), io_error);
+        CHECK_THROWS_WITH_AS(file.to_matrix("A"), doctest::Contains("scipy.io.savemat"), io_error);
+    } catch (const io_error& e) {
+        CHECK_MESSAGE(std::string(e.what()).find("a version this matio cannot read; save -v7") != std::string::npos, e.what());
+        MESSAGE("this matio was built without HDF5");
+    }
+}
+
 TEST_CASE("what is written comes back bit by bit, and nothing else is left in the folder") {
     const test::folder here;
     const std::map<std::string, matrix<double>> all{{"A", {{0.1, -0.0, 1e-310}, {1e308, 3, -1.0 / 3}}}, {"B", matrix<double>(2, 0)}, {"Ts", {{0.5}}}};

@@ -29,4 +29,12 @@ TEST_CASE("each matrix of a continuous system that does not fit is named") {
     s = good;
     s.d = matrix<float>(3, 1);
     CHECK_THROWS_WITH_AS(s.check(), "hrm::continuous: D is 3x1, expected 1x3", shape_error);
+    s = good;
+    s.b = matrix<float>(1, 2);  // a vector saved the other way
+    CHECK_THROWS_WITH_AS(s.check(), "hrm::continuous: B is 1x2, expected 2x1; transpose it?", shape_error);
+    s = good;
+    s.c = matrix<float>(2, 1);
+    CHECK_THROWS_WITH_AS(s.check(), "hrm::continuous: C is 2x1, expected 1x2; transpose it?", shape_error);
+    s.c = matrix<float>(2, 3);
+    CHECK_THROWS_WITH_AS(s.check(), "hrm::continuous: C is 2x3, expected 3x2; transpose it?", shape_error);
 }

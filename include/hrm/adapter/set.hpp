@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,8 +12,11 @@ namespace hrm {
 
 /// All adapters of one model: which kind sits at which site of which layer. The model stays frozen and apart; a set is
 /// handed to its forward. One gradient buffer serves the set: adapter i owns elements [offset(i), offset(i) + size).
-template <real S>
+template <class S>
 class adapter_set {
+    static_assert(real<S>, "hrm::adapter_set: a set is of float or double, the numbers a model computes in; bf16 stores a model's frozen weights "
+                           "(hrm::transformer<float, hrm::bf16>), or one adapter that is called by itself (hrm::stored_adapter)");
+
 public:
     struct attachment {
         index_t layer = 0;
@@ -34,6 +38,12 @@ public:
         const auto n = a->parameters().size();
         list_.push_back({layer, where, std::move(a), size_});
         size_ += n;
+    }
+    template <class T>
+        requires(!std::convertible_to<T*, hrm::adapter<S>*>)
+    void attach(index_t, hrm::site, std::unique_ptr<T>) {
+        static_assert(real<T>, "hrm::adapter_set: only an hrm::adapter of the set's own numbers can be attached; hrm::stored_adapter (bf16) is called by "
+                               "itself, not by a model");
     }
     /// f(index, const adapter&) for each adapter at this place, in the order attached.
     template <class F>

@@ -17,8 +17,8 @@
 #include <hrm/core/matrix.hpp>
 #include <hrm/io/file.hpp>
 
-// MATLAB's .mat files (versions 4, 5 and, where matio has HDF5, 7.3; sparse ones from 5 on). The one header that needs the library matio, and so
-// in no umbrella:
+// MATLAB's .mat files (versions 4, 5 and, where matio has HDF5, 7.3, also those of Python's hdf5storage; sparse ones from 5 on). The one header that
+// needs the library matio, and so in no umbrella:
 //     #include <hrm/io/matlab.hpp>      // link with -lmatio
 
 namespace hrm {
@@ -36,22 +36,25 @@ public:
         if (!file_exists(path)) detail::throw_errno("hrm::matlab_file", path, ENOENT);
         if (file_size(path) == 0) throw io_error("hrm::matlab_file: " + path + ": 0 bytes, no .mat file");  // matio takes it for one
         file_.reset(Mat_Open(path.c_str(), MAT_ACC_RDONLY));
-        if (!file_) throw io_error("hrm::matlab_file: " + path + ": no .mat file, or of a version this matio cannot read");
+        if (!file_)
+            throw io_error("hrm::matlab_file: " + path + ": no .mat file, or of a version this matio cannot read; save -v7 in MATLAB, scipy.io.savemat in "
+                           "Python write one that it can");
     }
 
     bool contains(const std::string& name) const { return info(name) != nullptr; }
 
     matrix<double> to_matrix(const std::string& name, std::size_t most = most_dense) const {
         const auto about = info(name);
-        if (!about) fail(name, "is not in the file; it holds " + names());
+        if (!about) fail(name, "is not in the file; it holds " + names() + older());
         if (about->rank != 2) fail(name, "has " + std::to_string(about->rank) + " dimensions, expected 2");
         if (about->isComplex) fail(name, "is complex, expected real numbers");
         const std::size_t rows = about->dims[0], cols = about->dims[1];
         if (cols > 0 && rows > most / cols)
             fail(name, "is " + extents(static_cast<index_t>(rows), static_cast<index_t>(cols)) + ": more than " + std::to_string(most) + " numbers as a dense matrix");
-        const variable full(Mat_VarRead(file_.get(), name.c_str()), &Mat_VarFree);
         matrix<double> m(static_cast<index_t>(rows), static_cast<index_t>(cols));
         if (m.empty()) return m;
+        if (about->class_type == MAT_C_EMPTY && about->data_type == MAT_T_UNKNOWN && hdf5()) return classless(about.get(), name);
+        const variable full(Mat_VarRead(file_.get(), name.c_str()), &Mat_VarFree);
         if (!full || (!full->data && full->class_type != MAT_C_EMPTY)) fail(name, "cannot be read: the file is damaged");
         switch (full->class_type) {
             case MAT_C_DOUBLE: copy<double>(*full, name, m); break;
@@ -65,7 +68,7 @@ public:
             case MAT_C_INT64: copy<std::int64_t>(*full, name, m); break;
             case MAT_C_UINT64: copy<std::uint64_t>(*full, name, m); break;
             case MAT_C_SPARSE: spread(*static_cast<const mat_sparse_t*>(full->data), full->data_type, name, m); break;
-            default: fail(name, "is not a numeric matrix");
+            default: fail(name, "is not a numeric matrix" + older());
         }
         return m;
     }
@@ -75,6 +78,17 @@ private:
 
     [[noreturn]] void fail(const std::string& name, const std::string& what) const {
         throw io_error("hrm::matlab_file: " + path_ + ": " + name + " " + what);
+    }
+    bool hdf5() const { return Mat_GetVersion(file_.get()) == MAT_FT_MAT73; }
+    /// What to do about a file of version 7.3: of those matio knows what MATLAB writes, and passes over what stands behind a structure of others.
+    std::string older() const { return hdf5() ? "; of version 7.3 not all can be read: save -v7 in MATLAB, scipy.io.savemat in Python write one that can" : ""; }
+    /// matio loses the class where its name ends in no NUL, as hdf5storage writes it. HDF5 makes doubles of numbers of any type, and of nothing else.
+    matrix<double> classless(matvar_t* v, const std::string& name) const {
+        matrix<double> columns(static_cast<index_t>(v->dims[1]), static_cast<index_t>(v->dims[0]));
+        const auto count = static_cast<int>(columns.size());
+        v->class_type = MAT_C_DOUBLE;
+        if (count != columns.size() || Mat_VarReadDataLinear(file_.get(), v, columns.data(), 0, 1, count) != 0) fail(name, "is not a numeric matrix" + older());
+        return detail::transpose(columns);
     }
     variable info(const std::string& name) const {
         Mat_Rewind(file_.get());

@@ -24,8 +24,7 @@ matrix<double> in_good_units(matrix<double> a, Solve solve, Length length) {
         u += l * l / (unit * unit);
         v += unit * unit / (l * l);
     }
-    const auto squares = [](const matrix<double>& m) { return dot(m.data(), m.data(), m.size()); };
-    if (!(1e3 * squares(a) * u_given * v_given < squares(balanced) * u * v)) return x;
+    if (!(1e3 * frobenius_squared(a) * u_given * v_given < frobenius_squared(balanced) * u * v)) return x;
     try {
         return solve(std::move(a), buffer<double>(d.size(), 1.0));
     } catch (const unstable_error&) {  // poles next to the boundary: they were inside in the better units for A

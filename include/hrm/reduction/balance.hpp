@@ -20,9 +20,9 @@ inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, 
     const auto grown = [&](double size, const matrix<double>& in) {
         return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(in);
     };
-    if (!f.coordinates) return grown(std::sqrt(frobenius_squared(a)), b);
+    if (!f.coordinates) return grown(frobenius(a), b);
     const auto& t = f.coordinates->t;
-    const double size = std::sqrt(frobenius_squared(t));
+    const double size = frobenius(t);
     for (index_t i = 0; i < t.rows(); ++i)
         if (t(i, i) > -pole_rounding(t.rows(), size)) return true;
     return grown(size, f.coordinates->into(b));
@@ -110,7 +110,7 @@ auto balance_split(const T& s, const balance_options& o) {
                 return balance_stable(parts.stable, modes_of(parts.stable), o);
             } catch (const unstable_error&) {
                 if (parts.stable.order() == 0) throw;
-                margin = std::max(10 * margin, 1e-8 * std::sqrt(frobenius_squared(to_dense(s.a))));
+                margin = std::max(10 * margin, 1e-8 * frobenius(to_dense(s.a)));
                 parts = split(s, margin);
             }
     }();

@@ -18,9 +18,7 @@ struct continuous {
     /// Throws shape_error when the extents disagree.
     void check() const {
         a.check();
-        require_shape("hrm::continuous", "B", b.rows(), b.cols(), order(), b.cols());
-        require_shape("hrm::continuous", "C", c.rows(), c.cols(), c.rows(), order());
-        if (!d.empty()) require_shape("hrm::continuous", "D", d.rows(), d.cols(), c.rows(), b.cols());
+        detail::check_ports("hrm::continuous", order(), b, c, d);
     }
 };
 

@@ -20,9 +20,7 @@ struct discrete {
     /// Throws shape_error when the extents disagree.
     void check() const {
         a.check();
-        require_shape("hrm::discrete", "B", b.rows(), b.cols(), order(), b.cols());
-        require_shape("hrm::discrete", "C", c.rows(), c.cols(), c.rows(), order());
-        if (!d.empty()) require_shape("hrm::discrete", "D", d.rows(), d.cols(), c.rows(), b.cols());
+        detail::check_ports("hrm::discrete", order(), b, c, d);
     }
 };
 

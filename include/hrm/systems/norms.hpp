@@ -17,7 +17,6 @@ struct hinf_result {
 
 namespace detail {
 
-inline double frobenius_squared(const matrix<double>& m) { return dot(m.data(), m.data(), m.size()); }
 inline matrix<double> product(const matrix<double>& a, const matrix<double>& b) {
     matrix<double> c(a.rows(), b.cols());
     multiply(a.view(), b.view(), c.view());

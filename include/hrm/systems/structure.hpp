@@ -1,6 +1,8 @@
 #pragma once
 
 #include <concepts>
+#include <string>
+#include <tuple>
 
 #include <hrm/core/matrix.hpp>
 
@@ -50,6 +52,20 @@ concept structure = requires(const A& a) {
     { a.order() } -> std::convertible_to<index_t>;
     a.check();
 };
+
+namespace detail {
+
+/// Throws shape_error unless B is n x m, C p x n, and D p x m or empty; says so where a transpose would fit: vectors are often saved the other way.
+template <real S>
+void check_ports(const std::string& where, index_t n, const matrix<S>& b, const matrix<S>& c, const matrix<S>& d) {
+    for (const auto& [what, x, fits, across] : {std::tuple("B", &b, b.rows() == n, b.cols() == n), {"C", &c, c.cols() == n, c.rows() == n}})
+        if (!fits && across) throw shape_error(where + ": " + what + " is " + extents(x->rows(), x->cols()) + ", expected " + extents(x->cols(), x->rows()) + "; transpose it?");
+    require_shape(where, "B", b.rows(), b.cols(), n, b.cols());
+    require_shape(where, "C", c.rows(), c.cols(), c.rows(), n);
+    if (!d.empty()) require_shape(where, "D", d.rows(), d.cols(), c.rows(), b.cols());
+}
+
+}  // namespace detail
 
 template <real S>
 matrix<S> to_dense(const diagonal<S>& a) {

@@ -128,7 +128,7 @@ inline system_zeros zeros_of(rosenbrock s, double tolerance) {
     for (const auto* x : {&s.a, &s.b, &s.c, &s.d}) require_finite("hrm::zeros", "the system", *x);
     balance_states(s);
     double size = 0;
-    for (const auto* x : {&s.a, &s.b, &s.c, &s.d}) size = std::hypot(size, std::sqrt(dot(x->data(), x->data(), x->size())));
+    for (const auto* x : {&s.a, &s.b, &s.c, &s.d}) size = std::hypot(size, frobenius(*x));
     system_zeros out;
     out.tolerance = tolerance > 0 ? tolerance : 10 * static_cast<double>(n + s.b.cols() + s.c.rows()) * std::numeric_limits<double>::epsilon();
     const double negligible = out.tolerance * size;

@@ -1,4 +1,5 @@
-# MATLAB files as SciPy writes them, for tests/io/matlab.cpp:  python3 make_matlab.py  (SciPy 1.17)
+# MATLAB files as SciPy and hdf5storage write them, for tests/io/matlab.cpp:  python3 make_matlab.py  (SciPy 1.17, hdf5storage 0.2)
+import hdf5storage
 import numpy as np
 import scipy.io
 import scipy.sparse
@@ -11,3 +12,6 @@ what |= {"sparse": scipy.sparse.csc_matrix(np.where((i + j) % 2, 0, full)), "sin
          "long": np.array([[-7, 1], [2, 3]], np.int64), "unsigned": np.array([[2**53, 1], [2, 3]], np.uint64)}  # numpy's integers are long
 scipy.io.savemat("matlab_5.mat", what)
 scipy.io.savemat("matlab_5_compressed.mat", what, do_compression=True)
+cells = np.array([[1.0, "a"]], dtype=object)
+hdf5storage.savemat("matlab_7_hdf5storage.mat", {"full": full, "complex": full * 1j, "single": full.astype(np.float32), "whole": what["whole"], "long": what["long"],
+                    "cells": cells}, store_python_metadata=False)

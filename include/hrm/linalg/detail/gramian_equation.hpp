@@ -12,6 +12,9 @@
 
 namespace hrm::detail {
 
+inline double frobenius_squared(const matrix<double>& m) { return dot(m.data(), m.data(), m.size()); }
+inline double frobenius(const matrix<double>& m) { return std::sqrt(frobenius_squared(m)); }
+
 template <class T>
 void require_finite(std::string_view where, std::string_view what, const matrix<T>& m) {
     for (index_t i = 0; i < m.rows(); ++i)

@@ -122,7 +122,7 @@ public:
         return r;
     }
     /// |T|_F, and the lengths of the rows of V.
-    double projected_length() const { return std::sqrt(dot(projected_.data(), projected_.data(), projected_.size())); }
+    double projected_length() const { return frobenius(projected_); }
     std::vector<double> row_lengths() const {
         std::vector<double> v(static_cast<std::size_t>(a_.rows()));
         for (index_t j = 0; j < size(); ++j)
@@ -197,7 +197,6 @@ inline std::optional<low_rank_pair::distance> left_out(const krylov_space& space
                                                        const matrix<double>& start, const matrix<double>& ports, double resolvent) {
     const auto proof = dissipation::find(a, inverse, 0.5 / resolvent);
     if (!proof) return {};
-    const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
     const index_t n = a.rows(), k = space.size(), m = start.cols(), p = ports.cols();
     std::vector<double> unit(static_cast<std::size_t>(n));  // of what enters: that of A's dual is the inverse
     for (std::size_t i = 0; i < unit.size(); ++i) unit[i] = dual ? proof->units()[i] : 1 / proof->units()[i];
@@ -218,8 +217,8 @@ inline std::optional<low_rank_pair::distance> left_out(const krylov_space& space
         for (index_t i = 0; i < k; ++i) axpy(-(h(i, j) = dot(rest.view().row(i), q.data(), n)), q.data(), rest.view().row(i), n);
     }
     proof->solve(both.view());
-    const double out = length(matrix<double>(matrix_view<const double>(both.view().slice_cols(0, p)))),
-                 in = length(matrix<double>(matrix_view<const double>(both.view().slice_cols(p, m))));
+    const double out = frobenius(matrix<double>(matrix_view<const double>(both.view().slice_cols(0, p)))),
+                 in = frobenius(matrix<double>(matrix_view<const double>(both.view().slice_cols(p, m))));
     const auto seen = space.other_factor(h);
     matrix<double> hankel(k, k);
     multiply(transposed(seen.view()), space.factor().view(), hankel.view());
@@ -227,14 +226,14 @@ inline std::optional<low_rank_pair::distance> left_out(const krylov_space& space
     for (index_t i = 0; i < k; ++i) sum += std::sqrt(dot(hankel.view().row(i), hankel.view().row(i), k));
     // Sums of n terms, row by row:  |A| |V| + |V| |T|  and  |B| + |V| |b|;  a Schur form is exact for T + E, |E| ~ 10 eps |T|.
     const double eps = std::numeric_limits<double>::epsilon(), gamma = (4 + std::sqrt(static_cast<double>(n))) * eps;
-    const double size = space.projected_length(), given = length(start), reach = std::sqrt(2 * resolvent) * length(space.factor());
+    const double size = space.projected_length(), given = frobenius(start), reach = std::sqrt(2 * resolvent) * frobenius(space.factor());
     const auto v = space.row_lengths();
     std::vector<double> av(static_cast<std::size_t>(n));
     for (index_t i = 0; i < n; ++i)
         for (index_t j = 0; j < n; ++j)
             if (dual) av[static_cast<std::size_t>(j)] += std::abs(a(i, j)) * v[static_cast<std::size_t>(i)];
             else av[static_cast<std::size_t>(i)] += std::abs(a(i, j)) * v[static_cast<std::size_t>(j)];
-    double noise = length(rest), ends = 0;
+    double noise = frobenius(rest), ends = 0;
     for (index_t i = 0; i < n; ++i) {
         const auto at = static_cast<std::size_t>(i);
         const double row = std::sqrt(dot(start.view().row(i), start.view().row(i), m));
@@ -242,7 +241,7 @@ inline std::optional<low_rank_pair::distance> left_out(const krylov_space& space
         ends = std::hypot(ends, unit[at] * gamma * (row + v[at] * given));
     }
     const low_rank_pair::distance far{2 * out * in * sum, out * ((noise * reach + ends) / std::sqrt(proof->depth()) +
-                                                                 20 * eps * size * resolvent * in * length(seen) * length(space.factor()))};
+                                                                 20 * eps * size * resolvent * in * frobenius(seen) * frobenius(space.factor()))};
     if (!std::isfinite(far.apart + far.rounding)) return {};
     return far;
 }
@@ -323,10 +322,9 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
         // |Lo^T Lc|, in badly scaled coordinates, the Schur form with its balancing keeps more.
         const auto& own = space.factor();
         const auto other = space.other_factor(space.into(ports));
-        const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
         matrix<double> together(own.cols(), own.cols());
         multiply(transposed((dual ? own : other).view()), (dual ? other : own).view(), together.view());
-        if (length(own) * length(other) > 100 * length(together)) return {};
+        if (frobenius(own) * frobenius(other) > 100 * frobenius(together)) return {};
         low_rank_pair pair{space.out_of(dual ? other : own), space.out_of(dual ? own : other), std::move(together), space.resolvent()};
         pair.bound = left_out(space, a, factors[0], dual, start, ports, pair.resolvent);
         return pair;

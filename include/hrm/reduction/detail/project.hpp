@@ -97,8 +97,8 @@ struct oblique_projection {
         for (std::size_t j = 0; j < t_scale.size(); ++j) t_scale[j] = std::sqrt(svd.sigma[static_cast<std::size_t>(first) + j]);
         w_scale = t_scale;
         if (basis == projection::balancing_free) {
-            t_scale.assign(t_scale.size(), std::sqrt(dot(t.data(), t.data(), t.size())));
-            w_scale.assign(w_scale.size(), std::sqrt(dot(w.data(), w.data(), w.size())));
+            t_scale.assign(t_scale.size(), frobenius(t));
+            w_scale.assign(w_scale.size(), frobenius(w));
             t = orthonormal(t);
             w = orthonormal(w);
             w = divide(w, project(t, w));

@@ -179,11 +179,10 @@ double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rh
         double sum = along_t * rows.read_out;
         // In discrete time |z (w^T t - I)| counts as well.
         for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (av[i] + b[i] + (in_discrete_time<T> ? v[i] : 0)) + c[i] * v[i];
-        if (!rows.direct_t.empty()) sum += std::sqrt(dot(s.d.data(), s.d.data(), s.d.size()));
+        if (!rows.direct_t.empty()) sum += frobenius(s.d);
         double out = gamma * (sum + (n + 4) * bound);
         if constexpr (std::same_as<A, block_diagonal>) out += rounded_couples(s, a.modes);
         if (!f.graded || f.rotated) {
-            const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
             const auto whole = cut ? std::max(larger, whole_resolvent(s, f)) : larger;
             auto scaled = to_dense(s.a);
             if (!f.units.empty()) into_units(scaled, f.units);
@@ -194,9 +193,9 @@ double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rh
                 vv = std::hypot(vv, v[i] / unit);
             }
             // In Schur coordinates a factor is as long as in their units.
-            const double reach = f.coordinates ? length(f.lc) : root_of_squares(lengths_in_units(f, f.lc, false));
-            const double observe = f.coordinates ? length(f.lo) : root_of_squares(lengths_in_units(f, f.lo, true));
-            out += 10 * eps * length(scaled) * (uu * vv + 2 * whole * reach * observe);
+            const double reach = f.coordinates ? frobenius(f.lc) : root_of_squares(lengths_in_units(f, f.lc, false));
+            const double observe = f.coordinates ? frobenius(f.lo) : root_of_squares(lengths_in_units(f, f.lo, true));
+            out += 10 * eps * frobenius(scaled) * (uu * vv + 2 * whole * reach * observe);
         }
         return std::isfinite(out) ? out : std::numeric_limits<double>::infinity();
     }
@@ -214,14 +213,13 @@ double measure_allowance(System<dense<double>> e, double value, double grown = 1
         for (double& x : std::span(e.b.view().row(i), static_cast<std::size_t>(e.inputs()))) x /= d[static_cast<std::size_t>(i)];
         for (index_t j = 0; j < e.outputs(); ++j) e.c(j, i) *= d[static_cast<std::size_t>(i)];
     }
-    const auto length = [](const matrix<double>& x) { return std::sqrt(dot(x.data(), x.data(), x.size())); };
     const auto reach = [](const System<dense<double>>& g) {
         if constexpr (in_discrete_time<System<dense<double>>>) return stein_factor(g.a.a, g.b);
         else return lyapunov_factor(g.a.a, g.b);
     };
     const std::vector<double> given(static_cast<std::size_t>(e.order()), 1.0);
-    const double rho = resolvents_of_both(e, given, given).reach, rb = std::sqrt(2 * rho) * length(reach(e)), cr = std::sqrt(2 * rho) * length(reach(dual(e)));
-    return grown * 10 * eps * (length(e.a.a) * cr * rb + length(e.b) * cr + length(e.c) * rb) + (4 + n) * eps * value;
+    const double rho = resolvents_of_both(e, given, given).reach, rb = std::sqrt(2 * rho) * frobenius(reach(e)), cr = std::sqrt(2 * rho) * frobenius(reach(dual(e)));
+    return grown * 10 * eps * (frobenius(e.a.a) * cr * rb + frobenius(e.b) * cr + frobenius(e.c) * rb) + (4 + n) * eps * value;
 }
 
 }  // namespace hrm::detail
