@@ -84,6 +84,30 @@ TEST_CASE("frequency-limited: the integral itself; all frequencies give the Gram
     CHECK_THROWS_WITH_AS(controllability(defective, band{0, 1}), doctest::Contains("too near to defective"), numerical_error);
 }
 
+TEST_CASE("a band that ends at infinity is the whole axis; one that is no band, or runs past pi, and no horizon are refused with the numbers") {
+    random_stream r(4);
+    const auto s = random_continuous(r, 2, 2, 2, 2);
+    const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN(), pi = std::numbers::pi;
+    CHECK(distance(controllability(s, {0, infinity}), controllability(s)) <= 1e-13 * largest(controllability(s)));
+    CHECK(largest(controllability(s, {infinity, infinity})) == 0);
+    // Whole: 1/(1 - 0.25). 32 half turns of the circle would give 42.
+    const discrete<diagonal<double>> half{{{0.5}}, {{1}}, {{1}}, {}};
+    CHECK(controllability(half, band{0, pi})(0, 0) == doctest::Approx(4.0 / 3));
+    CHECK_THROWS_WITH_AS(controllability(half, band{0, 100}),
+                         "hrm::controllability: the band runs from 0 to 100, expected 0 <= low <= high <= pi = 3.1415926535897931", numerical_error);
+    CHECK_THROWS_AS(observability(half, band{0, 3.15}), numerical_error);
+    CHECK_THROWS_WITH_AS(controllability(s, band{nan, 1}), "hrm::controllability: the band runs from nan to 1, expected 0 <= low <= high", numerical_error);
+    CHECK_THROWS_AS(controllability(s, band{0, nan}), numerical_error);
+    CHECK_THROWS_AS(controllability(half, band{0, nan}), numerical_error);
+    CHECK_THROWS_AS(controllability(s, band{-1, 1}), numerical_error);
+    CHECK_THROWS_WITH_AS(controllability(half, -3), "hrm::controllability: the horizon is -3 steps, expected 0 or more", numerical_error);
+    CHECK_THROWS_AS(controllability(to_dense(half), -3), numerical_error);
+    CHECK_THROWS_AS(observability(to_dense(half), -1), numerical_error);
+    CHECK_THROWS_AS(controllability(s, horizon{nan}), numerical_error);
+    const continuous<dense<double>> defective{{{{-1, 1, 0}, {0, -1, 1}, {0, 0, -1}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+    CHECK_THROWS_WITH_AS(controllability(defective, band{0, 1}), doctest::Contains("weighted_controllability"), numerical_error);  // what to do
+}
+
 TEST_CASE("time-limited: closed form and dense agree, a long horizon gives the Gramian, horizons add up, unstable A too") {
     random_stream r(2);
     for (int trial = 0; trial < 3; ++trial) {

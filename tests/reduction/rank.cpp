@@ -79,3 +79,20 @@ TEST_CASE("one H-infinity budget for many systems: kept, and no further value wo
     CHECK(share_hinf_budget(sigma, 1.5, gains) == std::vector<index_t>{2, 4, 0, 1});
     CHECK_THROWS_AS(share_hinf_budget(sigma, 1, std::vector<double>{1}), shape_error);
 }
+
+TEST_CASE("a rule that is no number drops nothing: it is refused, and so is one that is negative") {
+    const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+    const std::vector<std::vector<double>> all = {{8, 1, 0.5}, {4, 3}};
+    CHECK_THROWS_WITH_AS(share_hinf_budget(all, nan), "hrm::share_hinf_budget: the budget is nan, expected 0 or more", numerical_error);
+    CHECK_THROWS_AS(share_hinf_budget(all, -1), numerical_error);
+    CHECK_THROWS_WITH_AS(share_hinf_budget(all, 1, std::vector<double>{1, nan}), doctest::Contains("a gain is nan"), numerical_error);
+    CHECK(share_hinf_budget(all, infinity) == std::vector<index_t>{0, 0});
+    CHECK_THROWS_WITH_AS(share_ranks(all, -2), doctest::Contains("the number of states is -2"), numerical_error);
+    CHECK_THROWS_AS(share_ranks(all, 2, std::vector<double>{nan, 1}), numerical_error);
+    CHECK_THROWS_AS(rank_by_tolerance(sigma, nan), numerical_error);
+    CHECK_THROWS_AS(rank_by_tolerance(sigma, -0.1), numerical_error);
+    CHECK_THROWS_WITH_AS(rank_by_energy(sigma, nan), "hrm::rank_by_energy: the fraction is nan, expected 0 to 1", numerical_error);
+    CHECK_THROWS_AS(rank_by_energy(sigma, 1.5), numerical_error);
+    CHECK_THROWS_AS(rank_by_hinf_budget(sigma, nan), numerical_error);
+    CHECK_THROWS_AS(rank_by_hinf_budget(sigma, 1, nan), numerical_error);
+}

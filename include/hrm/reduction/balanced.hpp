@@ -87,14 +87,12 @@ namespace detail {
 
 /// The order the options ask for, among the first `limit`.  Throws numerical_error on a rule that is no number or negative.
 inline index_t choose_rank(std::span<const double> sigma, index_t limit, const balance_options& o) {
-    const auto require = [](const char* what, double value, double most) {
-        if (!(value >= 0 && value <= most))
-            throw numerical_error(std::string("hrm::balance_options: ") + what + " is " + std::to_string(value) + ", expected 0 (not asked for) " +
-                                  (std::isfinite(most) ? "to 1" : "or more"));
+    const auto require = [](const char* what, double value, double most = std::numeric_limits<double>::infinity()) {
+        check_rule("hrm::balance_options", what, value, most, "0 (not asked for)");
     };
-    require("tolerance", o.tolerance, std::numeric_limits<double>::infinity());
+    require("tolerance", o.tolerance);
     require("energy", o.energy, 1);
-    require("hinf_budget", o.hinf_budget, std::numeric_limits<double>::infinity());
+    require("hinf_budget", o.hinf_budget);
     index_t r = 0;
     bool asked = false;
     const auto ask = [&](bool set, auto rule) {

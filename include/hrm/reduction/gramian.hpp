@@ -84,6 +84,10 @@ void require_stable(const char* where, const modal_rows& s) {
             throw_unstable(where, disk ? "spectral radius" : "spectral abscissa", disk ? std::abs(l) : l.real(), disk ? 1 : 0);
 }
 
+inline void check_steps(const char* where, index_t steps) {
+    if (steps < 0) throw numerical_error(std::string(where) + ": the horizon is " + std::to_string(steps) + " steps, expected 0 or more");
+}
+
 /// A result, or an error where it is beyond the range of double.
 inline matrix<double> in_range(const char* where, matrix<double> w) {
     require_finite(where, "the result", w);
@@ -132,6 +136,7 @@ template <linear_system T>
     requires(in_discrete_time<T> && detail::is_modal<T>)
 matrix<double> controllability(const T& system, index_t steps) {
     system.check();
+    detail::check_steps("hrm::controllability", steps);
     const auto s = cast<double>(system);
     detail::require_finite("hrm::controllability", "A", s.a);
     detail::require_finite("hrm::controllability", "B", s.b);

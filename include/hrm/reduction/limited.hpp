@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
+#include <sstream>
 
 #include <hrm/linalg/expm.hpp>
 #include <hrm/reduction/gramian.hpp>
@@ -19,17 +21,30 @@ namespace hrm {
 struct horizon {
     double length;
 };
-/// low <= |omega| <= high, in radians a unit of time, or a step (then at most pi).
+/// low <= |omega| <= high, in radians a unit of time (high may be infinite), or a step (then at most pi).
 struct band {
     double low, high;
 };
 
 namespace detail {
 
+/// Beyond pi a discrete system's frequencies come round again: they would count twice.
+inline void check_band(const char* where, band w, bool discrete) {
+    const double most = discrete ? std::numbers::pi : std::numeric_limits<double>::infinity();
+    if (w.low >= 0 && w.high >= w.low && w.low <= most && w.high <= most) return;
+    std::ostringstream s;
+    s.precision(17);
+    s << where << ": the band runs from " << w.low << " to " << w.high << ", expected 0 <= low <= high" << (discrete ? " <= pi = " : "");
+    if (discrete) s << most;
+    throw numerical_error(s.str());
+}
+
 /// (1/2 pi) integral over the band, negative frequencies included, of 1/(i omega - l):  -i/(2 pi) [ln(i omega - l)].
 inline complex band_integral(half_plane, complex l, band w) {
-    const auto at = [l](double omega) { return std::log(complex(0, omega) - l); };
-    return complex(0, -1) * (at(w.high) - at(w.low) + at(-w.low) - at(-w.high)) / (2 * std::numbers::pi);
+    const auto upto = [l](double omega) {  // from -omega
+        return std::isinf(omega) ? complex(0, std::numbers::pi) : std::log(complex(0, omega) - l) - std::log(complex(0, -omega) - l);
+    };
+    return complex(0, -1) * (upto(w.high) - upto(w.low)) / (2 * std::numbers::pi);
 }
 /// The same of 1/(1 - l e^{-i theta}):  1/(2 pi) [theta - i ln(1 - l e^{-i theta})].
 inline complex band_integral(unit_disk, complex l, band w) {
@@ -68,7 +83,9 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
         const auto sigma = jacobi_svd(v).sigma;
         if (!sigma.empty() && !(sigma.back() > 1e-7 * sigma.front()))
             throw numerical_error(std::string(where) + ": A is too near to defective: its eigenvectors have condition " +
-                                  std::to_string(sigma.front() / sigma.back()) + ", expected at most 1e+07");
+                                  std::to_string(sigma.front() / sigma.back()) +
+                                  ", expected at most 1e+07; a filter that passes the band says the same for any A: weighted_" +
+                                  "controllability and weighted_observability");
         return in_range(where, between(v, closed(a, solve(v, s.b))));
     }
 }
@@ -82,8 +99,7 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
 /// through its eigenvectors, O(n^3). Throws numerical_error if A is unstable, or defective to seven digits.
 template <linear_system T>
 matrix<double> controllability(const T& system, band w) {
-    if (!(w.low >= 0 && w.high >= w.low))
-        throw numerical_error("hrm::controllability: the band runs from " + std::to_string(w.low) + " to " + std::to_string(w.high));
+    detail::check_band("hrm::controllability", w, in_discrete_time<T>);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     return detail::modal_gramian("hrm::controllability", system, true, [w](auto x, auto y) {
         const auto sum = detail::band_integral(domain{}, x, w) + std::conj(detail::band_integral(domain{}, y, w));
@@ -102,7 +118,7 @@ matrix<double> observability(const T& system, band w) {
 template <structure A>
 matrix<double> controllability(const continuous<A>& system, horizon t) {
     if (!(t.length >= 0 && std::isfinite(t.length)))
-        throw numerical_error("hrm::controllability: the horizon is " + std::to_string(t.length));
+        throw numerical_error("hrm::controllability: the horizon is " + std::to_string(t.length) + ", expected a finite length, 0 or more");
     using T = continuous<A>;
     if constexpr (detail::is_modal<T>)
         return detail::modal_gramian("hrm::controllability", system, false, [t](auto x, auto y) {
@@ -156,6 +172,7 @@ matrix<double> observability(const continuous<A>& system, horizon t) {
 template <real S>
 matrix<double> controllability(const discrete<dense<S>>& system, index_t steps) {
     system.check();
+    detail::check_steps("hrm::controllability", steps);
     const auto s = cast<double>(system);
     detail::require_finite("hrm::controllability", "A", s.a.a);
     detail::require_finite("hrm::controllability", "B", s.b);

@@ -5,17 +5,31 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <hrm/core/error.hpp>
 
-// How many states to keep, from the Hankel singular values sigma, descending. Every rule gives 0 .. sigma.size().
+// How many states to keep, from the Hankel singular values sigma, descending. Every rule gives 0 .. sigma.size(), and throws
+// numerical_error on a number that is negative or none.
 
 namespace hrm {
 
 namespace detail {
 /// Values that agree to this, relatively, count as equal: a tie is never cut by rounding.
 inline constexpr double tie = 64 * std::numeric_limits<double>::epsilon();
+
+/// Throws unless 0 <= value <= most: with a NaN no comparison below would say what the caller meant.
+inline void check_rule(const char* where, const char* what, double value, double most = std::numeric_limits<double>::infinity(),
+                       const char* zero = "0") {
+    if (value >= 0 && value <= most) return;
+    throw numerical_error(std::string(where) + ": " + what + " is " + std::to_string(value) + ", expected " + zero +
+                          (std::isfinite(most) ? " to " + std::to_string(static_cast<int>(most)) : " or more"));
+}
+inline void check_gains(const char* where, std::span<const double> gains, std::size_t systems) {
+    if (!gains.empty()) require_size(where, "gains", static_cast<index_t>(gains.size()), static_cast<index_t>(systems));
+    for (const double g : gains) check_rule(where, "the size of a gain", std::abs(g));
+}
 }  // namespace detail
 
 /// 2 (sigma_{r+1} + sigma_{r+2} + ...), each distinct value once: the H-infinity error bound of balanced truncation.
@@ -29,6 +43,7 @@ inline double tail_bound(std::span<const double> sigma, index_t rank) {
 
 /// The number of sigma_i >= tolerance sigma_1 (and > 0).
 inline index_t rank_by_tolerance(std::span<const double> sigma, double tolerance) {
+    detail::check_rule("hrm::rank_by_tolerance", "the tolerance", tolerance);
     if (sigma.empty()) return 0;
     const double floor = tolerance * sigma[0] * (1 - detail::tie);
     return std::count_if(sigma.begin(), sigma.end(), [&](double s) { return s > 0 && s >= floor; });
@@ -36,6 +51,7 @@ inline index_t rank_by_tolerance(std::span<const double> sigma, double tolerance
 
 /// The smallest r with sum_{i <= r} sigma_i^2 >= fraction * sum_i sigma_i^2.
 inline index_t rank_by_energy(std::span<const double> sigma, double fraction) {
+    detail::check_rule("hrm::rank_by_energy", "the fraction", fraction, 1);
     // From the small end, so that a tail of tiny values is summed exactly enough to matter.
     double total = 0;
     for (auto i = sigma.size(); i-- > 0;) total += sigma[i] * sigma[i];
@@ -51,6 +67,8 @@ inline index_t rank_by_energy(std::span<const double> sigma, double fraction) {
 
 /// The smallest r with |gain| * tail_bound(sigma, r) <= budget: gain is the adapter's alpha.
 inline index_t rank_by_hinf_budget(std::span<const double> sigma, double budget, double gain = 1) {
+    detail::check_rule("hrm::rank_by_hinf_budget", "the budget", budget);
+    detail::check_gains("hrm::rank_by_hinf_budget", {&gain, 1}, 1);
     auto r = static_cast<index_t>(sigma.size());
     while (r > 0 && std::abs(gain) * tail_bound(sigma, r - 1) <= budget) --r;
     return r;
@@ -75,8 +93,8 @@ inline index_t rank_by_gap(std::span<const double> sigma) {
 /// system. gains: one a system, or empty for 1.
 inline std::vector<index_t> share_ranks(std::span<const std::vector<double>> sigma, index_t states,
                                         std::span<const double> gains = {}) {
-    if (!gains.empty())
-        require_size("hrm::share_ranks", "gains", static_cast<index_t>(gains.size()), static_cast<index_t>(sigma.size()));
+    detail::check_rule("hrm::share_ranks", "the number of states", static_cast<double>(states));
+    detail::check_gains("hrm::share_ranks", gains, sigma.size());
     std::vector<index_t> rank(sigma.size(), 0);
     for (index_t kept = 0; kept < states; ++kept) {
         auto best = sigma.size();
@@ -98,8 +116,8 @@ inline std::vector<index_t> share_ranks(std::span<const std::vector<double>> sig
 /// within one group of the least number. Ties go to the later system.
 inline std::vector<index_t> share_hinf_budget(std::span<const std::vector<double>> sigma, double budget,
                                               std::span<const double> gains = {}) {
-    if (!gains.empty())
-        require_size("hrm::share_hinf_budget", "gains", static_cast<index_t>(gains.size()), static_cast<index_t>(sigma.size()));
+    detail::check_rule("hrm::share_hinf_budget", "the budget", budget);
+    detail::check_gains("hrm::share_hinf_budget", gains, sigma.size());
     std::vector<index_t> rank;
     for (const auto& s : sigma) rank.push_back(static_cast<index_t>(s.size()));
     for (double spent = 0;;) {
