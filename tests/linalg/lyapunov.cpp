@@ -44,7 +44,7 @@ TEST_CASE("what a resolvent's bound is made of solves its equation, in one block
         r.fill_normal(a.flat(), 0.45 / std::sqrt(static_cast<double>(n)));
         for (index_t i = 0; i < n; ++i) a(i, i) -= 1;
         const auto t = detail::factored_schur("test", a).t;
-        auto x = detail::unit_gramian(t.view());
+        auto x = detail::unit_gramian<detail::two_sided::sum>(t.view());
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < i; ++j) x(i, j) = x(j, i);
         const auto et = as_eigen(t);
@@ -106,7 +106,7 @@ TEST_CASE("a pair that is almost a double pole: its factor solves the equation, 
                 t(3, 2) = -w * skew;
                 if (inputs == 2)
                     for (index_t j = 0; j < inputs; ++j) b(3, j) = 2 * b(2, j);  // parallel rows
-                const auto u = detail::quasi_triangular_factor(t.view(), b);
+                const auto u = detail::quasi_triangular_factor<detail::two_sided::sum>(t.view(), b);
                 matrix<double> x(n, n), tx(n, n), bb(n, n);
                 multiply(u.view(), transposed(u.view()), x.view());
                 multiply(t.view(), x.view(), tx.view());

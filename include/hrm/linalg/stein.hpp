@@ -1,6 +1,6 @@
 #pragma once
 
-#include <hrm/linalg/detail/gramian_equation.hpp>
+#include <hrm/linalg/detail/gramian_pair.hpp>
 
 namespace hrm {
 namespace detail {
@@ -47,59 +47,22 @@ matrix<double> stein(const matrix<S>& a, const matrix<S>& q) {
     check_equation("hrm::stein", a, "Q", q, a.rows());
     if (a.rows() == 0) return {};
     const auto solve = [&](matrix<double> in_units, buffer<double> d) {
-        return solve_gramian<two_sided::product>(contractive_real_schur("hrm::stein", std::move(in_units), std::move(d)), q);
+        return solve_gramian<two_sided::product>(stable_real_schur<two_sided::product>("hrm::stein", std::move(in_units), std::move(d)), q);
     };
     return in_good_units(to_double(a), solve, root_of_diagonal);
 }
 
-namespace detail {
-
-/// The factor of X = A X A^T + B B^T, lower triangular, from a Schur form of A.  See stein_factor.
-inline matrix<double> stein_factor_by(const schur_form& form, const matrix<double>& b) {
-    const index_t n = b.rows(), m = b.cols();
-    const auto& t = form.t;
-    complex_matrix right = into_schur(form, b), factor(n, n);
-    buffer<complex> direction(static_cast<std::size_t>(m)), input(static_cast<std::size_t>(n)), u(static_cast<std::size_t>(n));
-    for (index_t k = n - 1; k >= 0; --k) {
-        const auto [length, unit] = length_of(m, [&](index_t j) { return right(k, j); });
-        if (length == 0) continue;
-        const complex tau = t(k, k);
-        const double s = std::sqrt((1 - std::abs(tau)) * (1 + std::abs(tau))), v = length / unit / s;
-        for (index_t j = 0; j < m; ++j) direction[static_cast<std::size_t>(j)] = right(k, j) * unit / length;  // b^H / |b|
-        for (index_t i = 0; i < k; ++i) {
-            complex sum = 0;
-            for (index_t j = 0; j < m; ++j) sum += conj_times(direction[static_cast<std::size_t>(j)], right(i, j));
-            input[static_cast<std::size_t>(i)] = sum;
-            u[static_cast<std::size_t>(i)] = v * conj_times(tau, t(i, k)) + s * sum;
-        }
-        solve_shifted(1, -std::conj(tau), t, k, u.data());
-        factor(k, k) = v;
-        for (index_t i = 0; i < k; ++i) {
-            complex moved = v * t(i, k);
-            for (index_t j = i; j < k; ++j) moved += times(t(i, j), u[static_cast<std::size_t>(j)]);
-            const complex change = s * moved - times(tau + 1.0, input[static_cast<std::size_t>(i)]);
-            for (index_t j = 0; j < m; ++j) right(i, j) += times(change, direction[static_cast<std::size_t>(j)]);
-            factor(i, k) = u[static_cast<std::size_t>(i)];
-        }
-    }
-    return out_of_schur(form, factor);
-}
-
-}  // namespace detail
-
 /// The lower triangular L, n x n, with L L^T = X = A X A^T + B B^T, without ever forming X: small singular values keep
 /// the digits that forming and factoring X would square away, and a singular X (B = 0, unreachable states) is no
-/// exception.  a: n x n, spectral radius below 1;  b: n x m.  O(50 n^3 + n^2 m).  Throws as stein.
-/// Hammarling 1982, in complex Schur form. With T = [T1 t; 0 tau], B = [B1; b^H], the last column (u; v) of the factor is
-///     s = sqrt(1 - |tau|^2),  v = |b|/s,  (I - conj(tau) T1) u = conj(tau) v t + s B1 b/|b|
-/// and the rest solves the same equation with T1 and B1 + (s (T1 u + v t) - tau B1 b/|b| - B1 b/|b|) b^H/|b|.
+/// exception.  a: n x n, spectral radius below 1;  b: n x m.  O(27 n^3 + 2 n^2 m), as products.  Throws as stein.
+/// Hammarling 1982, by blocks of the real Schur form (hrm/linalg/detail/hammarling.hpp).
 template <real S>
 matrix<double> stein_factor(const matrix<S>& a, const matrix<S>& b) {
     using namespace detail;
     check_equation("hrm::stein_factor", a, "B", b, b.cols());
     if (a.rows() == 0) return {};
     const auto solve = [right = to_double(b)](matrix<double> in_units, buffer<double> d) {
-        return stein_factor_by(contractive_schur("hrm::stein_factor", std::move(in_units), std::move(d)), right);
+        return gramian_factor_by<two_sided::product>(stable_real_schur<two_sided::product>("hrm::stein_factor", std::move(in_units), std::move(d)), right);
     };
     return in_good_units(to_double(a), solve, row_length);
 }

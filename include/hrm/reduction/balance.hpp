@@ -14,18 +14,19 @@ namespace detail {
 
 /// True where an A that passed as stable has a pole that is an integrator but for rounding: its Gramian lc lc^T exceeds
 /// |B|^2 / (100 n eps |A|), or in Schur coordinates, where it shows, it lies as near to the boundary as split asks.
-inline bool looks_integrating(const matrix<double>& a, const matrix<double>& b, const gramian_factors& f) {
+template <class System>
+bool looks_integrating(const System& s, const gramian_factors& f) {
     if (f.lc.empty()) return false;
-    const double eps = std::numeric_limits<double>::epsilon() * static_cast<double>(a.rows());
+    const double eps = std::numeric_limits<double>::epsilon() * static_cast<double>(s.order());
     const auto grown = [&](double size, const matrix<double>& in) {
         return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(in);
     };
-    if (!f.coordinates) return grown(frobenius(a), b);
+    if (!f.coordinates) return grown(frobenius(s.a.a), s.b);
     const auto& t = f.coordinates->t;
     const double size = frobenius(t);
-    for (index_t i = 0; i < t.rows(); ++i)
-        if (t(i, i) > -pole_rounding(t.rows(), size)) return true;
-    return grown(size, f.coordinates->into(b));
+    for (const auto& l : block_eigenvalues(t.view()))
+        if (!(depth<System>(l) > pole_rounding(t.rows(), size))) return true;
+    return grown(size, f.coordinates->into(s.b));
 }
 
 /// The modes of a dense A, if it has any to be seen; of a modal one nothing, for it needs none.
@@ -64,7 +65,7 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
         auto f = factors_of("hrm::balance", g, modes, least);
         estimated = f.estimated;
         if constexpr (!is_modal<T>) {
-            if (integrating) *integrating = looks_integrating(s.a.a, s.b, f);
+            if (integrating) *integrating = looks_integrating(s, f);
             if (modes) return reduce_by_factors(g, block_diagonal{*modes, g.a.a}, std::move(f), o);
         }
         return reduce_by_factors(g, g.a, std::move(f), o);

@@ -48,17 +48,13 @@ matrix<double> to_double(const matrix<S>& a) {
     throw unstable_error(s.str());
 }
 
-/// The Schur form of an A, in the units d, whose spectral radius must be below one.
-inline schur_form contractive_schur(std::string_view where, matrix<double> a, buffer<double> d) {
-    auto form = schur(where, std::move(a), std::move(d));
+/// The Schur form of an A whose spectral radius must be below one.
+inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
+    auto form = schur(where, std::move(a));
     double radius = 0;
     for (index_t i = 0; i < form.t.rows(); ++i) radius = std::max(radius, std::abs(form.t(i, i)));
     if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
     return form;
-}
-inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
-    auto d = balance_scales(a);
-    return contractive_schur(where, std::move(a), std::move(d));
 }
 /// The Schur form of an A whose eigenvalues must lie left of the imaginary axis.
 inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
@@ -112,25 +108,20 @@ inline balanced_schur balanced_real_schur(std::string_view where, matrix<double>
     auto d = balance_scales(a);
     return balanced_real_schur(where, std::move(a), std::move(d));
 }
-/// That of an A whose eigenvalues must lie left of the imaginary axis.
-inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
+/// That of an A whose eigenvalues must lie left of the imaginary axis (sum), or inside the unit circle (product).
+template <two_sided kind>
+balanced_schur stable_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
     auto form = balanced_real_schur(where, std::move(a), std::move(d));
-    double abscissa = -std::numeric_limits<double>::infinity();
-    for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i));
-    if (form.t.rows() > 0 && !(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
+    constexpr bool disk = kind == two_sided::product;
+    double spectral = disk ? 0 : -std::numeric_limits<double>::infinity();
+    for (const auto& l : block_eigenvalues(form.t.view())) spectral = std::max(spectral, disk ? std::abs(l) : l.real());
+    if (!form.t.empty() && !(spectral < (disk ? 1 : 0))) throw_unstable(where, disk ? "spectral radius" : "spectral abscissa", spectral, disk ? 1 : 0);
     return form;
 }
-inline balanced_schur hurwitz_real_schur(std::string_view where, matrix<double> a) {
+template <two_sided kind>
+balanced_schur stable_real_schur(std::string_view where, matrix<double> a) {
     auto d = balance_scales(a);
-    return hurwitz_real_schur(where, std::move(a), std::move(d));
-}
-/// That of an A whose spectral radius must be below one.
-inline balanced_schur contractive_real_schur(std::string_view where, matrix<double> a, buffer<double> d) {
-    auto form = balanced_real_schur(where, std::move(a), std::move(d));
-    double radius = 0;
-    for (const auto& l : block_eigenvalues(form.t.view())) radius = std::max(radius, std::abs(l));
-    if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
-    return form;
+    return stable_real_schur<kind>(where, std::move(a), std::move(d));
 }
 
 /// T upside down and transposed, J T^T J: quasi-triangular again.
@@ -191,29 +182,6 @@ complex_matrix into_schur(const schur_form& form, const matrix<S>& b) {
     for (index_t i = 0; i < b.rows(); ++i)
         for (index_t j = 0; j < b.cols(); ++j) scaled(i, j) = static_cast<double>(b(i, j)) / form.d[static_cast<std::size_t>(i)];
     return product(adjoint(form.q), scaled);
-}
-/// The real lower triangular L with L L^T = M M^H, M = D Q factor, which is real:
-///     M M^H = Re M Re M^T + Im M Im M^T = [Re M  Im M][Re M  Im M]^T
-/// Orthogonal all the way: what is small in the factor stays accurate.
-inline matrix<double> out_of_schur(const schur_form& form, const complex_matrix& factor) {
-    const index_t n = factor.rows();
-    const auto m = product(form.q, factor);
-    matrix<double> parts(n, 2 * n);
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < n; ++j) {
-            parts(i, j) = form.d[static_cast<std::size_t>(i)] * m(i, j).real();
-            parts(i, n + j) = form.d[static_cast<std::size_t>(i)] * m(i, j).imag();
-        }
-    return lower_factor(std::move(parts));
-}
-
-/// x <- (shift I + scale T_k)^-1 x, T_k the leading k x k block.  O(k^2), by rows of T.
-inline void solve_shifted(complex shift, complex scale, const complex_matrix& t, index_t k, complex* x) {
-    for (index_t i = k - 1; i >= 0; --i) {
-        complex sum = 0;
-        for (index_t j = i + 1; j < k; ++j) sum += times(t(i, j), x[j]);
-        x[i] = (x[i] - times(scale, sum)) / (shift + times(scale, t(i, i)));
-    }
 }
 
 }  // namespace hrm::detail

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <hrm/linalg/detail/dissipative.hpp>
-#include <hrm/linalg/detail/gramian_equation.hpp>
+#include <hrm/linalg/detail/gramian_pair.hpp>
 #include <hrm/linalg/detail/lu.hpp>
 #include <hrm/linalg/detail/resolvent.hpp>
 
@@ -75,7 +75,7 @@ public:
         for (const auto& l : poles)
             if (!(l.real() < 0)) return false;
         form_.q.apply_transposed(b.view());
-        factor_ = quasi_triangular_factor(form_.t.view(), std::move(b));
+        factor_ = quasi_triangular_factor<two_sided::sum>(form_.t.view(), std::move(b));
         form_.q.apply(factor_.view());
         return true;
     }
@@ -92,15 +92,9 @@ public:
     const matrix<double>& factor() const { return factor_; }
     /// The factor of the other Gramian,  T^T Y + Y T + c c^T = 0.  c: size x (outputs).
     matrix<double> other_factor(const matrix<double>& c) const {
-        const index_t k = size();
         auto ports = c;
         form_.q.apply_transposed(ports.view());
-        const auto upside_down = [k](const matrix<double>& x) {
-            matrix<double> y(k, x.cols());
-            for (index_t i = 0; i < k; ++i) std::copy_n(x.view().row(k - 1 - i), x.cols(), y.view().row(i));
-            return y;
-        };
-        auto y = upside_down(quasi_triangular_factor(turned_over(form_.t).view(), upside_down(ports)));
+        auto y = dual_factor<two_sided::sum>(form_.t, ports);
         form_.q.apply(y.view());
         return y;
     }

@@ -43,6 +43,9 @@ struct gramian_factors {
     }
 };
 
+template <class System>
+inline constexpr auto equation_of = in_discrete_time<System> ? two_sided::product : two_sided::sum;
+
 /// Columns below this are rounding whatever is asked for.
 inline constexpr double negligible_floor = 1e-16;
 
@@ -217,6 +220,7 @@ inline matrix<double> factor_product(const gramian_factors& f) {
 /// show. side_by_side: a form for each side, which keeps more of the small values than one for both.
 template <class System>
 gramian_factors schur_factors(const char* where, const System& s, bool side_by_side) {
+    constexpr auto kind = equation_of<System>;
     check_equation(where, s.a.a, "B", s.b, s.b.cols());
     require_shape(where, "C", s.c.rows(), s.c.cols(), s.c.rows(), s.order());
     const auto ct = transpose(s.c);
@@ -224,14 +228,11 @@ gramian_factors schur_factors(const char* where, const System& s, bool side_by_s
         gramian_factors f{{}, {}, {}, false, 0, d};
         auto inverse = d;
         for (double& x : inverse) x = 1 / x;
-        if constexpr (in_discrete_time<System>) {
-            f.lc = stein_factor_by(contractive_schur(where, a, d), s.b);
-            f.lo = stein_factor_by(contractive_schur(where, transpose(a), inverse), ct);
-        } else if (side_by_side) {
-            f.lc = lyapunov_factor_by(hurwitz_real_schur(where, a, d), s.b);
-            f.lo = lyapunov_factor_by(hurwitz_real_schur(where, transpose(a), inverse), ct);
+        if (side_by_side) {
+            f.lc = gramian_factor_by<kind>(stable_real_schur<kind>(where, a, d), s.b);
+            f.lo = gramian_factor_by<kind>(stable_real_schur<kind>(where, transpose(a), inverse), ct);
         } else {
-            auto pair = lyapunov_factors(hurwitz_real_schur(where, a, d), s.b, s.c);
+            auto pair = gramian_factors_by<kind>(stable_real_schur<kind>(where, a, d), s.b, s.c);
             f.lc = std::move(pair.lc);
             f.lo = std::move(pair.lo);
             f.coordinates = std::move(pair.coordinates);

@@ -88,13 +88,10 @@ poles_and_resolvents resolvents_of_both(const System& g, std::span<const double>
     }
     if (!(spectral < (discrete ? 1 : 0))) return {spectral, none, none};
     const auto resolvent = [&] {
-        if constexpr (discrete) return 2 * length_in_range(solve_gramian<two_sided::product>(form, identity(n)), false);
-        else {  // X = M M^T
-            const auto m = form.out_of(quasi_triangular_factor(t.view(), form.into(identity(n))));
-            matrix<double> x(n, n);
-            multiply(transposed(m.view()), m.view(), x.view());
-            return 2 * length_in_range(std::move(x), false);
-        }
+        const auto m = form.out_of(quasi_triangular_factor<equation_of<System>>(t.view(), form.into(identity(n))));
+        matrix<double> x(n, n);
+        multiply(transposed(m.view()), m.view(), x.view());  // as long as M M^T
+        return 2 * length_in_range(std::move(x));
     };
     bool same = true;  // one matrix, but for a unit of all states
     for (std::size_t i = 0; i < form.d.size(); ++i) same = same && t_scale[i] * w_scale[i] == t_scale[0] * w_scale[0];
@@ -120,12 +117,11 @@ inline double root_of_squares(const std::vector<double>& v) {
     return sum;
 }
 
-/// 2 |X|_F of A itself in the units of its Schur form.  O(n^3), discrete O(5 n^3), and O(18 n^3) for another such form where none
-/// is left: in discrete time always.
+/// 2 |X|_F of A itself in the units of its Schur form.  O(n^3), and O(18 n^3) for another such form where none is left.
 template <linear_system T>
 double whole_resolvent(const T& s, const gramian_factors& f) {
     if (f.resolvent > 0) return f.resolvent;
-    constexpr auto kind = in_discrete_time<T> ? two_sided::product : two_sided::sum;
+    constexpr auto kind = equation_of<T>;
     if (f.coordinates) return resolvent_of<kind>(f.coordinates->t.view());
     auto a = to_dense(s.a);
     if (!f.units.empty()) into_units(a, f.units);
