@@ -278,8 +278,15 @@ TEST_CASE("automatic is resolved by the shape and says how") {
     CHECK(plan(cpu{.threads = 2}, scan::automatic{}, few, {.batch = 8, .time = 65536}).algorithm() == "chunked");
     CHECK(plan(cpu{.threads = 2}, scan::automatic{}, real_poles<double>(32), {.batch = 8, .time = 65536}).algorithm() == "sequential");
     CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 8, .time = 65536}).algorithm() == "sequential");
-    CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 1, .time = 65536}).algorithm() == "chunked");
+    CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 1, .time = 65536}).algorithm() == "sequential");
+    CHECK(plan(cpu{.threads = 2}, scan::automatic{}, real_poles<double>(4), {.batch = 1, .time = 65536}).algorithm() == "sequential");
     CHECK(plan(cpu{}, scan::fft{}, few, {.batch = 1, .time = 9}).algorithm() == "fft");
+    CHECK(plan(cpu{}, scan::automatic{}, few, {.batch = 1, .time = 4096}).reason() == "4096 steps are below scan::chunked_from = 8192");
+    CHECK(plan(cpu{}, scan::automatic{}, few, {.batch = 1, .time = 9000}).reason() ==
+          "9000 steps are not below scan::chunked_from = 8192: float states would lose more than 1e-6");
+    CHECK(plan(cpu{}, scan::automatic{}, dense_poles<float>(4), {.batch = 1, .time = 9000}).reason() ==
+          "the fastest on a thread, and precise enough at every length");
+    CHECK(plan(cpu{}, scan::fft{}, few, {.batch = 1, .time = 9}).reason() == "asked for");
 }
 
 TEST_CASE("a plan moves and does not copy") {

@@ -39,6 +39,13 @@ public:
 
     /// "sequential", "fft" or "chunked": what runs, also when automatic chose it.
     std::string_view algorithm() const { return engine_.algorithm(); }
+    /// Why: what automatic compared with which threshold.
+    std::string reason() const
+        requires std::same_as<Policy, cpu>
+    {
+        if constexpr (std::same_as<Algorithm, automatic>) return engine_.reason();
+        else return "asked for";
+    }
     shape extents() const { return extents_; }
     index_t order() const { return order_; }
 

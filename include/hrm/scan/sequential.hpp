@@ -50,12 +50,22 @@ void sequential_states_backward(matrix_view<const S> a, matrix_view<const S> s, 
     require_shape(where, "A", a.rows, a.cols, n, n);
     detail::check_backward(where, n, n * n, s, initial, ds, da, dinitial, dfinal);
     scratch_scope scope(ws);
-    auto columns = ws.template take<double>(n * n), sum = ws.template take_zero<double>(n * n);
-    detail::fill_columns(a, detail::side::adjoint, columns.data());
-    detail::backward_sequence_dense<S>(columns.data(), s, initial.data(), ds, sum.data(), dinitial.data(),
-                                       dfinal.data(),
-                                       {ws.template take_zero<S>(n).data(), ws.template take_zero<S>(n).data(),
-                                        ws.template take<S>(n * n).data(), ws.template take<double>(2 * n).data()});
+    auto panels = ws.template take<double>(n * n), sum = ws.template take_zero<double>(n * n), x = ws.template take_zero<double>(2 * n);
+    detail::fill_panels(a, detail::side::adjoint, panels.data());
+    const index_t time = s.rows;
+    S* last = time ? ds.row(time - 1) : dinitial.data();
+    for (index_t i = 0; last && i < n; ++i)
+        last[i] = (time ? last[i] : S{0}) + (dfinal.empty() ? S{0} : dfinal[static_cast<std::size_t>(i)]);
+    detail::dense_track<S> one[] = {{detail::descending<const S>(ds), detail::descending(ds), time, x.data(), x.data() + n}};
+    detail::recur_panels<double, S>(panels.data(), n, one);
+    if (time && !dinitial.empty()) {
+        one[0].z = {ws.template take_zero<S>(n).data(), 0}, one[0].s = {dinitial.data(), 0}, one[0].rows = 1;
+        detail::recur_panels<double, S>(panels.data(), n, one);
+    }
+    const auto tile = ws.template take<S>(n * n);
+    if (time) detail::with_previous<S>(ds, s, initial.data(), 0, time, [&](matrix_view<const S> l, matrix_view<const S> before) {
+        detail::add_gradient_dense<S>(l, before, sum.data(), tile.data());
+    });
     for (std::size_t i = 0; i < sum.size(); ++i) da[i] += static_cast<S>(sum[i]);
 }
 

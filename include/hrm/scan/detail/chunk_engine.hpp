@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include <hrm/core/parallel.hpp>
@@ -9,8 +10,8 @@
 namespace hrm::scan::detail {
 
 /// Three passes over each wave of chunks: Kernel::start gives every chunk's last state from zero (and may write its
-/// states); the carry runs over the chunks in double; Kernel::finish brings the states to their carry. One task a chunk;
-/// one thread takes a chunk at a time, which is then still in cache when it is finished.
+/// states); the carry runs over the chunks in double; Kernel::finish brings the states to their carry. One task a chunk, or
+/// as many as the kernel takes together; one thread takes one task's at a time, which are then still in cache when finished.
 template <class Kernel, class A>
 class chunk_engine {
 public:
@@ -19,7 +20,7 @@ public:
     chunk_engine(cpu where, const A& a, shape extents, index_t length)
         : team_(std::make_unique<team>(where)), batch_(extents.batch), length_(length),
           kept_(static_cast<std::size_t>(coefficients(a)), nothing<S>), kernel_(a, length, team_->size()),
-          carry_(a, wave(), length), gradient_(a, is_dense<A> ? team_->size() : wave(), team_->size()), adjoint_(a) {}
+          carry_(a, wave(), length), gradient_(make_gradient(a)), adjoint_(a) {}
 
     team& threads() { return *team_; }
 
@@ -33,7 +34,8 @@ public:
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
         add_final<S>(ds, dfinal, batch_);
         run(a, side::adjoint, ds, ds, {});
-        gradient_.run(a, s, initial, ds, batch_, da, *team_);
+        if constexpr (is_dense<A>) gradient_.run(s, initial, ds, batch_, da, *team_);
+        else gradient_.run(a, s, initial, ds, batch_, da, *team_);
         finish_initial<S>(dinitial, dfinal, ds, batch_, [&](S* state) { adjoint_.apply(a, state); });
     }
 
@@ -49,23 +51,30 @@ private:
         kernel_.turn(a, which);
         for (index_t first = 0, count; first < grid.items(); first += count) {
             count = std::min(carry_.wave(), grid.items() - first);
-            auto each = [&](auto&& f) {
-                team_->run(count, [&](index_t turn, int worker) {
-                    const index_t item = grid.at(which, first + turn);
-                    f(along<const S>(which, grid.slice(z, item)), along(which, grid.slice(s, item)), grid.rows(item), turn, worker);
+            auto each = [&](matrix<double>& edges, auto&& f) {
+                team_->run((count + together - 1) / together, [&](index_t task, int worker) {
+                    std::array<chunk_piece<S>, static_cast<std::size_t>(together)> pieces;
+                    const index_t turn = task * together, some = std::min(together, count - turn);
+                    for (index_t i = 0; i < some; ++i) {
+                        const index_t item = grid.at(which, first + turn + i);
+                        pieces[static_cast<std::size_t>(i)] = {along<const S>(which, grid.slice(z, item)), along(which, grid.slice(s, item)),
+                                                               grid.rows(item), edges.view().row(turn + i)};
+                    }
+                    f(std::span(pieces).first(static_cast<std::size_t>(some)), worker);
                 });
             };
-            each([&](track<const S> in, track<S> out, index_t rows, index_t turn, int worker) {
-                kernel_.start(a, which, in, out, rows, carry_.ends().view().row(turn), worker);
-            });
+            each(carry_.ends(), [&](std::span<chunk_piece<S>> pieces, int worker) { kernel_.start(a, which, pieces, worker); });
             carry_.run(a, which, grid, initial, first, count);
-            each([&](track<const S> in, track<S> out, index_t rows, index_t turn, int worker) {
-                kernel_.finish(a, which, in, out, rows, carry_.carries().view().row(turn), worker);
-            });
+            each(carry_.carries(), [&](std::span<chunk_piece<S>> pieces, int worker) { kernel_.finish(a, which, pieces, worker); });
         }
     }
     /// Threads meet twice a wave, which costs them some 20 us: waves of 32768 steps.
-    index_t wave() const { return team_->size() == 1 ? 1 : std::max<index_t>(8 * team_->size(), 32768 / length_); }
+    index_t wave() const { return team_->size() == 1 ? together : std::max<index_t>(8 * team_->size(), 32768 / length_); }
+    static constexpr index_t together = Kernel::together;
+    auto make_gradient(const A& a) const {
+        if constexpr (is_dense<A>) return dense_gradient<S>(a.order(), team_->size());
+        else return mode_gradient<A>(a, wave());
+    }
 
     std::unique_ptr<team> team_;
     index_t batch_, length_;
@@ -73,7 +82,7 @@ private:
     bool ready_ = false;  ///< whether they are
     Kernel kernel_;
     carry_table<A> carry_;
-    gradient_pass<A> gradient_;
+    std::conditional_t<is_dense<A>, dense_gradient<S>, mode_gradient<A>> gradient_;
     adjoint_step<A> adjoint_;
 };
 

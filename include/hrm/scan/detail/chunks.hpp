@@ -1,7 +1,9 @@
 #pragma once
 
 #include <hrm/core/parallel.hpp>
-#include <hrm/scan/detail/batch.hpp>
+#include <hrm/linalg/detail/matvec.hpp>
+#include <hrm/scan/detail/dense_gradient.hpp>
+#include <hrm/scan/detail/dense_powers.hpp>
 #include <hrm/scan/detail/powers.hpp>
 #include <hrm/scan/engine.hpp>
 
@@ -31,11 +33,14 @@ struct chunk_grid {
     }
 };
 
-/// Rows of a chunk in the direction of a side.
-template <class T>
-track<T> along(side which, matrix_view<T> m) {
-    return which == side::plain ? ascending(m) : descending(m);
-}
+/// A chunk at work, in the direction of a side.
+template <real S>
+struct chunk_piece {
+    track<const S> z;
+    track<S> s;
+    index_t rows;
+    double* edge;  ///< where its last state from zero goes, or what it carries
+};
 
 /// The carries of a wave of chunks, for A of one structure.
 template <class A>
@@ -44,16 +49,13 @@ public:
     using S = typename A::scalar;
     carry_table(const A& a, index_t wave, index_t length)
         : length_(length), power_(is_dense<A> ? a.order() : 1, a.order()), running_(2, a.order()), ends_(wave, a.order()),
-          carries_(wave, a.order()) {
-        if constexpr (is_dense<A>)
-            for (auto& m : scratch_) m = matrix<long double>(a.order(), a.order());
-    }
+          carries_(wave, a.order()), product_(is_dense<A> ? 1 : 0, a.order()), powers_(is_dense<A> ? a.order() : 0) {}
 
     index_t wave() const { return ends_.rows(); }
     matrix<double>& ends() { return ends_; }                    ///< in: e_k, row by turn in the wave
-    const matrix<double>& carries() const { return carries_; }  ///< out: c_k
+    matrix<double>& carries() { return carries_; }              ///< out: c_k
     void prepare(const A& a) {
-        if constexpr (is_dense<A>) dense_power<S>(a.a, length_, power_, scratch_);
+        if constexpr (is_dense<A>) powers_.raise(a.a, length_, power_);
         else mode_powers(modes<S>(a), length_, power_.view());
     }
     /// For turns [first, first + count); initial: batch x n or empty (zero).
@@ -76,10 +78,14 @@ public:
 
 private:
     /// next += A^T c.
-    void add_carried(const A& a, side which, const double* c, double* next) const {
+    void add_carried(const A& a, side which, const double* c, double* next) {
         if constexpr (is_dense<A>) {
-            for (index_t l = 0; l < a.order(); ++l)
-                for (index_t i = 0; i < a.order(); ++i) next[i] += (which == side::plain ? power_(i, l) : power_(l, i)) * c[l];
+            if (which == side::plain) {
+                hrm::detail::times_vector(power_, c, product_.data());
+                for (index_t i = 0; i < a.order(); ++i) next[i] += product_.data()[i];
+            } else {
+                hrm::detail::add_transposed_times(power_, c, next);
+            }
         } else {
             const modes<S> m(a);
             const index_t q = m.reals(), k = m.pairs();
@@ -94,8 +100,8 @@ private:
     }
 
     index_t length_;
-    matrix<double> power_, running_, ends_, carries_;
-    matrix<long double> scratch_[3];
+    matrix<double> power_, running_, ends_, carries_, product_;
+    dense_powers<S> powers_;
 };
 
 /// state = A^* state, once.
@@ -103,51 +109,47 @@ template <class A>
 class adjoint_step {
 public:
     using S = typename A::scalar;
-    explicit adjoint_step(const A& a)
-        : zero_(1, a.order()), columns_(is_dense<A> ? a.order() : 0, a.order()), doubles_(2, a.order()) {}
+    explicit adjoint_step(const A& a) : zero_(1, a.order()), sum_(1, a.order()) {}
 
     void apply(const A& a, S* state) {
-        const track<const S> none{zero_.data(), 0};
+        const index_t n = a.order();
         if constexpr (is_dense<A>) {
-            fill_columns<S>(a.a, side::adjoint, columns_.data());
-            recur_dense<S>(columns_.data(), a.order(), none, {}, 1, state, doubles_.data());
+            std::fill_n(sum_.data(), n, 0.0);
+            for (index_t l = 0; l < n; ++l)
+                for (index_t i = 0; i < n; ++i) sum_.data()[i] += static_cast<double>(a.a(l, i)) * static_cast<double>(state[l]);
+            for (index_t i = 0; i < n; ++i) state[i] = static_cast<S>(sum_.data()[i]);
         } else {
             const modes<S> m(a);
-            recur<S>(m, side::adjoint, all_columns(m), none, {}, 1, state);
+            recur<S>(m, side::adjoint, all_columns(m), {zero_.data(), 0}, {}, 1, state);
         }
     }
 
 private:
     matrix<S> zero_;
-    matrix<double> columns_, doubles_;
+    matrix<double> sum_;
 };
 
 /// da of a batch whose adjoint states are known: spans of fixed length, each summed apart, added in their order.
 template <class A>
-class gradient_pass {
+class mode_gradient {
 public:
     using S = typename A::scalar;
-    gradient_pass(const A& a, index_t wave, int workers)
-        : partial_(wave, coefficients(a)), sum_(1, coefficients(a)), tiles_(workers, is_dense<A> ? coefficients(a) : 0) {}
+    mode_gradient(const A& a, index_t wave) : partial_(wave, a.order()), sum_(1, a.order()) {}
 
     void run(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch,
              std::span<S> da, team& threads) {
+        const modes<S> m(a);
         const chunk_grid grid{batch, s.rows / batch, span};
         std::fill_n(sum_.data(), sum_.size(), 0.0);
         for (index_t start = 0, count; start < grid.items(); start += count) {
             count = std::min(partial_.rows(), grid.items() - start);
-            threads.run(count, [&](index_t turn, int worker) {
+            threads.run(count, [&](index_t turn, int) {
                 const index_t item = start + turn, b = grid.sequence(item), time = grid.time;
                 double* sum = partial_.view().row(turn);
                 std::fill_n(sum, partial_.cols(), 0.0);
                 with_previous<S>(lambda.slice_rows(b * time, time), s.slice_rows(b * time, time), row_or_null(initial, b),
                                  grid.first(item), grid.rows(item), [&](matrix_view<const S> l, matrix_view<const S> x) {
-                                     if constexpr (is_dense<A>) {
-                                         add_gradient_dense<S>(l, x, sum, tiles_.view().row(worker));
-                                     } else {
-                                         const modes<S> m(a);
-                                         add_gradient<S>(m, all_columns(m), ascending(l), ascending(x), l.rows, sum);
-                                     }
+                                     add_gradient<S>(m, all_columns(m), ascending(l), ascending(x), l.rows, sum);
                                  });
             });
             for (index_t turn = 0; turn < count; ++turn)
@@ -157,9 +159,8 @@ public:
     }
 
 private:
-    static constexpr index_t span = is_dense<A> ? 4096 : 1024;
+    static constexpr index_t span = 1024;
     matrix<double> partial_, sum_;
-    matrix<S> tiles_;
 };
 
 }  // namespace hrm::scan::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <variant>
 
 #include <hrm/scan/detail/cpu_chunked.hpp>
@@ -7,23 +8,31 @@
 
 namespace hrm::scan {
 
-/// From this many steps on chunks are preferred to the recurrence, which is the faster, two threads for chunks included
-/// (bench/scan.cpp), but whose float states lose more than 1e-6 of slow poles: 1.1e-6 at 8192 steps, 5e-6 at 131072,
-/// chunks 3e-8. A double, and a dense A, gain nothing there: they take chunks where the recurrence would be a single task,
-/// so that more threads have something to share.
+/// From this many steps on float states of poles run in chunks, whose states are double: those of the recurrence lose more
+/// than 1e-6 of slow poles, 1.1e-6 at 8192 steps and 5e-6 at 131072, chunks 3e-8 (tests/scan/guarantees.cpp).
 inline constexpr index_t chunked_from = 8192;
 
-/// Chosen from the shape alone, never from the threads or the clock: the same plan gives the same bits everywhere.
+/// On one thread nothing is faster than the recurrence, for any structure and length (bench/scan.cpp: chunks take 1.3 to 2 times
+/// as long, transforms 3 times and more), and its states are those of decoding, bit for bit. So it is taken wherever its precision
+/// will do: always for double, and for a dense A, whose chunks round as it does.
+/// Chosen from the shape alone, never from the threads or the clock: the same plan gives the same bits everywhere. One long
+/// sequence on several threads is faster in chunks; ask for them.
 template <class A>
     requires detail::has_modes<A> || detail::is_dense<A>
 class engine<cpu, automatic, A> {
 public:
     using S = typename A::scalar;
 
-    engine(cpu where, automatic, const A& a, shape extents) : engine_(choose(where, a, extents)) {}
+    engine(cpu where, automatic, const A& a, shape extents) : time_(extents.time), engine_(choose(where, a, extents)) {}
 
     std::string_view algorithm() const {
         return std::visit([](const auto& e) { return e.algorithm(); }, engine_);
+    }
+    std::string reason() const {
+        if constexpr (!by_precision) return "the fastest on a thread, and precise enough at every length";
+        const bool more = time_ >= chunked_from;
+        return std::to_string(time_) + " steps are " + (more ? "not " : "") + "below scan::chunked_from = " + std::to_string(chunked_from) +
+               (more ? ": float states would lose more than 1e-6" : "");
     }
     team& threads() {
         return std::visit([](auto& e) -> team& { return e.threads(); }, engine_);
@@ -39,14 +48,12 @@ public:
 
 private:
     using either = std::variant<engine<cpu, sequential, A>, engine<cpu, chunked, A>>;
+    static constexpr bool by_precision = detail::has_modes<A> && sizeof(S) < sizeof(double);
     static either choose(cpu where, const A& a, shape extents) {
-        index_t tasks = extents.batch;
-        if constexpr (detail::has_modes<A>) tasks *= detail::mode_blocks(modes<S>(a)).count();
-        constexpr bool finer = detail::has_modes<A> && sizeof(S) < sizeof(double);
-        if (extents.time >= chunked_from && (finer || tasks <= 1))
-            return either(std::in_place_index<1>, where, chunked{}, a, extents);
+        if (by_precision && extents.time >= chunked_from) return either(std::in_place_index<1>, where, chunked{}, a, extents);
         return either(std::in_place_index<0>, where, sequential{}, a, extents);
     }
+    index_t time_;
     either engine_;
 };
 

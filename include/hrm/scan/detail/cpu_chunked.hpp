@@ -7,50 +7,60 @@
 namespace hrm::scan {
 namespace detail {
 
-/// The recurrence inside a chunk, run twice: for its last state alone, then from its carry. Poles run in double; a dense
-/// A rounds its states to S as the sequential engine does.
+/// The recurrence inside a chunk, run twice: for its last state alone, then from its carry. Poles run in double.
 template <class A>
 class recurrence_kernel {
 public:
     using S = typename A::scalar;
-    recurrence_kernel(const A& a, index_t, int workers)
-        : doubles_(workers, 2 * a.order()), state_(is_dense<A> ? workers : 0, a.order()),
-          columns_(is_dense<A> ? a.order() : 0, a.order()) {}
+    static constexpr index_t together = 1;
+    recurrence_kernel(const A& a, index_t, int workers) : states_(workers, a.order()) {}
 
     void prepare(const A&) {}
-    void turn(const A& a, side which) {
-        if constexpr (is_dense<A>) fill_columns<S>(a.a, which, columns_.data());
+    void turn(const A&, side) {}
+    void start(const A& a, side which, std::span<const chunk_piece<S>> one, int) {
+        std::fill_n(one[0].edge, a.order(), 0.0);
+        recur_wide<S>(modes<S>(a), which, one[0].z, {}, one[0].rows, one[0].edge);
     }
-    void start(const A& a, side which, track<const S> z, track<S>, index_t rows, double* end, int worker) {
-        std::fill_n(end, a.order(), 0.0);
-        recur(a, which, z, {}, rows, end, worker);
-    }
-    void finish(const A& a, side which, track<const S> z, track<S> s, index_t rows, const double* carry, int worker) {
-        if constexpr (is_dense<A>) {
-            recur(a, which, z, s, rows, carry, worker);
-        } else {
-            double* state = doubles_.view().row(worker);
-            std::copy_n(carry, a.order(), state);
-            recur(a, which, z, s, rows, state, worker);
-        }
+    void finish(const A& a, side which, std::span<const chunk_piece<S>> one, int worker) {
+        double* state = states_.view().row(worker);
+        std::copy_n(one[0].edge, a.order(), state);
+        recur_wide<S>(modes<S>(a), which, one[0].z, one[0].s, one[0].rows, state);
     }
 
 private:
-    template <class State>
-    void recur(const A& a, side which, track<const S> z, track<S> s, index_t rows, State* state, int worker) {
-        if constexpr (is_dense<A>) {
-            S* x = state_.view().row(worker);
-            for (index_t i = 0; i < a.order(); ++i) x[i] = static_cast<S>(state[i]);
-            recur_dense<S>(columns_.data(), a.order(), z, s, rows, x, doubles_.view().row(worker));
-            if constexpr (!std::is_const_v<State>)
-                for (index_t i = 0; i < a.order(); ++i) state[i] = static_cast<double>(x[i]);
-        } else {
-            recur_wide<S>(modes<S>(a), which, z, s, rows, state);
-        }
+    matrix<double> states_;  ///< a worker's
+};
+
+/// A dense A rounds its states to S as the sequential engine does; chunks run in lockstep, so that A is read once for all.
+template <real S>
+class recurrence_kernel<dense<S>> {
+public:
+    using A = dense<S>;
+    static constexpr index_t together = 8;
+    recurrence_kernel(const A& a, index_t, int workers) : n_(a.order()), panels_(n_), states_(2 * together * workers, n_) {}
+
+    void prepare(const A&) {}
+    void turn(const A& a, side which) { panels_.fill(a.a, which); }
+    void start(const A&, side, std::span<const chunk_piece<S>> pieces, int worker) {
+        for (const auto& p : pieces) std::fill_n(p.edge, n_, 0.0);
+        run(pieces, worker, true);
     }
-    matrix<double> doubles_;  ///< a worker's running state, dense: two
-    matrix<S> state_;         ///< dense: the same, rounded
-    matrix<double> columns_;  ///< dense: A, or A^T on the adjoint side
+    void finish(const A&, side, std::span<const chunk_piece<S>> pieces, int worker) { run(pieces, worker, false); }
+
+private:
+    void run(std::span<const chunk_piece<S>> pieces, int worker, bool ends) {
+        std::array<dense_track<S>, static_cast<std::size_t>(together)> tracks;
+        for (std::size_t i = 0; i < pieces.size(); ++i) {
+            const auto& p = pieces[i];
+            double* x = states_.view().row(2 * (worker * together + static_cast<index_t>(i)));
+            std::copy_n(p.edge, n_, x);
+            tracks[i] = {p.z, ends ? track<S>{} : p.s, p.rows, x, x + n_, ends ? p.edge : nullptr};
+        }
+        panels_.recur(std::span(tracks).first(pieces.size()));
+    }
+    index_t n_;
+    dense_panels<S> panels_;  ///< of A, or of A^T on the adjoint side
+    matrix<double> states_;   ///< a worker's
 };
 
 }  // namespace detail

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/scan/detail/mode_convolution.hpp>
 
@@ -21,19 +23,26 @@ void kernel_spectra(const fourier::plan<double>& transform, matrix_view<const do
     }
 }
 
-/// Dense A: n^2 kernels (A^k)_ij, so that every frequency is an n x n complex matrix times a vector. O(n^2) spectra kept
-/// for each side: the short chunks keep them to a few MB. For completeness and as an oracle; the recurrence is faster.
+/// Dense A: n^2 kernels (A^k)_ij, so that every frequency is an n x n complex matrix times a vector. O(n^2) spectra kept for
+/// each side, for chunks so short that they and the powers take 16 MiB at most (float; double 27): 128 steps up to 73 states,
+/// 8 at 256, and more states are refused. For completeness and as an oracle; the recurrence is faster.
 template <real S>
 class dense_convolution {
 public:
-    static constexpr index_t longest_chunk = 128;
-    /// The longest power of two over which A grows no more than S takes, by squaring; at most the signal.
+    static constexpr index_t together = 1;
+    static constexpr index_t longest_chunk = 128, most_powers = 699050, most_states = 256;
+    /// The longest power of two that memory and the growth of A allow, by squaring; at most the signal.
     static index_t chunk(const dense<S>& a, index_t time) {
         const index_t n = a.order();
+        if (n > most_states)
+            throw shape_error("hrm::scan::fft: a dense A has " + std::to_string(n) + " states, expected at most " +
+                              std::to_string(most_states) + ": use sequential or chunked");
+        index_t longest = longest_chunk;
+        while (longest * n * n > most_powers) longest /= 2;
         matrix<double> power(n, n), square(n, n);
         for (index_t i = 0; i < n * n; ++i) power.data()[i] = static_cast<double>(a.a.data()[i]);
         index_t length = 1;
-        while (length < longest_chunk && log2_size(power.flat()) <= most_growth<S>) {
+        while (length < longest && log2_size(power.flat()) <= most_growth<S>) {
             multiply(std::as_const(power).view(), std::as_const(power).view(), square.view());
             std::swap(power, square);
             length *= 2;
@@ -45,12 +54,12 @@ public:
     dense_convolution(const dense<S>& a, index_t length, int workers)
         : n_(a.order()), padded_((n_ + W - 1) / W * W), transform_(fourier::good_size(2 * length - 1)),
           exact_(transform_.length()), a_(n_, n_), powers_(length, n_ * n_),
-          plain_(transform_.bins(), n_ * 2 * padded_), adjoint_(transform_.bins(), n_ * 2 * padded_), columns_(n_, n_),
+          plain_(transform_.bins(), n_ * 2 * padded_), adjoint_(transform_.bins(), n_ * 2 * padded_), panels_(n_),
           zero_(1, n_), x_(workers, transform_.samples_size()),
           spectra_(workers, 2 * padded_ / W * transform_.spectrum_size()), exact_x_(1, exact_.samples_size()),
-          exact_spectrum_(1, exact_.spectrum_size()), doubles_(workers, 3 * n_), row_(workers, 2 * n_) {}
+          exact_spectrum_(1, exact_.spectrum_size()), doubles_(workers, 2 * n_) {}
 
-    void turn(const dense<S>& a, side which) { fill_columns<S>(a.a, which, columns_.data()); }
+    void turn(const dense<S>& a, side which) { panels_.fill(a.a, which); }
     void prepare(const dense<S>& a) {
         for (index_t i = 0; i < n_; ++i)
             for (index_t j = 0; j < n_; ++j) a_(i, j) = static_cast<double>(a.a(i, j)), powers_(0, i * n_ + j) = i == j;
@@ -72,7 +81,8 @@ public:
                        });
     }
 
-    void start(const dense<S>&, side which, track<const S> z, track<S> s, index_t rows, double* end, int worker) {
+    void start(const dense<S>&, side which, std::span<const chunk_piece<S>> one, int worker) {
+        const auto [z, s, rows, end] = one[0];
         const index_t size = transform_.spectrum_size(), blocks = padded_ / W;
         S *x = x_.view().row(worker), *in = spectra_.view().row(worker), *out = in + blocks * size;
         for (index_t b = 0; b < blocks; ++b) {
@@ -104,12 +114,13 @@ public:
     }
 
     /// s_t += A^{t+1} c, the powers applied one by one.
-    void finish(const dense<S>&, side, track<const S>, track<S> s, index_t rows, const double* carry, int worker) {
-        S *state = row_.view().row(worker);
-        for (index_t i = 0; i < n_; ++i) state[i] = static_cast<S>(carry[i]);
-        for (index_t t = 0; t < rows; ++t) {
-            recur_dense<S>(columns_.data(), n_, {zero_.data(), 0}, {}, 1, state, doubles_.view().row(worker));
-            for (index_t i = 0; i < n_; ++i) s.row(t)[i] += state[i];
+    void finish(const dense<S>&, side, std::span<const chunk_piece<S>> one, int worker) {
+        double* x = doubles_.view().row(worker);
+        std::copy_n(one[0].edge, n_, x);
+        dense_track<S> carried[] = {{{zero_.data(), 0}, {}, 1, x, x + n_}};
+        for (index_t t = 0; t < one[0].rows; ++t) {
+            panels_.recur(carried);
+            for (index_t i = 0; i < n_; ++i) one[0].s.row(t)[i] += static_cast<S>(carried[0].x[i]);
         }
     }
 
@@ -133,10 +144,9 @@ private:
     growth_weights<S> weights_;
     matrix<double> a_, powers_;
     matrix<S> plain_, adjoint_;  ///< spectra of A^k and of its transpose, a row a bin
-    matrix<double> columns_;
+    dense_panels<S> panels_;
     matrix<S> zero_, x_, spectra_;
     matrix<double> exact_x_, exact_spectrum_, doubles_;
-    matrix<S> row_;
 };
 
 }  // namespace hrm::scan::detail

@@ -55,14 +55,14 @@ void add_gradient(const modes<S>& a, column_range part, track<const S> lambda, t
     }
 }
 
-/// da (double, n x n row-major) += sum_t lambda_t previous_t^T.  tile: n x n scratch.
+/// da (double, m x n row-major) += sum_t lambda_t previous_t^T.  lambda: m columns;  tile: m x n scratch.
 template <real S>
 void add_gradient_dense(matrix_view<const S> lambda, matrix_view<const S> previous, double* da, S* tile) {
-    const index_t n = lambda.cols;
+    const index_t m = lambda.cols, n = previous.cols;
     for (index_t t0 = 0; t0 < lambda.rows; t0 += gradient_block) {
         const index_t rows = std::min(gradient_block, lambda.rows - t0);
-        multiply(transposed(lambda.slice_rows(t0, rows)), previous.slice_rows(t0, rows), matrix_view<S>(tile, n, n));
-        for (index_t i = 0; i < n * n; ++i) da[i] += static_cast<double>(tile[i]);
+        multiply(transposed(lambda.slice_rows(t0, rows)), previous.slice_rows(t0, rows), matrix_view<S>(tile, m, n));
+        for (index_t i = 0; i < m * n; ++i) da[i] += static_cast<double>(tile[i]);
     }
 }
 

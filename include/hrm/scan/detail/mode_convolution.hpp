@@ -107,7 +107,7 @@ template <class A>
 class mode_convolution {
 public:
     using S = typename A::scalar;
-    static constexpr index_t longest_chunk = 1024;
+    static constexpr index_t longest_chunk = 1024, together = 1;
     /// The longest chunk over which the modes grow no more than S takes.
     static index_t chunk(const A& structure, index_t time) {
         const modes<S> a(structure);
@@ -137,7 +137,8 @@ public:
     }
 
     /// s = g * z from a zero state; end: its last row.
-    void start(const A& structure, side which, track<const S> z, track<S> s, index_t rows, double* end, int worker) {
+    void start(const A& structure, side which, std::span<const chunk_piece<S>> one, int worker) {
+        const auto [z, s, rows, end] = one[0];
         const modes<S> a(structure);
         const index_t q = a.reals(), k = a.pairs(), size = transform_.spectrum_size();
         S *x = room<S>(x_, worker), *y = x + transform_.samples_size();
@@ -183,7 +184,8 @@ public:
     }
 
     /// s_t += a^{t+1} c.
-    void finish(const A& structure, side which, track<const S>, track<S> s, index_t rows, const double* carried, int worker) {
+    void finish(const A& structure, side which, std::span<const chunk_piece<S>> one, int worker) {
+        const auto [z, s, rows, carried] = one[0];
         const modes<S> a(structure);
         const index_t q = a.reals(), k = a.pairs();
         const S sign = which == side::plain ? S{1} : S{-1};

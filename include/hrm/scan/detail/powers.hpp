@@ -7,7 +7,7 @@
 #include <hrm/core/matrix.hpp>
 #include <hrm/scan/modes.hpp>
 
-// Powers of A. Multiplied out in long double, never by exp(k log a): sign and phase need no care, a negative pole has no
+// Powers of poles. Multiplied out in long double, never by exp(k log a): sign and phase need no care, a negative pole has no
 // logarithm problem, and the rounding of one power does not repeat coherently in every chunk that uses it.
 
 namespace hrm::scan::detail {
@@ -37,28 +37,6 @@ void mode_powers(const modes<S>& a, index_t first, matrix_view<T> table) {
             table(t - first, i) = static_cast<T>(x);
             if (i >= q) table(t - first, i + k) = static_cast<T>(y);
         });
-}
-
-/// out = A^exponent for a dense A, by squaring.
-template <real S>
-void dense_power(matrix_view<const S> a, index_t exponent, matrix<double>& out, matrix<long double> (&scratch)[3]) {
-    auto &base = scratch[0], &result = scratch[1], &product = scratch[2];
-    const index_t n = a.rows;
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < n; ++j) base(i, j) = a(i, j), result(i, j) = i == j;
-    auto times = [&](matrix<long double>& x, const matrix<long double>& y) {
-        for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < n; ++j) product(i, j) = 0;
-            for (index_t l = 0; l < n; ++l)
-                for (index_t j = 0; j < n; ++j) product(i, j) += x(i, l) * y(l, j);
-        }
-        std::swap(x, product);
-    };
-    for (; exponent > 0; exponent /= 2) {
-        if (exponent % 2) times(result, base);
-        if (exponent > 1) times(base, base);
-    }
-    for (index_t i = 0; i < n * n; ++i) out.data()[i] = static_cast<double>(result.data()[i]);
 }
 
 /// Coefficients nothing equals: what a plan remembers before its first call.

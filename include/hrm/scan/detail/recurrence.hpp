@@ -34,6 +34,12 @@ track<T> descending(matrix_view<T> m) {
 /// Whether A or its adjoint drives the recurrence: conj(a) or A^T when time runs backward.
 enum class side { plain, adjoint };
 
+/// Rows in the direction of a side.
+template <class T>
+track<T> along(side which, matrix_view<T> m) {
+    return which == side::plain ? ascending(m) : descending(m);
+}
+
 /// A factor c as whole + rest, whole the nearest of 0, +-1/2, +-1 (whose products are exact) and rest exact:
 ///     c x + z = (z + rest x) + whole x
 /// Without this a float state near a pole of 1 - 1e-6 loses 6e-5 where the product is rounded on its own (no fused
@@ -183,75 +189,6 @@ void recur(const modes<S>& a, side which, column_range part, track<const S> z, t
 template <real S>
 column_range all_columns(const modes<S>& a) {
     return {0, a.reals(), 0, a.pairs()};
-}
-
-/// M(i, j) at [j * n + i], in double: A for the recurrence itself, A^T for its adjoint. Contiguous columns let the
-/// outputs fill the registers.
-template <real S>
-void fill_columns(matrix_view<const S> a, side which, double* columns) {
-    const index_t n = a.rows;
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < n; ++j)
-            columns[which == side::plain ? j * n + i : i * n + j] = static_cast<double>(a(i, j));
-}
-
-/// next = M x + z, rounded once to S, and the same numbers as doubles in next_x. A sum of n rounded products would cost
-/// sqrt(n) roundings a step, which 65536 steps with a pole at 1 - 1e-6 turn into more than 1e-5; summing in double
-/// costs one. Even and odd j are summed apart: twice as many chains in flight.
-template <real S>
-inline void dense_step(const double* columns, index_t n, const double* x, const S* z, S* next, double* next_x) {
-    sweep<double>(0, n, [&]<int P, int W>(index_t i) {
-        using V = simd::pack<double, W>;
-        V even[P], odd[P];
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-            S in[W];
-            std::memcpy(in, z + i + p * W, sizeof(in));
-            double wide[W];
-            for (int w = 0; w < W; ++w) wide[w] = static_cast<double>(in[w]);
-            load(even[p], wide), odd[p] = V{};
-        }
-        index_t j = 0;
-        for (const double* m = columns + i; j + 2 <= n; j += 2, m += 2 * n)
-#pragma GCC unroll 4
-            for (int p = 0; p < P; ++p) {
-                V m0, m1;
-                load(m0, m + p * W), load(m1, m + n + p * W);
-                even[p] += m0 * x[j];
-                odd[p] += m1 * x[j + 1];
-            }
-        if (j < n)
-#pragma GCC unroll 4
-            for (int p = 0; p < P; ++p) {
-                V m0;
-                load(m0, columns + j * n + i + p * W);
-                even[p] += m0 * x[j];
-            }
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-            const V sum = even[p] + odd[p];
-            double wide[W];
-            store(wide, sum);
-            for (int w = 0; w < W; ++w) {
-                next[i + p * W + w] = static_cast<S>(wide[w]);
-                next_x[i + p * W + w] = static_cast<double>(next[i + p * W + w]);
-            }
-        }
-    });
-}
-
-/// s_t = M s_{t-1} + z_t for a dense M given by its columns. scratch: 2 n doubles.   O(time * n^2).
-template <real S>
-void recur_dense(const double* columns, index_t n, track<const S> z, track<S> s, index_t time, S* state,
-                 double* scratch) {
-    double *x = scratch, *next = scratch + n;
-    for (index_t i = 0; i < n; ++i) x[i] = static_cast<double>(state[i]);
-    for (index_t t = 0; t < time; ++t) {
-        // Nobody reads `state` while time runs: without an output it takes the rounded rows.
-        dense_step(columns, n, x, z.row(t), s.first ? s.row(t) : state, next);
-        std::swap(x, next);
-    }
-    for (index_t i = 0; i < n; ++i) state[i] = static_cast<S>(x[i]);
 }
 
 }  // namespace hrm::scan::detail

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <hrm/core/error.hpp>
+#include <hrm/scan/detail/dense_recurrence.hpp>
 #include <hrm/scan/detail/gradient.hpp>
 
 // One whole sequence: what an engine repeats over the batch, and the free functions do once.
@@ -30,34 +31,56 @@ void check_backward(std::string_view where, index_t n, index_t coefficients, mat
     optional("dfinal", dfinal.size());
 }
 
+/// next = A x + z of W rows from row i on.
+template <int W, real S>
+void dot_rows(matrix_view<const S> a, index_t i, const S* x, const S* z, S* next) {
+    using V = simd::pack<double, W>;
+    V even, odd{};
+    load_wide<W>(even, z + i);
+    const auto add = [&](V& to, const V& column, S factor) {
+        V wide;
+        simd::spread<double, W>(wide, static_cast<double>(factor));
+        simd::multiply_add<double, W>(to, column, wide);
+    };
+    index_t j = 0;
+    if constexpr (W == simd::lanes<double>)
+        for (; j + W <= a.cols; j += W) {
+            V rows[W];
+#pragma GCC unroll 8
+            for (int r = 0; r < W; ++r) load_wide<W>(rows[r], a.row(i + r) + j);
+            simd::turn<double>(rows);
+#pragma GCC unroll 8
+            for (int k = 0; k < W; ++k) add(k % 2 ? odd : even, rows[k], x[j + k]);
+        }
+    for (; j < a.cols; ++j) {
+        double column[W];
+        for (int r = 0; r < W; ++r) column[r] = static_cast<double>(a(i + r, j));
+        V c;
+        load(c, column);
+        add(j % 2 ? odd : even, c, x[j]);
+    }
+    const V sum = even + odd;
+    store_narrow<W>(next + i, sum);
+}
+
 /// Dense A without scratch of the caller: up to 64 states A is turned on the stack once a call; beyond (and for a few
-/// tokens) eight rows run side by side. Sums in the order of dense_step, so that both forms round alike.
+/// tokens) a register of rows runs side by side, turned in registers. Sums in the order of dense_rows, so that both round alike.
 template <real S>
 void recur_rows(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s, S* state) {
     constexpr index_t small = 64, worth_turning = 4;
     const index_t n = a.rows;
     if (n <= small && z.rows >= worth_turning) {
-        alignas(64) double columns[small * small], scratch[2 * small];
-        fill_columns(a, side::plain, columns);
-        recur_dense<S>(columns, n, ascending(z), ascending(s), z.rows, state, scratch);
-        return;
-    }
-    for (index_t t = 0; t < z.rows; ++t) {
-        const S* x = t ? s.row(t - 1) : state;
-        S* next = s.row(t);
-        for (index_t i0 = 0; i0 < n; i0 += 8) {
-            const index_t rows = std::min<index_t>(8, n - i0);
-            double even[8], odd[8] = {};
-            for (index_t r = 0; r < rows; ++r) even[r] = static_cast<double>(z(t, i0 + r));
-            for (index_t j = 0; j + 2 <= n; j += 2)
-                for (index_t r = 0; r < rows; ++r) {
-                    even[r] += static_cast<double>(a(i0 + r, j)) * static_cast<double>(x[j]);
-                    odd[r] += static_cast<double>(a(i0 + r, j + 1)) * static_cast<double>(x[j + 1]);
-                }
-            if (n % 2)
-                for (index_t r = 0; r < rows; ++r)
-                    even[r] += static_cast<double>(a(i0 + r, n - 1)) * static_cast<double>(x[n - 1]);
-            for (index_t r = 0; r < rows; ++r) next[i0 + r] = static_cast<S>(even[r] + odd[r]);
+        alignas(64) double panels[small * small], x[2 * small];
+        fill_panels(a, side::plain, panels);
+        std::copy_n(state, n, x);
+        dense_track<S> one[] = {{ascending(z), ascending(s), z.rows, x, x + small}};
+        recur_panels<double, S>(panels, n, one);
+    } else {
+        for (index_t t = 0; t < z.rows; ++t) {
+            const S* x = t ? s.row(t - 1) : state;
+            sweep<double>(0, n, [&]<int P, int W>(index_t i) {
+                for (int p = 0; p < P; ++p) dot_rows<W>(a, i + p * W, x, z.row(t), s.row(t));
+            });
         }
     }
     if (z.rows) std::copy_n(s.row(z.rows - 1), n, state);
@@ -106,41 +129,6 @@ void backward_sequence(const modes<S>& a, column_range part, matrix_view<const S
         each([&](index_t i) { dinitial[i] = lambda[i]; });
     } else if (dinitial && !dfinal) {
         each([&](index_t i) { dinitial[i] = S{0}; });
-    }
-}
-
-/// Scratch of one dense backward: columns aside, the running lambda and a gradient tile in S, the recurrence's doubles.
-template <real S>
-struct dense_scratch {
-    S* lambda;        ///< n zeros
-    S* zero;          ///< n zeros
-    S* tile;          ///< n x n
-    double* doubles;  ///< 2 n
-};
-
-/// The same for a dense A given by the columns of A^T.
-template <real S>
-void backward_sequence_dense(const double* columns, matrix_view<const S> s, const S* initial, matrix_view<S> ds,
-                             double* da, S* dinitial, const S* dfinal, dense_scratch<S> scratch) {
-    const index_t time = s.rows, n = s.cols;
-    if (dfinal) {
-        S* last = time ? ds.row(time - 1) : dinitial;
-        for (index_t i = 0; last && i < n; ++i) last[i] = (time ? last[i] : S{0}) + dfinal[i];
-    }
-    for (index_t end = time; end > 0;) {
-        const index_t first = (end - 1) / backward_span * backward_span, count = end - first;
-        const auto rows = descending(ds.slice_rows(first, count));
-        recur_dense<S>(columns, n, {rows.first, rows.step}, rows, count, scratch.lambda, scratch.doubles);
-        with_previous<S>(ds, s, initial, first, count, [&](matrix_view<const S> l, matrix_view<const S> x) {
-            add_gradient_dense<S>(l, x, da, scratch.tile);
-        });
-        end = first;
-    }
-    if (dinitial && time) {
-        recur_dense<S>(columns, n, {scratch.zero, 0}, {}, 1, scratch.lambda, scratch.doubles);
-        std::copy_n(scratch.lambda, n, dinitial);
-    } else if (dinitial && !dfinal) {
-        std::fill_n(dinitial, n, S{0});
     }
 }
 
