@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 #include <vector>
@@ -55,16 +57,25 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
             z1 = inverse.real() * y1;
         }
     };
-    const auto pass_on = [&](double* x, const double* by, index_t h, index_t count) {  // the unknowns from h on
-        using pack = simd::pack<double>;
-        const double *first = above.view().row(h), *second = first + (count - 1) * above.cols(), p = by[h], q = count == 2 ? by[h + 1] : 0;
-        for (index_t i = 0; i < h; i += simd::lanes<double>) {
+    using pack = simd::pack<double>;
+    constexpr index_t W = simd::lanes<double>;
+    pack lane = {};
+    for (index_t l = 0; l < W; ++l) lane[l] = static_cast<double>(l);
+    // The unknowns `by` from h on, whose places in x become `own`. These join their registers here: after a store of a scalar, a
+    // register that has it could only be loaded from the cache.
+    const auto pass_on = [&]<std::size_t count>(double* x, index_t h, const std::array<double, count>& by, const std::array<double, count>& own) {
+        constexpr auto more = static_cast<index_t>(count) - 1;
+        const double *first = above.view().row(h), *second = first + more * above.cols(), sign = product ? 1 : -1;
+        for (index_t i = (h + more) / W * W; i >= 0; i -= W) {
             pack to, f, s;
             simd::load<double>(to, x + i);
             simd::load<double>(f, first + i);
             simd::load<double>(s, second + i);
-            if constexpr (product) to += p * f + q * s;
-            else to -= p * f + q * s;
+            to += (sign * by[0]) * f;
+            if constexpr (more > 0) to += (sign * by[1]) * s;
+            const pack at = lane - static_cast<double>(h - i);
+            to = at == pack{} ? own[0] - pack{} : to;
+            if constexpr (more > 0) to = at == pack{} + 1.0 ? own[1] - pack{} : to;
             simd::store<double>(x + i, to);
         }
     };
@@ -82,14 +93,13 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
                     x[1][i] += a * y1 + m10 * y0;
                     solve_two(l, x[0][i], x[1][i]);
                 }
-                for (int c = 0; c < (two ? 2 : 1); ++c) {
-                    y[c][i] += l * x[c][i];
-                    pass_on(y[c], x[c], i, 1);
-                }
+                for (int c = 0; c < (two ? 2 : 1); ++c) pass_on(y[c], i, std::array{x[c][i]}, std::array{y[c][i] + l * x[c][i]});
             } else {
-                if (!two) x[0][i] /= l + a;
-                else solve_two(l, x[0][i], x[1][i]);
-                for (int c = 0; c < (two ? 2 : 1); ++c) pass_on(x[c], x[c], i, 1);
+                const double sum = l + a;
+                double z[2] = {x[0][i], two ? x[1][i] : 0};
+                if (two) solve_two(l, z[0], z[1]);
+                else z[0] = std::abs(sum) < few_digits ? z[0] / sum : z[0] * (1 / sum);  // 1 / sum does not wait for z
+                for (int c = 0; c < (two ? 2 : 1); ++c) pass_on(x[c], i, std::array{z[c]}, std::array{z[c]});
             }
             continue;
         }
@@ -97,10 +107,7 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
         const double l = t(h, h), f = t(h, h + 1), c = t(h + 1, h), g = std::sqrt(-f / c);
         const complex factor{l, -std::copysign(std::sqrt(std::abs(f)) * std::sqrt(std::abs(c)), f)};
         const auto gather = [&](const double* x) { return complex(x[h], g * x[h + 1]); };
-        const auto scatter = [&](double* x, complex z) {
-            x[h] = z.real();
-            x[h + 1] = z.imag() / g;
-        };
+        const auto parts = [&](complex z) { return std::array{z.real(), z.imag() / g}; };
         complex z[2] = {gather(u.of[0])}, y[2] = {};
         if (two) z[1] = gather(u.of[1]);
         if constexpr (product) {
@@ -115,11 +122,11 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
         if (two) solve_two(factor, z[0], z[1]);
         else z[0] = divide(z[0], product ? 1.0 - a * factor : factor + a);
         for (int k = 0; k < (two ? 2 : 1); ++k) {
-            scatter(u.of[k], z[k]);
+            const auto found = parts(z[k]);
             if constexpr (product) {
-                scatter(v.of[k], y[k] + times(factor, z[k]));
-                pass_on(v.of[k], u.of[k], h, 2);
-            } else pass_on(u.of[k], u.of[k], h, 2);
+                std::copy(found.begin(), found.end(), u.of[k] + h);
+                pass_on(v.of[k], h, found, parts(y[k] + times(factor, z[k])));
+            } else pass_on(u.of[k], h, found, found);
         }
     }
 }
