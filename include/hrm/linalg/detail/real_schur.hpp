@@ -85,7 +85,7 @@ inline matrix<double> identity(index_t n) {
     for (index_t i = 0; i < n; ++i) x(i, i) = 1;
     return x;
 }
-/// A square of h and the identity beside it, both with columns of zeros up to whole registers, as bulge_step likes them.
+/// A square of h and the identity beside it, both with columns of zeros up to whole registers, as chase asks for.
 struct work_window {
     matrix<double> h, ut;
     explicit work_window(matrix_view<const double> x) : h(x.rows, whole(x.cols)), ut(x.rows, whole(x.cols)) {
@@ -109,10 +109,10 @@ inline void sweep(matrix_view<double> h, orthogonal_product* q, index_t first, i
         for (std::size_t b = 0; b < shifts.size(); ++b) {
             auto& k = at[b];
             const index_t ahead = b > 0 && at[b - 1] < last - 2 ? at[b - 1] - 3 : last;
-            while (k < last - 2 && k < ahead && (e == last || k + 5 <= e)) {
-                bulge_step(window.h.view(), k - s, shifts[b], first - s, window.ut.view());
-                ++k;
-            }
+            const index_t to = std::min({last - 2, ahead, e == last ? last : e - 4});
+            if (to <= k) continue;
+            chase(window.h.view(), k - s, to - s, shifts[b], first - s, window.ut.view());
+            k = to;
         }
         copy(window.h.view(), block(h, s, e - s));
         apply_window(h, q, s, std::move(window.ut));
