@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 #include <hrm/core/error.hpp>
@@ -12,9 +11,9 @@
 namespace hrm {
 namespace detail {
 
-/// Rows of W whose sums fill half the registers: enough not to wait for each other's adders.
+/// Rows of W whose sums fill half the registers: enough not to wait for each other's adders. More than four compete for sets of the L1.
 template <real S>
-inline constexpr int dot_rows = std::clamp(simd::registers / 2 * simd::lanes<S> / 16, 1, 8);
+inline constexpr int dot_rows = std::clamp(simd::registers / 2 * simd::lanes<S> / 16, 1, 4);
 
 /// y_r = sum_i x_i w_{r,i} for R rows of W at once, each in the order of hrm::dot, W widened on load; x is loaded once.
 template <int R, real S, storable W>
@@ -24,12 +23,14 @@ void dots(const S* x, const W* w, index_t stride, index_t n, S* y) {
     S rest[R] = {};
     index_t i = 0;
     for (; i + 16 <= n; i += 16) {
+        const W* here = w + i;
+        asm("" : "+r"(here));  // or every row would get a pointer of its own, and most of them no register
         simd::pack<S> v[packs], e;
 #pragma GCC unroll 8
         for (int p = 0; p < packs; ++p) simd::load<S>(v[p], x + i + p * lanes);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
-            const W* const row = w + r * stride + i;
+            const W* const row = here + r * stride;
             __builtin_prefetch(row + R * stride);  // rows are too short for the processor to foresee the next ones
 #pragma GCC unroll 8
             for (int p = 0; p < packs; ++p) {
@@ -40,17 +41,22 @@ void dots(const S* x, const W* w, index_t stride, index_t n, S* y) {
     }
     for (; i < n; ++i)
         for (int r = 0; r < R; ++r) rest[r] += x[i] * static_cast<S>(w[r * stride + i]);
+    S part[R][16];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-        typedef S part __attribute__((vector_size(16 * sizeof(S))));
-        part all;
-        std::memcpy(&all, sum[r], sizeof all);
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int p = 0; p < packs; ++p) simd::store<S>(part[r] + p * lanes, sum[r][p]);
+    simd::pack<S, 4> all[4] = {}, quarter[4];  // the rows' lanes at once: halves onto halves
 #pragma GCC unroll 4
-        for (int half = 8; half > 0; half /= 2)
-#pragma GCC unroll 8
-            for (int j = 0; j < half; ++j) all[j] += all[j + half];
-        y[r] = all[0] + rest[r];
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int q = 0; q < 4; ++q) simd::load<S, 4>(quarter[q], part[r] + 4 * q);
+        all[r] = (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
     }
+    simd::turn_parts<S, 4>(all);
+    all[0] = (all[0] + all[2]) + (all[1] + all[3]);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) y[r] = all[0][r] + rest[r];
 }
 
 }  // namespace detail
