@@ -1,12 +1,17 @@
 // The scan alone: 32 real states in float over L steps, one thread; then what two threads gain.
 //     s_t = a s_{t-1} + z_t
 // Ours beside the loop anyone would write, the copy of the same bytes, and FFTW: spectra of the kernels cached for all,
-// padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry. Then tokens one by one
-// and in odd blocks beside the whole, and batches and chunks on two threads beside one; what scan::chunked_from buys with
-// that time is in tests/scan/guarantees.cpp.
+// padding and transposes included for all, whole (2 L at once) and in chunks of 1024 with a carry. The same of complex pairs
+// beside std::complex, and of a dense A beside a matrix-vector product a token (a product a token of a batch) by Eigen and
+// OpenBLAS, whose sums are float's. Then tokens one by one and in odd blocks beside the whole, and batches and chunks on two
+// threads beside one. `automatic` goes by these rows: on one thread sequential is under chunked and fft in every one; what
+// scan::chunked_from buys with its time is in tests/scan/guarantees.cpp.
 
 #include <cmath>
+#include <complex>
 #include <cstring>
+
+#include <Eigen/Core>
 
 #include <hrm/core/random.hpp>
 #include <hrm/scan/plan.hpp>
@@ -14,6 +19,9 @@
 
 #if defined(HRM_BENCH_FFTW3F)
 #include <fftw3.h>
+#endif
+#if defined(HRM_BENCH_OPENBLAS)
+#include <cblas.h>
 #endif
 
 #include "support/harness.hpp"
@@ -147,6 +155,80 @@ void engines(hrm::bench::report& report, index_t length) {
     hrm::bench::keep(s), hrm::bench::keep(other);
 }
 
+/// 16 complex pairs, planar, beside the loop over std::complex anyone would write.
+void pairs(hrm::bench::report& report, index_t length) {
+    constexpr index_t count = states / 2;
+    hrm::complex_pairs<float> a;
+    std::complex<float> pole[count], x[count];
+    for (index_t i = 0; i < count; ++i) {
+        pole[i] = std::polar(1 - std::pow(10.0f, -0.3f * static_cast<float>(i)), 0.2f * static_cast<float>(i));
+        a.re.push_back(pole[i].real()), a.im.push_back(pole[i].imag());
+    }
+    hrm::random_stream r(1);
+    hrm::matrix<float> z(length, states), s(length, states), other(length, states);
+    r.fill_normal(z.flat());
+    const hrm::scan::shape shape{.batch = 1, .time = length};
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape), chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
+    hrm::scan::plan fft(hrm::cpu{}, hrm::scan::fft{}, a, shape);
+    auto naive = [&] {
+        std::fill_n(x, count, 0.0f);
+        for (index_t t = 0; t < length; ++t)
+            for (index_t i = 0; i < count; ++i) {
+                x[i] = pole[i] * x[i] + std::complex<float>(z(t, 2 * i), z(t, 2 * i + 1));
+                other(t, 2 * i) = x[i].real(), other(t, 2 * i + 1) = x[i].imag();
+            }
+    };
+    report.compare("pairs", [&] { sequential.states(a, z, s); },
+                   {{"std::complex", naive, 1.0}, {"chunked", [&] { chunked.states(a, z, other); }, 1.0}, {"fft", [&] { fft.states(a, z, other); }, 1.0}},
+                   {"L", static_cast<double>(length)});
+    hrm::bench::keep(s), hrm::bench::keep(other);
+}
+
+/// A dense A: n^2 products a token.
+void dense(hrm::bench::report& report, index_t n, index_t batch) {
+    using square = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const index_t length = std::max<index_t>(32, (index_t{1} << 24) / (n * n * batch));
+    hrm::random_stream r(1);
+    hrm::dense<float> a{hrm::matrix<float>(n, n)};
+    r.fill_normal(a.a.flat());
+    for (auto& x : a.a.flat()) x *= 0.9f / std::sqrt(static_cast<float>(n));
+    hrm::matrix<float> z(batch * length, n), s(batch * length, n), other(batch * length, n);
+    r.fill_normal(z.flat());
+    const hrm::scan::shape shape{.batch = batch, .time = length};
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape), chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
+    // Token by token, the peers have the sequences of a batch side by side: row t * batch + b.
+    const Eigen::Map<const square> m(a.a.data(), n, n);
+    const auto row = [&](auto& x, index_t t) { return Eigen::Map<square>(const_cast<float*>(x.data()) + t * batch * n, batch, n); };
+    auto eigen = [&] {
+        row(other, 0) = row(z, 0);
+        for (index_t t = 1; t < length; ++t) {
+            row(other, t) = row(z, t);
+            if (batch == 1) row(other, t).row(0).transpose().noalias() += m * row(other, t - 1).row(0).transpose();
+            else row(other, t).noalias() += row(other, t - 1) * m.transpose();
+        }
+    };
+    std::vector<hrm::bench::peer> peers{{"Eigen", eigen, 1.0}, {"chunked", [&] { chunked.states(a, z, other); }, 1.0}};
+#if defined(HRM_BENCH_OPENBLAS)
+    const int order = static_cast<int>(n), width = static_cast<int>(batch);
+    peers.insert(peers.begin(), {"OpenBLAS", [&, order, width] {
+        std::memcpy(other.data(), z.data(), static_cast<std::size_t>(z.size()) * sizeof(float));
+        for (index_t t = 1; t < length; ++t) {
+            const float* x = other.data() + (t - 1) * batch * n;
+            float* next = other.data() + t * batch * n;
+            if (batch == 1) cblas_sgemv(CblasRowMajor, CblasNoTrans, order, order, 1, a.a.data(), order, x, 1, 1, next, 1);
+            else cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, width, order, order, 1, x, order, a.a.data(), order, 1, next, order);
+        }
+    }, 1.0});
+#endif
+    report.compare("dense, batch " + std::to_string(batch), [&] { sequential.states(a, z, s); }, peers, {"n", static_cast<double>(n)});
+    if (n <= 256) {
+        hrm::scan::plan fft(hrm::cpu{}, hrm::scan::fft{}, a, shape);
+        report.compare("dense, batch " + std::to_string(batch), [&] { sequential.states(a, z, s); }, {{"fft", [&] { fft.states(a, z, other); }, 1.0}},
+                       {"n", static_cast<double>(n)});
+    }
+    hrm::bench::keep(s), hrm::bench::keep(other);
+}
+
 /// 10^6 tokens: the second half one by one, beside the first half and beside blocks of 777 and the whole of it.
 void streaming(hrm::bench::report& report) {
     const index_t half = 500000;
@@ -197,6 +279,9 @@ int main() {
 #endif
     hrm::bench::report report("scan", {.rounds = 9});
     for (const index_t length : {128, 512, 2048, 8192, 32768, 131072}) engines(report, length);
+    for (const index_t length : {512, 8192, 131072}) pairs(report, length);
+    for (const index_t batch : {1, 8})
+        for (const index_t n : {32, 64, 256, 512, 1024}) dense(report, n, batch);
     streaming(report);
     hrm::bench::report threads("scan_threads", {.threads = 2, .rounds = 9});
     for (const index_t batch : {1, 8})

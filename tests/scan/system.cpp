@@ -1,5 +1,7 @@
 #include <hrm/scan/system.hpp>
 
+#include <tuple>
+
 #include <doctest/doctest.h>
 
 #include <scan/support.hpp>
@@ -132,6 +134,111 @@ TEST_CASE("gradients add up, du may be left out, and threads change no bit") {
     CHECK(one.d == three.d);
     CHECK(doubled.a[2] == doctest::Approx(2 * one.a[2]));
     CHECK(doubled.d(5, 5) == doctest::Approx(2 * one.d(5, 5)));
+}
+
+namespace {
+
+template <class F>
+void each_algorithm_and_structure(F&& f) {
+    const auto each = [&](const auto& a) { f(scan::sequential{}, a), f(scan::chunked{.length = 64}, a), f(scan::fft{}, a), f(scan::automatic{}, a); };
+    each(pair_poles<float>(3, 4));
+    each(dense_poles<float>(9));
+}
+
+}  // namespace
+
+TEST_CASE("a system goes through its states in pieces, with the bits of the whole") {
+    each_algorithm_and_structure([](auto how, const auto& a) {
+        const index_t n = a.order();
+        matrix<float> one(n, n);  // B = C = 1: u are the inputs of the scan, y its states
+        for (index_t i = 0; i < n; ++i) one(i, i) = 1;
+        const discrete<std::remove_cvref_t<decltype(a)>> system{a, one, one, {}};
+        for (const auto& extents : {scan::shape{1, 3000}, scan::shape{11, 300}, scan::shape{3, 1}, scan::shape{2, 0}}) {
+            const index_t batch = extents.batch, time = extents.time;
+            random_stream r(31);
+            const auto u = normal<float>(r, batch * time, n), initial = normal<float>(r, batch, n);
+            matrix<float> y(batch * time, n), s(batch * time, n), ends(batch, n), final(batch, n);
+            scan::plan p(cpu{.threads = 2}, how, system, {.batch = batch, .time = time});
+            scan::plan whole(cpu{}, how, a, {.batch = batch, .time = time});
+            p.forward(system, u, y, {.initial = initial, .final = ends});
+            whole.states(a, u, s, initial, final);
+            CAPTURE(p.algorithm());
+            CAPTURE(time);
+            CHECK(y == s);
+            CHECK(ends == final);
+        }
+    });
+}
+
+TEST_CASE("a backward has the same bits from states that were kept and from states computed again") {
+    each_algorithm_and_structure([](auto how, const auto& a) {
+        const auto system = with_ports(a, 5, 4, true);
+        for (const auto& extents : {scan::shape{1, 2500}, scan::shape{9, 250}, scan::shape{3, 1}, scan::shape{2, 0}}) {
+            const index_t batch = extents.batch, time = extents.time;
+            random_stream r(32);
+            const index_t n = a.order();
+            const auto u = normal<float>(r, batch * time, 5), dy = normal<float>(r, batch * time, 4), initial = normal<float>(r, batch, n),
+                       dfinal = normal<float>(r, batch, n);
+            const auto outcome = [&](scan::keep kept, int threads) {
+                scan::plan p(cpu{.threads = threads}, how, system, {.batch = batch, .time = time}, kept);
+                scan::system_gradient g(system);
+                matrix<float> y(batch * time, 4), du(batch * time, 5), ds0(batch, n);
+                p.forward(system, u, y, {.initial = initial});
+                p.backward(system, u, dy, du, g, {.initial = initial, .dinitial = ds0, .dfinal = dfinal});
+                return std::tuple(std::move(g.a), std::move(g.b), std::move(g.c), std::move(g.d), std::move(du), std::move(ds0));
+            };
+            const auto again = outcome(scan::keep::nothing, 1);
+            CAPTURE(time);
+            CHECK(outcome(scan::keep::states, 1) == again);
+            CHECK(outcome(scan::keep::states, 3) == again);
+            CHECK(outcome(scan::keep::nothing, 3) == again);
+        }
+    });
+}
+
+TEST_CASE("a system's scratch stays below four chunks, the backward's too but for the borders of pieces or what is kept") {
+    if (!hrm_test::allocations_are_counted()) return;
+    const auto check = [](auto how, const auto& system, scan::shape extents, index_t chunk, index_t beside) {
+        const index_t n = system.order(), rows = extents.batch * extents.time;
+        matrix<float> u(rows, 2), y(rows, 3);
+        scan::system_gradient g(system);
+        for (const auto kept : {scan::keep::nothing, scan::keep::states})
+            for (const int threads : {1, 2}) {
+                long before = hrm_test::allocated_bytes();
+                scan::plan p(cpu{.threads = threads}, how, system, extents, kept);
+                p.forward(system, u, y);
+                const bool all = kept == scan::keep::states;
+                // Doubles of every sequence: its state, lambda, the border of a piece; and of every further piece.
+                const index_t borders = (extents.time + 63) / 64;
+                const index_t bound = 4 * (4 * chunk * n + beside + 16384) + 8 * 8 * extents.batch * n + (all ? 4 * rows * n : 0);
+                CAPTURE(p.algorithm());
+                CAPTURE(threads);
+                CHECK(hrm_test::allocated_bytes() - before <= bound + (all ? 8 * borders * extents.batch * n : 0));
+                p.backward(system, u, y, {}, g);
+                CHECK(hrm_test::allocated_bytes() - before <= bound + 4 * 2 * chunk * n + 8 * borders * extents.batch * n);
+            }
+    };
+    const auto poles = with_ports(real_poles<float>(1024), 2, 3, false);
+    for (const auto& extents : {scan::shape{8, 600}, scan::shape{1, 3000}, scan::shape{100, 30}}) {
+        check(scan::sequential{}, poles, extents, 256, 0);
+        check(scan::chunked{}, poles, extents, 256, 0);
+    }
+    check(scan::fft{}, poles, {2, 1500}, 1024, 2 * 2 * 1025 * 1024);
+    // Beside a dense A: A in order, in double up to 256 states, and its gradient's sum; chunks: A's power, and A remembered.
+    const auto square = with_ports(dense_poles<float>(200), 2, 3, false);
+    check(scan::sequential{}, square, {8, 600}, 256, 4 * 200 * 200);
+    check(scan::chunked{}, square, {8, 600}, 256, 12 * 200 * 200);
+}
+
+TEST_CASE("what is kept must be of the forward before") {
+    const auto system = with_ports(real_poles<double>(4), 3, 2, false);
+    scan::plan p(cpu{}, scan::sequential{}, system, {.batch = 1, .time = 8}, scan::keep::states);
+    matrix<double> u(8, 3), y(8, 2);
+    scan::system_gradient g(system);
+    CHECK_THROWS_WITH_AS(p.backward(system, u, y, {}, g),
+                         "hrm::scan::plan::backward: the forward before, whose states are kept, had 0 rows, expected 8", shape_error);
+    p.forward(system, u, y);
+    p.backward(system, u, y, {}, g);
 }
 
 TEST_CASE("the second forward and backward of a plan allocate nothing") {

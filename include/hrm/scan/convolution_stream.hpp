@@ -16,8 +16,12 @@ namespace hrm::scan {
 ///     stream.push(u, y);                  // u, y: rows x columns, any number of rows; the same bits however they are cut
 /// Taps below 64 directly; taps [B, 2 B), B = 64, 128, ..., when a block of B inputs is complete: their outputs start
 /// with the very next token, so nothing waits and nothing is computed twice. O(64 + log^2 K) a token and column,
-/// amortised over the largest block: the token that completes one pays for its transforms, O(K log K). Memory: up to 11 K
-/// numbers a column. Columns are channels of one sequence, or of several side by side. A history is pushed first.
+/// amortised over the largest block: the token that completes one pays for its transforms, O(K log K), and they cannot wait.
+///     64 columns, float, a core of Zen 4     K = 1024    8192    65536
+///     a token on average, us                      1.6     2.8      4.3
+///     the worst, ms                              0.23     3.3       36
+/// Who has a deadline for every token takes a shorter kernel.
+/// Memory: up to 11 K numbers a column. Columns are channels of one sequence, or of several side by side. A history is pushed first.
 /// Fischer and Stockmeyer 1974; Gardner, J. Audio Eng. Soc. 43 (1995) 127-136, with the largest blocks soonest.
 template <real S, class Policy = cpu>
 class convolution_stream;

@@ -56,7 +56,8 @@ inline index_t requested_length(chunked how) {
 ///     void states_backward(const A&, s, initial, ds, da, dinitial, dfinal);
 ///     std::string_view algorithm() const;
 ///     threads();                               // whose run(items, f) shares the work around the scan
-/// with the meaning plan gives them; the plan has checked the shapes.
+/// with the meaning plan gives them; the plan has checked the shapes. On the CPU also what systems go through in pieces,
+/// detail/piecewise.hpp.
 template <class Policy, class Algorithm, class A>
 class engine;
 

@@ -9,9 +9,9 @@
 
 namespace hrm::scan {
 
-/// A scan made ready once: where, how, for which structure of A and which extents. Owns all scratch, which does not grow
-/// with time but for what the backward of a system keeps; calls after the first allocate nothing. Movable, not copyable,
-/// one thread uses it (and it may use several).
+/// A scan made ready once: where, how, for which structure of A and which extents. Owns all scratch, about four chunks of states,
+/// which does not grow with time but for what the backward of a system needs (scan::keep); calls after the first allocate
+/// nothing. Movable, not copyable, one thread uses it (and it may use several).
 ///     hrm::scan::plan p(hrm::cpu{.threads = 2}, hrm::scan::sequential{}, system, {.batch = 4, .time = 4096});
 ///     p.forward(system, u, y);
 /// `system` (a discrete system, or A alone) gives the structure and the extents; every call takes the coefficients anew.
@@ -31,9 +31,9 @@ public:
     static_assert(!complete<Policy> || has_engine<Policy, Algorithm, A>,
                   "hrm::scan::plan: no engine for this combination of policy, algorithm and structure of A");
 
-    plan(Policy where, Algorithm how, const System& system, shape extents)
+    plan(Policy where, Algorithm how, const System& system, shape extents, keep kept = keep::nothing)
         : extents_(detail::checked_extents("hrm::scan::plan", extents)), order_(structure_of<System>::get(system).order()),
-          pairs_(pairs_of(structure_of<System>::get(system))), engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_) {}
+          pairs_(pairs_of(structure_of<System>::get(system))), engine_(where, how, structure_of<System>::get(system), extents_), pass_(system, extents_, kept) {}
     plan(plan&&) = default;
     plan& operator=(plan&&) = default;
 
@@ -85,11 +85,11 @@ public:
         check_system(where, system, u, y);
         check_optional(where, "the initial state", borders.initial);
         check_optional(where, "the final state", borders.final);
-        pass_.forward(engine_, system, u, y, borders);
+        with_engine([&](auto& engine) { pass_.forward(engine, system, u, y, borders); });
     }
 
-    /// The adjoint of forward with the same u: du = dL/du (or empty), gradient += dL/d(A, B, C, D). Nothing is kept from
-    /// the forward; the states are computed again.
+    /// The adjoint of forward with the same u: du = dL/du (or empty), gradient += dL/d(A, B, C, D). Made with keep::states it
+    /// takes those of the last forward; else nothing is kept, and they are computed again, piece by piece. The same bits.
     void backward(const System& system, matrix_view<const S> u, matrix_view<const S> dy, matrix_view<S> du,
                   system_gradient<A>& gradient, const backward_borders<S>& borders = {})
         requires is_system
@@ -107,10 +107,15 @@ public:
         check_optional(where, "the initial state", borders.initial);
         check_optional(where, "dinitial", borders.dinitial);
         check_optional(where, "dfinal", borders.dfinal);
-        pass_.backward(engine_, system, u, dy, du, gradient, borders);
+        with_engine([&](auto& engine) { pass_.backward(engine, system, u, dy, du, gradient, borders); });
     }
 
 private:
+    template <class F>
+    void with_engine(F&& f) {
+        if constexpr (std::same_as<Algorithm, automatic>) engine_.visit(f);
+        else f(engine_);
+    }
     template <class T>
     void run_states(const A& a, matrix_view<const T> z, matrix_view<T> s, matrix_view<const S> initial, matrix_view<S> final) {
         constexpr auto where = "hrm::scan::plan::states";

@@ -32,16 +32,11 @@ T* row_or_null(matrix_view<T> m, index_t row) {
     return m.empty() ? nullptr : m.row(row);
 }
 
-/// The leading columns of `to` = from, or zero when from is empty.
-template <real S>
-void load_rows(matrix<S>& to, matrix_view<const S> from) {
-    for (index_t b = 0; b < to.rows(); ++b)
-        if (from.empty()) std::fill_n(to.view().row(b), to.cols(), S{0});
-        else std::copy_n(from.row(b), from.cols, to.view().row(b));
-}
-template <real S>
-void store_rows(const matrix<S>& from, matrix_view<S> to) {
-    for (index_t b = 0; b < to.rows && !to.empty(); ++b) std::copy_n(from.view().row(b), to.cols, to.row(b));
+/// to = from, or zero when from is empty.
+template <class T, class U>
+void load_rows(matrix_view<T> to, matrix_view<U> from) {
+    for (index_t b = 0; b < to.rows && !to.empty(); ++b)
+        for (index_t i = 0; i < to.cols; ++i) to(b, i) = from.empty() ? T{0} : static_cast<T>(from(b, i));
 }
 
 /// da += the partial sums, added in double in the order of the rows.
@@ -69,19 +64,6 @@ void copy_final(matrix_view<const S> s, matrix_view<const S> initial, matrix_vie
     for (index_t b = 0; b < batch && !final.empty(); ++b)
         for (index_t i = 0; i < final.cols; ++i)
             final(b, i) = time ? s((b + 1) * time - 1, i) : initial.empty() ? S{0} : initial(b, i);
-}
-
-/// dinitial = A^* lambda_1 by `back(state in place)`; dfinal itself when there is no step.
-template <real S, class F>
-void finish_initial(matrix_view<S> dinitial, matrix_view<const S> dfinal, matrix_view<const S> lambda, index_t batch,
-                    F&& back) {
-    const index_t time = lambda.rows / batch;
-    for (index_t b = 0; b < batch && !dinitial.empty(); ++b) {
-        S* out = dinitial.row(b);
-        for (index_t i = 0; i < dinitial.cols; ++i)
-            out[i] = time ? lambda(b * time, i) : dfinal.empty() ? S{0} : dfinal(b, i);
-        if (time) back(out);
-    }
 }
 
 /// Numbers of poles or of a matrix: what the engines have kernels for.

@@ -48,7 +48,7 @@ class carry_table {
 public:
     using S = typename A::scalar;
     carry_table(const A& a, index_t wave, index_t length)
-        : length_(length), power_(is_dense<A> ? a.order() : 1, a.order()), running_(2, a.order()), ends_(wave, a.order()),
+        : length_(length), power_(is_dense<A> ? a.order() : 1, a.order()), next_(1, a.order()), ends_(wave, a.order()),
           carries_(wave, a.order()), product_(is_dense<A> ? 1 : 0, a.order()), powers_(is_dense<A> ? a.order() : 0) {}
 
     index_t wave() const { return ends_.rows(); }
@@ -58,18 +58,16 @@ public:
         if constexpr (is_dense<A>) powers_.raise(a.a, length_, power_);
         else mode_powers(modes<S>(a), length_, power_.view());
     }
-    /// For turns [first, first + count); initial: batch x n or empty (zero).
-    void run(const A& a, side which, const chunk_grid& grid, matrix_view<const S> initial, index_t first, index_t count) {
-        const index_t n = a.order(), chunks = grid.chunks();
-        double *c = running_.data(), *next = c + n;
+    /// For turns [first, first + count). running: batch x n, c of the first chunks in; out what follows the last ones, where
+    /// these are of full length.
+    void run(const A& a, side which, const chunk_grid& grid, matrix_view<double> running, index_t first, index_t count) {
+        const index_t n = a.order();
+        double* next = next_.data();
         for (index_t turn = 0; turn < count; ++turn) {
             const index_t item = grid.at(which, first + turn);
-            if ((first + turn) % chunks == 0)
-                for (index_t i = 0; i < n; ++i) c[i] = initial.empty() ? 0.0 : static_cast<double>(initial(grid.sequence(item), i));
-            for (index_t i = 0; i < n; ++i) {
-                carries_(turn, i) = c[i];
-                next[i] = ends_(turn, i);
-            }
+            double* c = running.row(grid.sequence(item));
+            std::copy_n(c, n, carries_.view().row(turn));
+            std::copy_n(ends_.view().row(turn), n, next);
             // The short last chunk comes first on the adjoint side, with nothing to carry.
             if (grid.rows(item) == length_) add_carried(a, which, c, next);
             std::copy_n(next, n, c);
@@ -100,33 +98,8 @@ private:
     }
 
     index_t length_;
-    matrix<double> power_, running_, ends_, carries_, product_;
+    matrix<double> power_, next_, ends_, carries_, product_;
     dense_powers<S> powers_;
-};
-
-/// state = A^* state, once.
-template <class A>
-class adjoint_step {
-public:
-    using S = typename A::scalar;
-    explicit adjoint_step(const A& a) : zero_(1, a.order()), sum_(1, a.order()) {}
-
-    void apply(const A& a, S* state) {
-        const index_t n = a.order();
-        if constexpr (is_dense<A>) {
-            std::fill_n(sum_.data(), n, 0.0);
-            for (index_t l = 0; l < n; ++l)
-                for (index_t i = 0; i < n; ++i) sum_.data()[i] += static_cast<double>(a.a(l, i)) * static_cast<double>(state[l]);
-            for (index_t i = 0; i < n; ++i) state[i] = static_cast<S>(sum_.data()[i]);
-        } else {
-            const modes<S> m(a);
-            recur<S>(m, side::adjoint, all_columns(m), {zero_.data(), 0}, {}, 1, state);
-        }
-    }
-
-private:
-    matrix<S> zero_;
-    matrix<double> sum_;
 };
 
 /// da of a batch whose adjoint states are known: spans of fixed length, each summed apart, added in their order.
@@ -136,11 +109,10 @@ public:
     using S = typename A::scalar;
     mode_gradient(const A& a, index_t wave) : partial_(wave, a.order()), sum_(1, a.order()) {}
 
-    void run(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch,
-             std::span<S> da, team& threads) {
+    void clear() { std::fill_n(sum_.data(), sum_.size(), 0.0); }
+    void add(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch, team& threads) {
         const modes<S> m(a);
         const chunk_grid grid{batch, s.rows / batch, span};
-        std::fill_n(sum_.data(), sum_.size(), 0.0);
         for (index_t start = 0, count; start < grid.items(); start += count) {
             count = std::min(partial_.rows(), grid.items() - start);
             threads.run(count, [&](index_t turn, int) {
@@ -155,8 +127,8 @@ public:
             for (index_t turn = 0; turn < count; ++turn)
                 for (index_t i = 0; i < sum_.cols(); ++i) sum_(0, i) += partial_(turn, i);
         }
-        for (index_t i = 0; i < sum_.cols(); ++i) da[static_cast<std::size_t>(i)] += static_cast<S>(sum_(0, i));
     }
+    void take(std::span<S> da) const { add_partials<S>(sum_, da); }
 
 private:
     static constexpr index_t span = 1024;

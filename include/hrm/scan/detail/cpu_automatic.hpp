@@ -39,11 +39,16 @@ public:
     }
     void states(const A& a, matrix_view<const S> z, matrix_view<S> s, matrix_view<const S> initial,
                 matrix_view<S> final) {
-        std::visit([&](auto& e) { e.states(a, z, s, initial, final); }, engine_);
+        visit([&](auto& e) { e.states(a, z, s, initial, final); });
     }
     void states_backward(const A& a, matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> ds,
                          std::span<S> da, matrix_view<S> dinitial, matrix_view<const S> dfinal) {
-        std::visit([&](auto& e) { e.states_backward(a, s, initial, ds, da, dinitial, dfinal); }, engine_);
+        visit([&](auto& e) { e.states_backward(a, s, initial, ds, da, dinitial, dfinal); });
+    }
+    /// f(the engine that was chosen).
+    template <class F>
+    void visit(F&& f) {
+        std::visit(f, engine_);
     }
 
 private:

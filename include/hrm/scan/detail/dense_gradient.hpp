@@ -11,10 +11,9 @@ class dense_gradient {
 public:
     dense_gradient(index_t n, int workers) : sum_(n, n), tiles_(workers, std::min(block, n) * n) {}
 
-    void run(matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch, std::span<S> da, team& threads) {
+    void clear() { std::fill_n(sum_.data(), sum_.size(), 0.0); }
+    void add(matrix_view<const S> s, matrix_view<const S> initial, matrix_view<S> lambda, index_t batch, team& threads) {
         const index_t n = sum_.rows(), time = s.rows / batch;
-        if (time == 0) return;
-        std::fill_n(sum_.data(), sum_.size(), 0.0);
         threads.run((n + block - 1) / block, [&](index_t item, int worker) {
             const index_t first = item * block, count = std::min(block, n - first);
             for (index_t b = 0; b < batch; ++b)
@@ -23,6 +22,8 @@ public:
                                      add_gradient_dense<S>(l.slice_cols(first, count), before, sum_.view().row(first), tiles_.view().row(worker));
                                  });
         });
+    }
+    void take(std::span<S> da) const {
         for (index_t i = 0; i < sum_.size(); ++i) da[static_cast<std::size_t>(i)] += static_cast<S>(sum_.data()[i]);
     }
 

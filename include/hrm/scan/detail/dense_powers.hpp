@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include <hrm/core/matrix.hpp>
 #include <hrm/linalg/gemm.hpp>
 
 namespace hrm::scan::detail {

@@ -11,7 +11,7 @@ namespace hrm::scan::detail {
 /// g++ takes four instructions to widen eight floats for one that AVX-512 has.
 template <int W, real S>
 inline void load_wide(simd::pack<double, W>& to, const S* from) {
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && defined(__FMA__)
     if constexpr (W == 8 && std::same_as<S, float>) {
         const __m512d wide = _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
         std::memcpy(&to, &wide, sizeof(to));
