@@ -153,7 +153,7 @@ struct projections {
 /// By dot products where n is small, else by tiles of sums (skinny.hpp): n and the width alone decide, and so on the order of a sum.
 /// after(first, rows): what is done next with rows of Z, in ascending order.
 template <real S, storable T = S, storable P = S, class F = nothing_after>
-void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
+void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_view<const P>>& b, const matrix_view<S>& z, workspace& ws,
                 team* threads = nullptr, const F& after = {}) {
     scratch_scope scope(ws);
     const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit(b.rows, b.cols);
@@ -181,7 +181,7 @@ void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>>
 
 /// Y += k S C^T.    s: L x n;  c: outputs x n;  y: L x outputs.   2 L n outputs flop.
 template <real S, storable T = S, storable P = S>
-void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, as_given<matrix_view<T>> y, workspace& ws,
+void project_out(const as_given<matrix_view<const S>>& s, const as_given<matrix_view<const P>>& c, S k, const as_given<matrix_view<T>>& y, workspace& ws,
                  team* threads = nullptr) {
     if (s.cols == 0) return;  // a zero that is added turns -0 around
     scratch_scope scope(ws);
