@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,26 +9,11 @@
 #include <hrm/adapter/gate.hpp>
 #include <hrm/adapter/detail/readout.hpp>
 #include <hrm/adapter/detail/remembered.hpp>
+#include <hrm/adapter/detail/trajectory.hpp>
 #include <hrm/adapter/poles.hpp>
-#include <hrm/adapter/segments.hpp>
-#include <hrm/linalg/elementary.hpp>
-#include <hrm/scan/detail/state_pass.hpp>
-#include <hrm/scan/sequential.hpp>
 #include <hrm/systems/discrete.hpp>
 
 namespace hrm {
-
-/// Extents of a recurrent adapter. The states are [static | real poles | Re of pairs | Im of pairs], or [static | dense].
-struct recurrent_shape {
-    index_t inputs = 0, outputs = 0;
-    index_t fixed = 0;          ///< static states, Abar = 0: never carried
-    index_t reals = 0, pairs = 0;
-    index_t full = 0;           ///< states of a dense A; then reals = pairs = 0
-    index_t dynamic() const { return reals + 2 * pairs + full; }
-    index_t states() const { return fixed + dynamic(); }
-    /// Numbers in A, as the scan lays out its gradient: [real | re | im], or full x full.
-    index_t coefficients() const { return full ? full * full : dynamic(); }
-};
 
 /// Whether gate and factor are part of the system that is asked for.
 enum class output_gain { folded, left_out };
@@ -77,12 +63,10 @@ public:
         const auto initial = ws.template take_matrix<S>(1, training ? state_size() : 0);
         const auto fresh = ws.template take<index_t>(training ? 1 + segment_walk<S>::most(u.rows, how, reset_every_) : 0);
         const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
-        const auto x = ws.template take_matrix<S>(training && poles() > 0 ? u.rows : 0, states());
         const auto numbers = ws.template take_matrix<S>(1, shape_.coefficients() + states());
         const auto scratch = ws.mark();
         const auto state = ws.template take<S>(state_size());
-        const trace to{initial.data, training ? fresh.data() : nullptr, x};
-        const auto position = run<T, P>(w.in, u, how, current(numbers, ws), s, state, to, ws);
+        const auto position = run<T, P>(w.in, u, how, current(numbers.data, ws), s, state.data(), initial.data, training ? fresh.data() : nullptr, ws);
         if constexpr (std::same_as<S, T>)
             if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
         if (!silent) readout<T, P>(w.out, tokens.data, how.threads).forward(s, u, out, ws);
@@ -90,7 +74,7 @@ public:
             how.carried->value.assign(state.begin(), state.end());
             how.carried->position = position;
         }
-        if (training) keep = {{s, initial, tokens, x, numbers}, fresh.data()};
+        if (training) keep = {{s, initial, tokens, numbers}, fresh.data()};
         ws.release(training ? scratch : before);
     }
     template <storable T, storable P>
@@ -99,28 +83,31 @@ public:
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
-        const auto& [s, initial, tokens, x, numbers, none] = keep.m;
+        const auto& [s, initial, tokens, numbers, none, no_more] = keep.m;
         const auto& p = this->parameters_;
 
-        // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t.
+        // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t. Recurrence, from the end: it becomes scale (.) dL/dz_t.
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
         const auto dtokens = ws.template take<S>(tokens.rows);
+        const auto da = ws.template take_zero<double>(shape_.coefficients()), inner = ws.template take_zero<double>(states());
+        const auto brought = ws.template take_zero<double>(states());
+        const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
+        const auto by = equation(numbers.data);
         const auto to = readout_gradient(gradient);
-        const S g = readout<T, P>(w.out, tokens.data, how.threads).backward(s, u, dout, lambda, du, dtokens.data(), to, ws);
+        const auto from = readout<T, P>(w.out, tokens.data, how.threads);
+        detail::adjoint_trajectory<S> past{by, s, initial.data, static_cast<const index_t*>(keep.more), from.factor * from.constant, lambda,
+                                           da.data(), inner, brought, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, begun.data(), running.data()};
+        past.begin();
+        from.backward(s, u, dout, lambda, du, dtokens.data(), to, ws, [&](index_t first, index_t rows) { past.retreat(first, rows); });
+        past.finish(ws);
         if constexpr (std::same_as<S, T>)
             if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
+        if (to.gate && !gate_.channels(p))
+            to.gate[0] += static_cast<S>(static_cast<double>(from.factor) * std::accumulate(inner.begin(), inner.end(), 0.0));
 
-        // Recurrence, stretch by stretch from the end: lambda becomes scale (.) dL/dz_t.
-        const auto da = ws.template take_zero<double>(shape_.coefficients()), dscale = ws.template take_zero<double>(states());
-        double inner = 0;
-        const index_t still = shape_.full ? states() : shape_.fixed;
-        if (still > 0) scan::detail::static_backward<S>(s.slice_cols(0, still), g, lambda.slice_cols(0, still), inner);
-        const auto* const fresh = static_cast<const index_t*>(keep.more);
-        recurrence_backward(as_coefficients(numbers), x, s, initial.row_span(0), fresh, g, lambda, da, dscale, inner, gradient, ws);
-        if (to.gate && !gate_.channels(p)) to.gate[0] += static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * inner);
+        transition_backward(slopes(ws), da, past.scale_gradient(), gradient);
 
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
-        transition_backward(slopes(ws), da, dscale, gradient);
         detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads);
     }
 
@@ -129,8 +116,8 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        const auto now = current(ws.template take_matrix<S>(1, shape_.coefficients() + states()), ws);
-        run<S, S>(projections().in, u, how, now, s, ws.template take<S>(state_size()), {}, ws);
+        const auto by = current(ws.template take<S>(shape_.coefficients() + states()).data(), ws);
+        run<S, S>(projections().in, u, how, by, s, ws.template take<S>(state_size()).data(), nullptr, nullptr, ws);
     }
 
     /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
@@ -221,14 +208,9 @@ private:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", what, out.rows, out.cols, u.rows, outputs());
     }
-    /// Abar's numbers and the factor of every row of B, both rounded to S.
-    struct coefficients {
-        std::span<S> a, scale;
-    };
-    coefficients as_coefficients(matrix_view<S> numbers) const {
-        const auto all = numbers.row_span(0);
-        const auto m = static_cast<std::size_t>(shape_.coefficients());
-        return {all.first(m), all.subspan(m)};
+    /// numbers: Abar's, and behind them the factor of every row of B, rounded to S.
+    detail::state_equation<S> equation(const S* numbers) const {
+        return {shape_, numbers, numbers + shape_.coefficients(), s0_ < 0 ? nullptr : this->parameters_[s0_].data};
     }
     /// The kind's own tensors, which lie between the gate's and B.
     std::span<const S> own_parameters() const {
@@ -260,12 +242,11 @@ private:
         if (!all.empty()) remembered_.store(own_parameters().data(), number_words(), numbers, slopes);
     }
     // Room for what an evaluation writes is taken in any case: finding it remembered does not make the next call take more.
-    coefficients current(matrix_view<S> numbers, workspace& ws) const {
+    detail::state_equation<S> current(S* numbers, workspace& ws) const {
         scratch_scope scope(ws);
         const auto slopes = ws.template take<double>(slope_words());
-        if (poles() == 0 || !remembered_.recall(own_parameters().data(), 0, number_words(), numbers.data))
-            evaluate(numbers.data, slopes.data(), ws);
-        return as_coefficients(numbers);
+        if (poles() == 0 || !remembered_.recall(own_parameters().data(), 0, number_words(), numbers)) evaluate(numbers, slopes.data(), ws);
+        return equation(numbers);
     }
     pole_slopes slopes(workspace& ws) const {
         const auto all = ws.template take<double>(slope_words());
@@ -274,76 +255,19 @@ private:
             evaluate(numbers.data(), all.data(), ws);
         return {all.data(), poles()};
     }
-    scan::modes<S> modes(std::span<const S> a) const {
-        const auto q = static_cast<std::size_t>(shape_.reals), k = static_cast<std::size_t>(shape_.pairs);
-        return {a.first(q), a.subspan(q, k), a.subspan(q + k, k)};
-    }
-    matrix_view<const S> square(std::span<const S> a) const { return {a.data(), shape_.full, shape_.full}; }
-    void begin(std::span<S> state) const {
-        if (s0_ < 0) std::fill(state.begin(), state.end(), S{0});
-        else std::copy_n(this->parameters_[s0_].data, state.size(), state.begin());
-    }
-
-    /// What a backward needs beside the states; null and empty: not wanted.
-    struct trace {
-        S* initial = nullptr;      ///< n: the state before row 0
-        index_t* fresh = nullptr;  ///< a count and so many rows: those before which the state was reset
-        matrix_view<S> x = {};     ///< L x n: B u_t
-    };
-    /// All states of one call. state: out, the last. Returns the position in the document after the last row.
+    /// All states of one call; state: out, the last. initial and fresh: what a backward needs beside the states, null: not wanted. Returns
+    /// the position in the document after the last row.
     template <storable T, storable P>
-    index_t run(matrix_view<const P> b, matrix_view<const T> u, const call<S>& how, const coefficients& now, matrix_view<S> s,
-                std::span<S> state, const trace& to, workspace& ws) const {
-        const auto x = to.x.empty() ? s : to.x;
-        detail::project_in<S, T, P>(u, b, x, ws, how.threads);
-        if (x.data != s.data && shape_.fixed > 0)
-            for (index_t t = 0; t < s.rows; ++t) std::copy_n(x.row(t), shape_.fixed, s.row(t));
-
+    index_t run(matrix_view<const P> b, matrix_view<const T> u, const call<S>& how, const detail::state_equation<S>& by, matrix_view<S> s, S* state,
+                S* initial, index_t* fresh, workspace& ws) const {
+        detail::trajectory<S> now{by, s, {u.rows, how, reset_every_}, state, initial, fresh};
         if (how.carried && !how.carried->value.empty()) {
             require_size("hrm::adapter", "the carried state", static_cast<index_t>(how.carried->value.size()), state_size());
-            std::copy(how.carried->value.begin(), how.carried->value.end(), state.begin());
-        } else begin(state);
-        index_t resets = 0;
-        const auto position = for_segments(u.rows, how, reset_every_, [&](index_t first, index_t rows, bool anew) {
-            if (anew) begin(state);
-            if (to.fresh && first == 0) std::copy(state.begin(), state.end(), to.initial);
-            if (to.fresh && anew) to.fresh[++resets] = first;
-            if (state.empty()) return;
-            const auto part = s.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
-            const auto from = x.slice_rows(first, rows).slice_cols(shape_.fixed, state_size());
-            if (shape_.full) scan::sequential_states<S>(square(now.a), part, part, state);
-            else scan::detail::states_forward<S>(modes(now.a), now.scale.data() + shape_.fixed, from, part, state.data());
-        });
-        if (to.fresh) to.fresh[0] = resets;
-        return position;
-    }
-
-    void recurrence_backward(const coefficients& now, matrix_view<const S> x, matrix_view<const S> s, std::span<const S> initial,
-                             const index_t* fresh, S g, matrix_view<S> lambda, std::span<double> da, std::span<double> dscale,
-                             double& inner, std::span<S> gradient, workspace& ws) const {
-        if (state_size() == 0) return;
-        const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
-        const auto a = modes(now.a);
-        begin(begun);
-        index_t resets = fresh[0];
-        for (index_t end = s.rows, first = end; end > 0; end = first) {
-            const bool anew = resets > 0;
-            first = anew ? fresh[resets--] : 0;
-            const auto part = [&](auto m) { return m.slice_rows(first, end - first).slice_cols(shape_.fixed, state_size()); };
-            const std::span<const S> before = anew ? std::span<const S>(begun) : initial;
-            if (shape_.full) {
-                scratch_scope scope(ws);
-                const auto rounded = ws.template take_zero<S>(shape_.coefficients());
-                scan::sequential_states_backward<S>(square(now.a), part(s), before, part(lambda), rounded, running, {}, ws);
-                for (std::size_t i = 0; i < rounded.size(); ++i) da[i] += static_cast<double>(rounded[i]);
-            } else {
-                std::fill(running.begin(), running.end(), S{0});
-                scan::detail::states_backward<S>{a, now.scale.data() + shape_.fixed, g, part(x), part(s), before.data(), part(lambda),
-                                                 da.data(), dscale.data() + shape_.fixed, inner, running.data()}.run();
-                if (anew && s0_ >= 0) scan::detail::step_adjoint<S>(a, running.data());
-            }
-            if (anew && s0_ >= 0) axpy<S>(S{1}, running.data(), this->parameters_.in(gradient, s0_).data, state_size());
-        }
+            std::copy(how.carried->value.begin(), how.carried->value.end(), state);
+        } else by.begin(state);
+        if (fresh) fresh[0] = 0;
+        detail::project_in<S, T, P>(u, b, s, ws, how.threads, [&](index_t first, index_t rows) { now.advance(first, rows); });
+        return now.segments.position();
     }
 
     template <storable T, storable P>

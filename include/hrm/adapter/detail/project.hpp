@@ -83,21 +83,46 @@ auto packed_for(strided_view<const P> m, workspace& ws) {
     else return skinny::pack<S, P>(m, ws);
 }
 
-/// S^T X for x: L x d, s: L x n, by parts. before(first row, rows, scratch) reads so many rows of X first: a cache has them then.
+/// What comes after a product's rows, [first, first + rows): nothing.
+struct nothing_after {
+    void operator()(index_t, index_t) const {}
+};
+/// Rows that are still in the L2 when what comes after them runs, or when they are summed over; every look costs a call. Whole tiles.
+inline constexpr index_t slab = 5 * skinny::span;
+/// f(first, rows) over `rows` rows from `first` on, cut into `most` at a time, the last ones first.
+template <class F>
+void from_the_end(index_t first, index_t rows, index_t most, F&& f) {
+    for (index_t at; rows > 0; rows = at) at = (rows - 1) / most * most, f(first + at, rows - at);
+}
+inline bool alone(const team* threads) { return !threads || threads->size() == 1; }
+
+/// product(first, rows, scratch) over all rows, after(first, rows) over all of them in ascending order; slab by slab, or, where
+/// threads share the product, behind it.
+template <class F, class G>
+void in_slabs(index_t rows, workspace& ws, team* threads, F&& product, const G& after) {
+    const bool by_slabs = alone(threads);
+    share(threads, rows, by_slabs ? slab : piece_of(rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
+        product(first, some, own);
+        if (by_slabs) after(first, some);
+    });
+    if (!by_slabs) after(0, rows);
+}
+
+/// S^T X for x: L x d, s: L x n, by parts, the last rows first. before(first row, rows, scratch) reads so many rows of X first: a cache
+/// has them then.
 template <real S, storable T, storable P, class F>
 matrix_view<const S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, F&& before, workspace& ws, team* threads) {
-    constexpr index_t block = 5 * skinny::span;
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part, size = s.cols * x.cols;
     const auto sum = ws.template take_matrix<S>(parts * s.cols, x.cols);
-    share(threads, x.rows, part, ws, [&](index_t first, index_t rows, workspace& own) {
-        for (index_t t = 0; t < rows; t += block) {
-            const index_t some = std::min(block, rows - t), at = first + t;
+    share(threads, parts, 1, ws, [&](index_t item, index_t, workspace& own) {
+        const index_t p = parts - 1 - item, first = p * part;
+        auto how = skinny::start::afresh;
+        from_the_end(first, std::min(part, x.rows - first), slab, [&](index_t at, index_t some) {
             before(at, some, own);
-            const auto how = t > 0 ? skinny::start::on_top : skinny::start::afresh;
-            const auto to = sum.slice_rows(first / part * s.cols, s.cols);
             using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
-            skinny::across<A>(x.slice_rows(at, some), s.slice_rows(at, some), how, to, own);
-        }
+            skinny::across<A>(x.slice_rows(at, some), s.slice_rows(at, some), how, sum.slice_rows(p * s.cols, s.cols), own);
+            how = skinny::start::on_top;
+        });
     });
     if (parts > 1)
         share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
@@ -126,33 +151,37 @@ struct projections {
 
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
 /// By dot products where n is small, else by tiles of sums (skinny.hpp): n and the width alone decide, and so on the order of a sum.
-template <real S, storable T = S, storable P = S>
-void project_in(as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> z, workspace& ws,
-                team* threads = nullptr) {
+/// after(first, rows): what is done next with rows of Z, in ascending order.
+template <real S, storable T = S, storable P = S, class F = nothing_after>
+void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_view<const P>>& b, const matrix_view<S>& z, workspace& ws,
+                team* threads = nullptr, const F& after = {}) {
     scratch_scope scope(ws);
-    if constexpr (skinny::by_pairs<S, T, P>)
-        if (u.rows <= skinny::few) return skinny::by_rows(skinny::as_pairs(u, ws), b, skinny::start::afresh, z);
     const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit(b.rows, b.cols);
     if (u.rows <= skinny::few) {
-        const auto x = widened<S, T>(u, ws);
-        const auto m = as_rows<S, P>(b, ws);
-        return dots ? skinny::by_dots<S>(x, m, z) : skinny::by_rows<S>(x, m, skinny::start::afresh, z);
+        if constexpr (skinny::by_pairs<S, T, P>) skinny::by_rows(skinny::as_pairs(u, ws), b, skinny::start::afresh, z);
+        else {
+            const auto x = widened<S, T>(u, ws);
+            const auto m = as_rows<S, P>(b, ws);
+            if (dots) skinny::by_dots<S>(x, m, z);
+            else skinny::by_rows<S>(x, m, skinny::start::afresh, z);
+        }
+        return after(0, u.rows);
     }
     if (dots) {
         const auto rows = skinny::pack_rows<S, P>(b, ws);
-        return share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace&) {
+        return in_slabs(u.rows, ws, threads, [&](index_t first, index_t some, workspace&) {
             skinny::by_dots<S, T>(u.slice_rows(first, some), rows, z.slice_rows(first, some));
-        });
+        }, after);
     }
     const auto turned = packed_for<S, T, P>(transposed(b), ws);
-    share(threads, u.rows, piece_of(u.rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
+    in_slabs(u.rows, ws, threads, [&](index_t first, index_t some, workspace& own) {
         skinny::down(u.slice_rows(first, some), turned, z.slice_rows(first, some), own);
-    });
+    }, after);
 }
 
 /// Y += k S C^T.    s: L x n;  c: outputs x n;  y: L x outputs.   2 L n outputs flop.
 template <real S, storable T = S, storable P = S>
-void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, as_given<matrix_view<T>> y, workspace& ws,
+void project_out(const as_given<matrix_view<const S>>& s, const as_given<matrix_view<const P>>& c, S k, const as_given<matrix_view<T>>& y, workspace& ws,
                  team* threads = nullptr) {
     if (s.cols == 0) return;  // a zero that is added turns -0 around
     scratch_scope scope(ws);
@@ -169,9 +198,10 @@ void project_out(matrix_view<const S> s, as_given<matrix_view<const P>> c, S k, 
 }
 
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.
-template <real S, storable T = S, storable P = S>
+/// after(first, rows): what is done next with rows of dS, slab by slab, the last ones first.
+template <real S, storable T = S, storable P = S, class F = nothing_after>
 void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<const P>> c, matrix_view<const S> s, S k,
-                     matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr) {
+                     matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr, const F& after = {}) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
@@ -181,7 +211,9 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
         if (f != S{1})
             for (index_t i = 0; i < rows; ++i)
                 for (index_t j = 0; j < to.cols; ++j) to(i, j) *= f;
+        if (alone(threads)) after(t, rows);
     }, ws, threads);
+    if (!alone(threads)) from_the_end(0, dy.rows, part_of(dy.rows), [&](index_t first, index_t rows) { from_the_end(first, rows, slab, after); });
     skinny::add_turned<S>(sum, k, dc);
 }
 

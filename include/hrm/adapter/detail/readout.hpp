@@ -45,8 +45,10 @@ struct readout {
 
     /// ds g = dL/ds (L x n, overwritten; g is returned), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
     /// A gate that is one number still lacks factor * sum <ds_t, s_t> of its gradient: who reads s next knows it.
+    /// after(first, rows): what is done next with rows of ds, the last ones first.
+    template <class F>
     S backward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<S> ds,
-                  matrix_view<T> du, S* dtokens, readout_gradient<S> to, workspace& ws) const {
+                  matrix_view<T> du, S* dtokens, readout_gradient<S> to, workspace& ws, F&& after) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
         const auto weighted = by_token(s, ws);
@@ -55,18 +57,19 @@ struct readout {
         //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
         const auto m = channels ? ws.take_zero_matrix<S>(c.rows, c.cols) : to.c;
         with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) {
-            output_backward<S, T, Q>(dout, hc, weighted, channels ? S{1} : k, m, S{1}, ds, ws, threads);
+            output_backward<S, T, Q>(dout, hc, weighted, channels ? S{1} : k, m, S{1}, ds, ws, threads, [&](index_t first, index_t rows) {
+                for (index_t t = first; tokens && t < first + rows; ++t) {
+                    dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
+                    for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= tokens[t];
+                }
+                after(first, rows);
+            });
         });
         for (index_t i = 0; channels && i < c.rows; ++i) {
             scratch_scope row(ws);
             axpy<S>(k * of_channel(i), m.row(i), to.c.row(i), c.cols);
             to.gate[i] += factor * dot<S>(m.row(i), widened<S, P>(c.slice_rows(i, 1), ws).data, c.cols);
         }
-        if (tokens)
-            for (index_t t = 0; t < s.rows; ++t) {
-                dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
-                for (index_t j = 0; j < ds.cols; ++j) ds(t, j) *= tokens[t];
-            }
         if constexpr (std::same_as<S, T>)
             if (d) direct_backward(u, dout, du, dtokens, to);
         return k;

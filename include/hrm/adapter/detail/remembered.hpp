@@ -37,9 +37,11 @@ public:
         if (turn == 0 || turn % 2 != 0) return false;
         const std::atomic<word>* from = all_.get();  // of its own: an acquired word might have changed every member
         word differs = 0;
+#pragma GCC unroll 4
         for (std::size_t i = 0, end = key_; i < end; ++i) differs |= from[i].load(std::memory_order_acquire) ^ at(key, i);
         if (differs != 0) return false;
         from += key_ + first;
+#pragma GCC unroll 4
         for (std::size_t i = 0; i < count; ++i) {
             const word x = from[i].load(std::memory_order_acquire);
             std::memcpy(static_cast<std::byte*>(to) + i * sizeof(word), &x, sizeof(word));

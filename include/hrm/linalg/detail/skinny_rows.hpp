@@ -3,6 +3,7 @@
 #include <hrm/linalg/detail/skinny_kernel.hpp>
 
 // The products of skinny.hpp for a few rows, a decoded token's: the small matrix is taken as it lies, each sum in the same order.
+// Views go by reference: one that is passed by value is read as a whole just after it was written by parts, which waits for the L1.
 
 namespace hrm::detail::skinny {
 
@@ -66,7 +67,10 @@ template <int R, int Q, int W, simd::lane_value A, storable P>
 /// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
 /// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
 template <int R, int W, simd::lane_value A, storable P, storable T>
-index_t by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y, index_t i) {
+index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, start how, const matrix_view<T>& y_, index_t i) {
+    const auto x = x_;  // copies, or what they know would be read again after every store
+    const auto m = m_;
+    const auto y = y_;
     using S = sum_of<A>;
     constexpr index_t deep = per<A> * depth;
     constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
@@ -94,14 +98,14 @@ index_t by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matri
     return i;
 }
 template <int R, simd::lane_value A, storable P, storable T>
-void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
+void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
     constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
     index_t i = by_rows<R, W>(x, m, how, y, 0);
     if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2>(x, m, how, y, i);
     by_rows<R, 1>(x, m, how, y, i);
 }
 template <simd::lane_value A, storable P, storable T>
-void by_rows(matrix_view<const A> x, matrix_view<const P> m, start how, matrix_view<T> y) {
+void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
     index_t t = 0;
     for (; t + 4 <= x.rows; t += 4) by_rows<4>(x.slice_rows(t, 4), m, how, y.slice_rows(t, 4));
     for (; t + 2 <= x.rows; t += 2) by_rows<2>(x.slice_rows(t, 2), m, how, y.slice_rows(t, 2));

@@ -1,0 +1,167 @@
+#pragma once
+
+#include <algorithm>
+#include <span>
+
+#include <hrm/adapter/segments.hpp>
+#include <hrm/linalg/elementary.hpp>
+#include <hrm/scan/detail/state_pass.hpp>
+#include <hrm/scan/sequential.hpp>
+
+// The states of one call and their adjoint, some rows at a time: while what they are made of is in a cache, and with the same
+// bits in any cut (sums of gradients: in one cut).
+
+namespace hrm {
+
+/// Extents of a recurrent adapter. The states are [static | real poles | Re of pairs | Im of pairs], or [static | dense].
+struct recurrent_shape {
+    index_t inputs = 0, outputs = 0;
+    index_t fixed = 0;          ///< static states, Abar = 0: never carried
+    index_t reals = 0, pairs = 0;
+    index_t full = 0;           ///< states of a dense A; then reals = pairs = 0
+    index_t dynamic() const { return reals + 2 * pairs + full; }
+    index_t states() const { return fixed + dynamic(); }
+    /// Numbers in A, as the scan lays out its gradient: [real | re | im], or full x full.
+    index_t coefficients() const { return full ? full * full : dynamic(); }
+};
+
+namespace detail {
+
+/// s_t = Abar s_{t-1} + scale (.) x_t, and what a document starts from.
+template <real S>
+struct state_equation {
+    const recurrent_shape& shape;
+    const S *a, *scale;     ///< shape.coefficients(), shape.states()
+    const S* start;         ///< shape.dynamic(), or null: zero
+
+    scan::modes<S> modes() const {
+        const auto q = static_cast<std::size_t>(shape.reals), k = static_cast<std::size_t>(shape.pairs);
+        return {{a, q}, {a + q, k}, {a + q + k, k}};
+    }
+    matrix_view<const S> square() const { return {a, shape.full, shape.full}; }
+    void begin(S* state) const {
+        if (start) std::copy_n(start, shape.dynamic(), state);
+        else std::fill_n(state, shape.dynamic(), S{0});
+    }
+    /// The columns with memory of rows [first, first + rows).
+    template <class T>
+    matrix_view<T> moving(matrix_view<T> m, index_t first, index_t rows) const {
+        return {m.row(first) + shape.fixed, rows, shape.dynamic(), m.stride};
+    }
+};
+
+/// Forward. s: L x n, x in, states out;  state: the one before row 0 in, the last one out.
+template <real S>
+struct trajectory {
+    const state_equation<S>& by;
+    matrix_view<S> s;
+    segment_walk<S> segments;
+    S* state;
+    S* initial = nullptr;      ///< out, for the backward: the state before row 0
+    index_t* fresh = nullptr;  ///< out: a count and so many rows, those before which the state was reset
+    typename segment_walk<S>::segment now = {};
+
+    /// Rows [first, first + rows), those behind the rows so far.
+    void advance(index_t first, index_t rows) {
+        for (index_t t = first; t < first + rows;) {
+            if (t == now.first + now.rows) enter(segments.next());
+            const index_t some = std::min(first + rows, now.first + now.rows) - t;
+            const auto part = by.moving(s, t, some);
+            if (by.shape.full) scan::sequential_states<S>(by.square(), part, part, {state, static_cast<std::size_t>(by.shape.full)});
+            else if (part.cols > 0) scan::detail::states_forward<S>(by.modes(), by.scale + by.shape.fixed, part, part, state);
+            t += some;
+        }
+    }
+
+private:
+    void enter(const typename segment_walk<S>::segment& next) {
+        now = next;
+        if (now.fresh) by.begin(state);
+        if (!fresh) return;
+        if (now.first == 0) std::copy_n(state, by.shape.dynamic(), initial);
+        if (now.fresh) fresh[++fresh[0]] = now.first;
+    }
+};
+
+/// Backward. lambda: L x n, e_t in, scale (.) lambda_t out (state_pass.hpp).
+template <real S>
+struct adjoint_trajectory {
+    const state_equation<S>& by;
+    matrix_view<const S> s;
+    const S* initial;          ///< as the forward left them
+    const index_t* fresh;
+    S g;
+    matrix_view<S> lambda;
+    double* da;                ///< +=: the gradient of Abar, coefficients()
+    std::span<double> inner;   ///< +=: sums of e_t (.) s_t, states()
+    std::span<double> brought; ///< zeros; states()
+    S* dstart;                 ///< +=: the gradient of by.start, or null
+    S *begun, *running;        ///< scratch, dynamic() each
+    index_t resets = fresh ? fresh[0] : 0;
+
+    static constexpr index_t sum_rows = 64;  ///< that are summed in S
+
+    void begin() {
+        by.begin(begun);
+        std::fill_n(running, by.shape.dynamic(), S{0});
+    }
+    /// Rows [first, first + rows), those before the rows so far.
+    void retreat(index_t first, index_t rows) {
+        const index_t still = by.shape.full ? s.cols : by.shape.fixed;
+        if (still > 0)
+            scan::detail::static_backward<S>({s.row(first), rows, still, s.stride}, g, {lambda.row(first), rows, still, lambda.stride}, inner.data());
+        if (by.shape.full || by.shape.dynamic() == 0) return;
+        for (index_t end = first + rows; end > first;) {
+            const index_t begins = resets > 0 ? fresh[resets] : 0, t = std::max({first, begins, end - sum_rows});
+            const S* const before = t > begins ? s.row(t - 1) + by.shape.fixed : resets > 0 ? begun : initial;
+            const auto a = by.modes();
+            scan::detail::states_backward<S>{a, by.scale + by.shape.fixed, g, by.moving(s, t, end - t), before, by.moving(lambda, t, end - t), da,
+                                             inner.data() + by.shape.fixed, running}.run();
+            if (t == begins) leave(a, before);
+            end = t;
+        }
+    }
+    /// What is left when all rows of lambda are known: a dense A, whose states are not cut.
+    void finish(workspace& ws) {
+        for (index_t end = by.shape.full ? s.rows : 0, first = end; end > 0; end = first) {
+            const bool anew = resets > 0;
+            first = anew ? fresh[resets--] : 0;
+            scratch_scope scope(ws);
+            const auto n = static_cast<std::size_t>(by.shape.full);
+            const auto rounded = ws.template take_zero<S>(by.shape.coefficients());
+            scan::sequential_states_backward<S>(by.square(), by.moving(s, first, end - first), {anew ? begun : initial, n},
+                                                by.moving(lambda, first, end - first), rounded, {running, n}, {}, ws);
+            for (std::size_t i = 0; i < rounded.size(); ++i) da[i] += static_cast<double>(rounded[i]);
+            if (anew && dstart) axpy<S>(S{1}, running, dstart, by.shape.full);
+        }
+    }
+
+    /// dL/dscale, where there are poles, for the real part of a pair that of both:
+    ///     scale (.) dscale = sum <lambda_t, s_t - A s_{t-1}> = sum <g e_t, s_t> - <A^* lambda_0, the state before row 0>
+    /// so that x is not kept. As exact as the states are.
+    std::span<const double> scale_gradient() const {
+        for (std::size_t i = 0; i < brought.size(); ++i) {
+            const auto scale = static_cast<double>(by.scale[i]);
+            brought[i] = scale == 0 ? 0 : (static_cast<double>(g) * inner[i] - brought[i]) / scale;
+        }
+        return brought;
+    }
+
+private:
+    /// To the row before a stretch, whose state was `before`.
+    void leave(const scan::modes<S>& a, const S* before) {
+        const bool anew = resets > 0;
+        if (!anew || by.start) {
+            scan::detail::step_adjoint<S>(a, running);
+            if (anew && dstart) axpy<S>(S{1}, running, dstart, by.shape.dynamic());
+            const index_t k = by.shape.pairs, first = by.shape.fixed;
+            for (index_t i = 0; i < by.shape.dynamic(); ++i)
+                brought[static_cast<std::size_t>(first + i - (i >= by.shape.reals + k ? k : 0))] += static_cast<double>(running[i] * before[i]);
+        }
+        std::fill_n(running, by.shape.dynamic(), S{0});
+        if (anew) --resets;
+    }
+};
+
+}  // namespace detail
+}  // namespace hrm
