@@ -23,8 +23,9 @@ continuous<dense<double>> random_continuous(random_stream& r, index_t n, index_t
 
 TEST_CASE("the Hankel norm of the error is sigma_{r+1}, smaller than that of balanced truncation; the bound holds") {
     random_stream r(1);
-    for (const auto& [m, p] : {std::pair<index_t, index_t>{1, 1}, {2, 2}, {2, 3}, {3, 1}})
+    for (const auto& ports : {std::pair<index_t, index_t>{1, 1}, {2, 2}, {2, 3}, {3, 1}})
         for (index_t rank : {0, 1, 3, 6}) {
+            const index_t m = ports.first, p = ports.second;  // clang 14 captures no structured bindings
             CAPTURE(m);
             CAPTURE(p);
             CAPTURE(rank);
