@@ -116,7 +116,7 @@ void reduce_adapter_file(arguments& a) {
     if (a.request.errors != measuring::never) rules.error = hrm::error_report::measured;
     waiting at;
     nlohmann::json rows;
-    const auto small = reduce_adapters(a.in[0], rules, a.shared, rows, at);
+    const auto small = reduce_adapters(a.in[0], rules, rows, at, a.shared);
     if (!a.out.empty()) hrm::save_adapters(a.out, small);
     if (!a.json.empty()) hrm::write_atomically(a.json, rows.dump(1) + "\n");
 }

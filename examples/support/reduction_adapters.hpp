@@ -17,8 +17,8 @@ namespace hrm::examples {
 
 /// Every recurrent adapter of a file reduced with its exact Gramians; a table on the terminal, a row an adapter. Returns the
 /// reduced set, and the table as JSON.
-inline adapter_set<float> reduce_adapters(const std::string& path, const balance_options& rules, const shared_rules& shared, nlohmann::json& rows,
-                                          waiting& at) {
+inline adapter_set<float> reduce_adapters(const std::string& path, const balance_options& rules, nlohmann::json& rows, waiting& at,
+                                          const shared_rules& shared = {}) {
     at.now("reading " + path);
     const auto set = load_adapters<float>(path);
     at.now("reducing " + std::to_string(set.size()) + " adapters");
