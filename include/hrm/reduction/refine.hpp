@@ -145,11 +145,21 @@ refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system
     if (o.error == error_report::measured) measure(error_system(g, out.system), out);
     return out;
 }
-template <template <class> class System, class A>
-auto refine_in_modes(const System<A>& g, const System<dense<double>>& start, const refine_options& o) {
-    if constexpr (!is_modal<System<A>>)
-        if (const auto modes = find_modes(g.a.a)) return refine_stable(in_modes(*modes, g), start, o);
-    return refine_stable(g, start, o);
+/// refine_h2 in double, g modal where it can be.
+template <linear_system T>
+refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& start, const refine_options& o) {
+    if (nothing_to_split<T>(g.a, o.margin)) {
+        require_stable("hrm::refine_h2: the start", start);
+        return refine_stable(g, start, o);
+    }
+    const auto own = split(start, o.margin);
+    auto [parts, out] = apart(g, o.margin, [&](const T& stable) { return refine_stable(stable, own.stable, o); });
+    if (own.unstable.order() != parts.unstable.order())
+        throw unstable_error("hrm::refine_h2: the start has " + std::to_string(own.unstable.order()) + " unstable poles, the system " +
+                             std::to_string(parts.unstable.order()));
+    out.unstable = parts.unstable.order();
+    out.system = beside("hrm::refine_h2", out.system, parts.unstable);
+    return out;
 }
 
 }  // namespace detail
@@ -175,19 +185,9 @@ auto refine_h2(const T& system, const detail::reduced_system<T>& start, const re
     detail::check_finite("hrm::refine_h2", system);
     detail::check_finite("hrm::refine_h2: the start", start);
     const auto g = cast<double>(system);
-    using whole = std::decay_t<decltype(g)>;
-    if (detail::nothing_to_split<whole>(g.a, options.margin)) {
-        detail::require_stable("hrm::refine_h2: the start", start);
-        return detail::refine_in_modes(g, start, options);
-    }
-    const auto own = split(start, options.margin);
-    auto [parts, out] = detail::apart(g, options.margin, [&](const whole& stable) { return detail::refine_in_modes(stable, own.stable, options); });
-    if (own.unstable.order() != parts.unstable.order())
-        throw unstable_error("hrm::refine_h2: the start has " + std::to_string(own.unstable.order()) + " unstable poles, the system " +
-                             std::to_string(parts.unstable.order()));
-    out.unstable = parts.unstable.order();
-    out.system = detail::beside("hrm::refine_h2", out.system, parts.unstable);
-    return out;
+    if constexpr (!detail::is_modal<T>)
+        if (const auto modes = find_modes(g.a.a)) return detail::refine(in_modes(*modes, g), start, options);
+    return detail::refine(g, start, options);
 }
 
 }  // namespace hrm
