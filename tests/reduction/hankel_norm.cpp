@@ -103,6 +103,11 @@ TEST_CASE("unstable and integrating parts are split off and kept, as balance kee
     CHECK(d.hankel_error == doctest::Approx(approximate_hankel_norm(z, {.rank = 2}).hankel_error).epsilon(1e-8));
 }
 
+TEST_CASE("a kept part beyond the range of double is an error, no infinity") {
+    const continuous<dense<double>> g{{{{1e-30, 0}, {0.060546875, -0.59375}}}, {{-1e300}, {0}}, matrix<double>(0, 2), {}};
+    CHECK_THROWS_WITH_AS(approximate_hankel_norm(g, {.rank = 1}), "hrm::approximate_hankel_norm: B(0, 0) is not finite", numerical_error);
+}
+
 TEST_CASE("errors are measured where asked for, and what has no meaning here is refused") {
     random_stream r(5);
     const auto s = random_continuous(r, 7, 2, 2);

@@ -144,6 +144,7 @@ auto approximate_hankel_norm(const T& system, const balance_options& options = {
     auto [parts, out] = detail::apart(s, options.margin, [&](const whole& stable) { return detail::hankel_norm_of_stable(stable, options); });
     out.unstable = parts.unstable.order();
     out.system = detail::beside("hrm::approximate_hankel_norm", out.system, parts.unstable);
+    detail::check_finite("hrm::approximate_hankel_norm", out.system);  // the unstable part may have left the range of double
     out.stable = out.stable && out.unstable == 0;
     return out;
 }

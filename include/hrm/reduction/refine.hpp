@@ -159,6 +159,7 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
                              std::to_string(parts.unstable.order()));
     out.unstable = parts.unstable.order();
     out.system = beside("hrm::refine_h2", out.system, parts.unstable);
+    check_finite("hrm::refine_h2", out.system);
     return out;
 }
 
