@@ -41,7 +41,8 @@ Examples:
   reduce plant.mat --method hankel-norm --rank 6               optimal in the Hankel norm
   reduce plant.mat --method h2 --rank 6 --out plant6.mat       balanced truncation, then refined in the H2 norm
   reduce --continuous fom/ --tolerance 1e-6 --report fom.html  a page with curves, for a browser
-  reduce adapters.safetensors --tolerance 0.1 --out small.safetensors)";
+  reduce adapters.safetensors --tolerance 0.1 --out small.safetensors
+  reduce adapters.safetensors --total-rank 256                 256 states in all layers, where they matter most)";
 
 hrm::discrete<hrm::dense<double>> s4d_real(index_t n, index_t width) {
     hrm::random_stream r(1);
@@ -66,6 +67,7 @@ struct arguments {
     index_t states = 32, width = 64;
     bool continuous = false, discrete = false;
     reduction_request request;
+    hrm::shared_rules shared;
 
     std::string what(const std::map<std::string, method>& methods) const {
         std::string text;
@@ -114,7 +116,7 @@ void reduce_adapter_file(arguments& a) {
     if (a.request.errors != measuring::never) rules.error = hrm::error_report::measured;
     waiting at;
     nlohmann::json rows;
-    const auto small = reduce_adapters(a.in[0], rules, rows, at);
+    const auto small = reduce_adapters(a.in[0], rules, rows, at, a.shared);
     if (!a.out.empty()) hrm::save_adapters(a.out, small);
     if (!a.json.empty()) hrm::write_atomically(a.json, rows.dump(1) + "\n");
 }
@@ -140,6 +142,8 @@ int main(int argc, char** argv) {
     app.add_option("--tolerance", rules.tolerance, "keep sigma >= this * sigma_1")->check(CLI::Range(0.0, 1.0));
     app.add_option("--energy", rules.energy, "keep this fraction of the sum of sigma^2")->check(CLI::Range(0.0, 1.0));
     app.add_option("--budget", rules.hinf_budget, "keep the bound of |G - Gr| below this")->check(positive());
+    app.add_option("--total-rank", a.shared.states, "adapters: at most this many states in all, where gain * sigma is largest")->check(at_least(0));
+    app.add_option("--total-budget", a.shared.hinf_budget, "adapters: keep the sum of their bounds below this")->check(positive());
     app.add_flag("--gap", gap, "cut at the widest gap between neighbouring sigma");
     app.add_flag("--refuse-unstable", refuse, "an error instead of keeping unstable poles");
     app.add_option("--measure", a.request.errors, "auto, always, never: certified norms of the error (auto: up to 500 states, a grid above)")->transform(one_of(measures))->option_text("WHEN [auto]");
@@ -160,7 +164,9 @@ int main(int argc, char** argv) {
         for (const auto& [one, other] : {std::pair(a.out, a.report), {a.out, a.json}, {a.report, a.json}})
             if (!one.empty() && !other.empty() && std::filesystem::absolute(one).lexically_normal() == std::filesystem::absolute(other).lexically_normal())
                 throw hrm::error("reduce: " + one + " is asked for twice: each of --out, --report and --json writes a file of its own");
-        if (rules.rank < 0 && rules.energy == 0 && rules.hinf_budget == 0 && rules.tolerance == 0 && !gap) rules.tolerance = adapters || a.in.empty() ? 0.1 : 1e-3;
+        const bool shared = a.shared.states >= 0 || a.shared.hinf_budget > 0;
+        if (shared && !adapters) throw hrm::error("reduce: --total-rank and --total-budget are for adapters; one system has --rank and --budget");
+        if (!shared && rules.rank < 0 && rules.energy == 0 && rules.hinf_budget == 0 && rules.tolerance == 0 && !gap) rules.tolerance = adapters || a.in.empty() ? 0.1 : 1e-3;
         if (adapters) return reduce_adapter_file(a), 0;
         if (a.in.empty()) {
             auto g = s4d_real(a.states, a.width);

@@ -17,12 +17,14 @@ namespace hrm::examples {
 
 /// Every recurrent adapter of a file reduced with its exact Gramians; a table on the terminal, a row an adapter. Returns the
 /// reduced set, and the table as JSON.
-inline adapter_set<float> reduce_adapters(const std::string& path, const balance_options& rules, nlohmann::json& rows, waiting& at) {
+inline adapter_set<float> reduce_adapters(const std::string& path, const balance_options& rules, nlohmann::json& rows, waiting& at,
+                                          const shared_rules& shared = {}) {
     at.now("reading " + path);
     const auto set = load_adapters<float>(path);
     at.now("reducing " + std::to_string(set.size()) + " adapters");
     std::vector<reduction_report> reports;
-    auto out = reduce(set, std::span<const matrix<double>>(), rules, reports);
+    const std::span<const matrix<double>> exact;
+    auto out = shared.states >= 0 || shared.hinf_budget > 0 ? reduce(set, exact, shared, rules, reports) : reduce(set, exact, rules, reports);
     at.now("");
     std::printf("%5s  %-14s %-12s %6s %5s  %10s %10s %10s  %s\n", "layer", "site", "kind", "states", "kept", "sigma_1", "bound", "measured", "form");
     rows = nlohmann::json::array();

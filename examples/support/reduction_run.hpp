@@ -188,17 +188,6 @@ System reduce_stable(const System& g, const reduction_request& q, reduction_fact
     return better.system;
 }
 
-/// Two systems side by side, the second one's D left out.
-template <class System>
-System beside(const System& x, const System& y) {
-    auto minus = y;
-    minus.d = {};
-    for (double& c : minus.c.flat()) c = -c;
-    auto sum = difference(x, minus);
-    sum.d = x.d;
-    return sum;
-}
-
 template <class System>
 void measure_errors(const System& g, const System& r, const reduction_request& q, reduction_facts& f) {
     auto e = difference(g, r), whole = g;
@@ -259,7 +248,7 @@ void run_reduction(System g, const reduction_request& q, reduction_facts& f, wai
         f.notes.insert(f.notes.begin(), print("%td unstable or integrating poles split off and kept", f.unstable));
     }
     auto small = detail::reduce_stable(stable, q, f);
-    auto out = f.unstable > 0 && kept.order() > 0 ? detail::beside(small, kept) : small;
+    auto out = f.unstable > 0 && kept.order() > 0 ? hrm::detail::beside("reduce", small, kept) : small;
     f.reduced_poles = detail::poles_of(out.a.a);
     f.order = out.order();
     if (q.rules.hinf_budget > 0 && f.has_bound && f.bound > q.rules.hinf_budget)

@@ -199,3 +199,49 @@ TEST_CASE("a set is reduced member by member, other kinds are copied") {
     CHECK(reports[0].order == 2);
     CHECK(reports[1].sigma.empty());
 }
+
+TEST_CASE("one number of states, or one budget, for a whole set goes where it matters most") {
+    random_stream r(8);
+    adapter_set<double> set;
+    for (const double scale : {1.0, 0.01, 3.0}) {
+        auto a = std::make_unique<hrm_adapter<double>>(trained(poles::real_signed, gate::none, r));
+        auto& p = a->parameters();
+        for (index_t i = 0; i < p[p.find("C")].rows; ++i)
+            for (index_t j = 0; j < p[p.find("C")].cols; ++j) p[p.find("C")](i, j) *= scale;
+        set.attach(static_cast<index_t>(set.size()), site::mlp_input, std::move(a));
+    }
+    set.attach(3, site::q, std::make_unique<lora<double>>(4, 6, lora_options{.rank = 2}, r));
+    std::vector<reduction_report> whole, reports;
+    reduce(set, std::span<const matrix<double>>(), balance_options{}, whole);
+    std::vector<std::vector<double>> sigma;
+    std::vector<double> gains;
+    for (const auto& x : whole) sigma.push_back(x.sigma), gains.push_back(x.gain);
+
+    const auto small = reduce(set, {}, shared_rules{.states = 7}, {.error = error_report::measured}, reports);
+    const auto want = share_ranks(sigma, 7, gains);
+    index_t states = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(reports[i].order == want[i]);
+        CHECK(small[i].adapter->state_size() == want[i]);
+        CHECK(reports[i].measured_error);
+        states += reports[i].order;
+    }
+    CHECK(states == 7);
+    CHECK(reports[1].order < reports[2].order);
+    CHECK(small[3].adapter->kind() == "lora");
+
+    const double budget = 0.1 * (whole[0].gain * whole[0].sigma[0] + whole[2].gain * whole[2].sigma[0]);
+    reduce(set, {}, shared_rules{.hinf_budget = budget}, {}, reports);
+    double spent = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        spent += reports[i].bound;
+        CHECK(reports[i].order == share_hinf_budget(sigma, budget, gains)[i]);
+    }
+    CHECK(spent <= budget);
+    CHECK(spent > 0);
+    reduce(set, {}, shared_rules{.states = 2, .hinf_budget = budget}, {}, reports);  // the fewer
+    CHECK(reports[0].order + reports[1].order + reports[2].order == 2);
+    reduce(set, {}, shared_rules{.states = 7}, {.rank = 1}, reports);  // each by itself
+    CHECK(reports[2].order == 1);
+    CHECK_THROWS_AS(reduce(set, {}, shared_rules{.hinf_budget = std::nan("")}, {}, reports), numerical_error);
+}

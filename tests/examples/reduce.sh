@@ -92,6 +92,11 @@ for expected in 8.9086037203e-01 4.2319030243e-01 3.4671240074e-01 1.3184738482e
 done
 awk -v e="$(sed -n 's/ *"hinf_error": \(.*\),/\1/p' "$work/adapters.json")" -v b="$(sed -n 's/ *"bound": \(.*\),/\1/p' "$work/adapters.json")" \
     'BEGIN { exit !(e > 0 && e <= b) }' || fail "the adapter's error and bound"
+runs "$data/adapters.safetensors" --total-rank 3
+grep -q "4 states, 3 kept" "$work/said" || fail "three states in all"
+runs "$data/adapters.safetensors" --total-budget 100
+grep -q "4 states, 0 kept" "$work/said" || fail "a total budget that needs no states"
+refuses "are for adapters" "$data/chain" --continuous --total-rank 3
 runs "$work/adapters.safetensors" --rank 1
 grep -q "2 states, 1 kept" "$work/said" || fail "a reduced adapter file, reduced again"
 refuses "adapters have --json" "$data/adapters.safetensors" --report "$work/a.html"

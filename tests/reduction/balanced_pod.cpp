@@ -55,7 +55,7 @@ TEST_CASE("a system that is known by its callbacks only: diffusion on a ring of 
     const auto pod = balanced_pod(g, ring(3, 0), {.steps = 400, .rank = 8});
     REQUIRE(pod.system.order() == 8);
     const auto h = markov(pod.system, 60);
-    const auto truth = detail::impulse_states(g, 60, 0, 1);
+    const auto truth = detail::impulse_states(g, {.steps = 60}, 0, 1);
     double worst = 0, size = 0;
     for (index_t t = 0; t < 60; ++t) {
         worst = std::max(worst, std::abs(h[static_cast<std::size_t>(t)](0, 0) - truth(t, 3)));

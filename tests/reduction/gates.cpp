@@ -71,7 +71,7 @@ System<dense<double>> turned_at_random(random_stream& r, System<dense<double>> g
 
 }  // namespace
 
-TEST_CASE("gate: never fewer correct Hankel singular values than SLICOT; all of them where A is modal") {
+TEST_CASE("gate: never fewer correct Hankel singular values than SLICOT; all of them where A is modal" * doctest::test_suite("needs HRM_MOR_DATA")) {
     const auto folder = data_folder("HRM_MOR_DATA");
     if (folder.empty()) {
         MESSAGE("SKIPPED: HRM_MOR_DATA names no folder with the benchmark collection, nothing was compared");

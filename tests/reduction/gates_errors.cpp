@@ -60,7 +60,7 @@ std::vector<row> read_errors(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("gate: the measured error is within the bound, or not above SLICOT's own where SLICOT misses it") {
+TEST_CASE("gate: the measured error is within the bound, or not above SLICOT's own where SLICOT misses it" * doctest::test_suite("needs HRM_MOR_DATA")) {
     const auto folder = data_folder("HRM_MOR_DATA");
     if (folder.empty()) {
         MESSAGE("SKIPPED: HRM_MOR_DATA names no folder with the benchmark collection, no error was compared");
@@ -174,7 +174,7 @@ void check_matrices(const continuous<dense<double>>& g, const example& e) {
 
 }  // namespace
 
-TEST_CASE("gate: SLICOT's own examples, to every printed digit up to the sign of a state") {
+TEST_CASE("gate: SLICOT's own examples, to every printed digit up to the sign of a state" * doctest::test_suite("needs SLICOT_EXAMPLES")) {
     const auto folder = data_folder("SLICOT_EXAMPLES");
     if (folder.empty()) {
         MESSAGE("SKIPPED: SLICOT_EXAMPLES names no folder with SLICOT's examples, nothing was compared");

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/hankel.hpp>
+#include <hrm/systems/response.hpp>
 
 #include "random_systems.hpp"
 
@@ -22,8 +23,9 @@ continuous<dense<double>> random_continuous(random_stream& r, index_t n, index_t
 
 TEST_CASE("the Hankel norm of the error is sigma_{r+1}, smaller than that of balanced truncation; the bound holds") {
     random_stream r(1);
-    for (const auto& [m, p] : {std::pair<index_t, index_t>{1, 1}, {2, 2}, {2, 3}, {3, 1}})
+    for (const auto& ports : {std::pair<index_t, index_t>{1, 1}, {2, 2}, {2, 3}, {3, 1}})
         for (index_t rank : {0, 1, 3, 6}) {
+            const index_t m = ports.first, p = ports.second;  // clang 14 captures no structured bindings
             CAPTURE(m);
             CAPTURE(p);
             CAPTURE(rank);
@@ -70,5 +72,55 @@ TEST_CASE("full order, equal values, nothing at all, and unstable systems") {
     CHECK(hankel_singular_values(difference(twice, h.system))[0] == doctest::Approx(h.hankel_error).epsilon(1e-7));
     CHECK(approximate_hankel_norm(twice, {.rank = 3}).order() == 2);
     CHECK(approximate_hankel_norm(continuous<dense<double>>{}).order() == 0);
-    CHECK_THROWS_AS(approximate_hankel_norm(continuous<diagonal<double>>{{{1}}, {{1}}, {{1}}, {}}), unstable_error);
+    CHECK_THROWS_WITH_AS(approximate_hankel_norm(continuous<diagonal<double>>{{{1}}, {{1}}, {{1}}, {}}, {.unstable = unstable_poles::refuse}),
+                         "hrm::approximate_hankel_norm: A is unstable: spectral abscissa 1, must be below 0", unstable_error);
+}
+
+TEST_CASE("unstable and integrating parts are split off and kept, as balance keeps them") {
+    random_stream r(4);
+    const auto stable = random_continuous(r, 6, 2, 2);
+    const continuous<dense<double>> rest{{{{0, 1, 0}, {0, 0, 0}, {0, 0, 2}}}, {{0, 1}, {1, 0}, {1, 1}}, {{1, 0, 1}, {0, 1, 1}}, {}};
+    const auto alone = approximate_hankel_norm(stable, {.rank = 3});
+    const auto h = approximate_hankel_norm(detail::beside("test", stable, rest), {.rank = 3, .error = error_report::measured});
+    CHECK(h.unstable == 3);
+    CHECK_FALSE(h.stable);
+    REQUIRE(h.order() == 6);
+    CHECK(h.hankel_error == doctest::Approx(alone.hankel_error).epsilon(1e-8));
+    const auto want = detail::beside("test", alone.system, rest);  // the same map: one optimum, up to coordinates
+    for (double omega : {0.3, 1.0, 5.0}) {
+        const auto x = frequency_response(h.system, omega), y = frequency_response(want, omega);
+        for (index_t i = 0; i < 2; ++i)
+            for (index_t j = 0; j < 2; ++j) CHECK(std::abs(x(i, j) - y(i, j)) <= 1e-7 * std::abs(y(0, 0)));
+    }
+    REQUIRE(h.measured_error);  // of the stable parts
+    CHECK(*h.measured_error == doctest::Approx(hinf_norm(difference(stable, alone.system)).value).epsilon(1e-6));
+
+    // Discrete: an integrator and a pole at -1, which the bilinear map alone would not take.
+    const auto z = random_dense(r, 5, 1, 1, 0.8);
+    const discrete<dense<double>> kept{{{{1, 0}, {0, -1}}}, {{1}, {1}}, {{1, 0.5}}, {}};
+    const auto d = approximate_hankel_norm(detail::beside("test", z, kept), {.rank = 2});
+    CHECK(d.unstable == 2);
+    CHECK(d.hankel_error == doctest::Approx(approximate_hankel_norm(z, {.rank = 2}).hankel_error).epsilon(1e-8));
+}
+
+TEST_CASE("a kept part beyond the range of double is an error, no infinity") {
+    const continuous<dense<double>> g{{{{1e-30, 0}, {0.060546875, -0.59375}}}, {{-1e300}, {0}}, matrix<double>(0, 2), {}};
+    CHECK_THROWS_WITH_AS(approximate_hankel_norm(g, {.rank = 1}), "hrm::approximate_hankel_norm: B(0, 0) is not finite", numerical_error);
+}
+
+TEST_CASE("errors are measured where asked for, and what has no meaning here is refused") {
+    random_stream r(5);
+    const auto s = random_continuous(r, 7, 2, 2);
+    CHECK_FALSE(approximate_hankel_norm(s, {.rank = 3}).measured_error);
+    const auto h = approximate_hankel_norm(s, {.rank = 3, .error = error_report::measured});
+    REQUIRE(h.measured_error);
+    CHECK(*h.measured_error == doctest::Approx(hinf_norm(difference(s, h.system)).value));
+    CHECK(*h.measured_error <= h.bound * (1 + 1e-8));
+    CHECK_FALSE(h.measured_h2);  // its D is another
+    const auto z = random_dense(r, 6, 1, 1, 0.8);
+    const auto e = approximate_hankel_norm(z, {.rank = 2, .error = error_report::measured});
+    REQUIRE(e.measured_h2);
+    CHECK(*e.measured_h2 == doctest::Approx(h2_norm(difference(z, e.system))));
+    CHECK_THROWS_WITH_AS(approximate_hankel_norm(s, {.basis = projection::balancing_free}), doctest::Contains("options.basis"), numerical_error);
+    CHECK_THROWS_WITH_AS(approximate_hankel_norm(s, {.weak = weak_states::residualize}), doctest::Contains("options.weak"), numerical_error);
 }

@@ -154,3 +154,16 @@ TEST_CASE("too few samples, bad numbers, no inputs, no outputs") {
     CHECK(okid(u.view(), nothing.view(), {.lags = 2, .count = 3}).h[2].rows() == 0);
     CHECK_FALSE(okid(u.view(), y.view(), {.lags = 40}).fit.determined());
 }
+
+TEST_CASE("recordings in float are taken as they are, in double inside") {
+    random_stream r(8);
+    matrix<float> u(200, 2), y(200, 1);
+    r.fill_normal(std::span<float>(u.flat()), 1.0f);
+    for (index_t t = 0; t < 200; ++t) y(t, 0) = u(t, 0) + (t > 0 ? 0.5f * u(t - 1, 1) : 0.0f);
+    const auto m = markov_parameters(u.view(), y.view(), {.count = 3});
+    CHECK(m.h[0](0, 0) == doctest::Approx(1).epsilon(1e-6));
+    CHECK(m.h[1](0, 1) == doctest::Approx(0.5).epsilon(1e-6));
+    const auto wide_u = detail::cast_elements<double>(u), wide_y = detail::cast_elements<double>(y);
+    CHECK(markov_parameters(wide_u.view(), wide_y.view(), {.count = 3}).h == m.h);
+    CHECK(okid(u.view(), y.view(), {.lags = 2, .count = 4}).h == okid(wide_u.view(), wide_y.view(), {.lags = 2, .count = 4}).h);
+}

@@ -81,3 +81,19 @@ TEST_CASE("ERA without inputs or outputs, and of what is not finite") {
     CHECK_THROWS_WITH_AS(era(large), "hrm::era: the Hankel matrix is beyond the range of double", numerical_error);
     CHECK(era(std::vector<matrix<double>>(1200, matrix<double>(1, 1))).system.order() == 0);
 }
+
+TEST_CASE("Markov parameters in float are taken as they are, in double inside") {
+    random_stream r(9);
+    const auto s = random_pairs(r, 1, 2, 2, 2, 0.8);
+    const auto h = markov(s, 20);
+    std::vector<matrix<float>> narrow;
+    std::vector<matrix<double>> same;  // what is in the floats
+    for (const auto& x : h) {
+        narrow.push_back(detail::cast_elements<float>(x));
+        same.push_back(detail::cast_elements<double>(narrow.back()));
+    }
+    const auto x = era(narrow, {.tolerance = 1e-5}), y = era(same, {.tolerance = 1e-5});
+    CHECK(x.sigma == y.sigma);
+    CHECK(x.system.order() == s.order());
+    CHECK(relative_distance(markov(x.system, 20), h) <= 1e-5);  // the data's 6e-8, and what 20 x 20 of them make of it
+}

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <hrm/systems/norms.hpp>
+#include <hrm/systems/response.hpp>
 
 #include "random_systems.hpp"
 
@@ -29,6 +30,29 @@ TEST_CASE("all modes give the system, fewer stay within the bound, poles are unt
         check(d);
         check(as_dense(p));
     }
+}
+
+TEST_CASE("errors are measured where asked for, unstable modes or not") {
+    const continuous<complex_pairs<double>> g{{{-5, -1, 0.5}, {-1, -2}, {3, 7}}, {{10}, {1}, {1}, {1}, {2}, {0.5}, {1}}, {{1, 1, 1, 2, 1, 1, 1}}, {{7}}};
+    CHECK_FALSE(modal_truncation(g, {.rank = 3}).measured_error);
+    for (index_t rank : {1, 3, 5}) {
+        const auto r = modal_truncation(g, {.rank = rank, .error = error_report::measured});
+        REQUIRE(r.measured_error);
+        // At the frequencies of a grid the difference is no larger, and at one of them nearly as large.
+        double most = 0;
+        for (int k = 0; k <= 4000; ++k) {
+            const double omega = 0.005 * k;
+            most = std::max(most, std::abs(frequency_response(g, omega)(0, 0) - frequency_response(r.system, omega)(0, 0)));
+        }
+        CHECK(*r.measured_error <= r.bound);
+        CHECK(most <= *r.measured_error * (1 + 1e-8));
+        CHECK(most >= *r.measured_error * (1 - 1e-4));
+        REQUIRE(r.measured_h2);
+        CHECK(*r.measured_h2 > 0);
+    }
+    const auto all = modal_truncation(g, {.error = error_report::measured});
+    CHECK(*all.measured_error == 0);
+    CHECK(*all.measured_h2 == 0);
 }
 
 TEST_CASE("slowest first, a tolerance, unstable modes, and what cannot be diagonalised") {

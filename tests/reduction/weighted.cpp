@@ -165,3 +165,11 @@ TEST_CASE("Lin & Chiu: a zero of the weight on a pole of the system costs that s
     const continuous<dense<double>> still{{matrix<double>(0, 0)}, matrix<double>(0, 1), matrix<double>(1, 0), {{2}}};
     CHECK(weighted_controllability(g, still, weighting::lin_chiu) == weighted_controllability(g, still));
 }
+
+TEST_CASE("what is unstable is named: the system or the weight, and the function that was called") {
+    const continuous<diagonal<double>> g{{{-1, 2}}, {{1}, {1}}, {{1, 1}}, {}}, stable{{{-1}}, {{1}}, {{1}}, {}}, w{{{1}}, {{1}}, {{1}}, {{1}}};
+    CHECK_THROWS_WITH_AS(weighted_controllability(g, stable),
+                         "hrm::weighted_controllability: the system (split takes its unstable part off): A is unstable: spectral abscissa 2, must be below 0", unstable_error);
+    CHECK_THROWS_WITH_AS(weighted_observability(g, stable), doctest::Contains("hrm::weighted_observability: the system"), unstable_error);
+    CHECK_THROWS_WITH_AS(weighted_controllability(stable, w), "hrm::weighted_controllability: the weight: A is unstable: spectral abscissa 1, must be below 0", unstable_error);
+}

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <hrm/adapter/set.hpp>
@@ -10,6 +14,7 @@
 #include <hrm/reduction/balance.hpp>
 #include <hrm/reduction/detail/keep_pages.hpp>
 #include <hrm/reduction/empirical.hpp>
+#include <hrm/reduction/rank.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 
 namespace hrm {
@@ -149,26 +154,69 @@ reduction<S> reduce(const recurrent_adapter<S>& a, const matrix<double>& wc, con
     return detail::truncate(a, &wc, options);
 }
 
-/// Every recurrent adapter of a set reduced, the others copied. wc: one Gramian a member (empty ones: the exact one), or
-/// none at all. reports: one a member; a copied one has order 0 and no sigma.
-template <real S>
-adapter_set<S> reduce(const adapter_set<S>& set, std::span<const matrix<double>> wc, const balance_options& options,
-                      std::vector<reduction_report>& reports) {
+/// One rule for all of a set. Of both, that which leaves fewer states is taken.
+struct shared_rules {
+    index_t states = -1;     ///< at most this many in all, where gain * sigma is largest (share_ranks; -1: no cap)
+    double hinf_budget = 0;  ///< sum of the adapters' bounds, gains included, at most this (share_hinf_budget; 0: not asked for)
+};
+
+namespace detail {
+
+/// options(i): those of member i.
+template <real S, class Options>
+adapter_set<S> reduce_each(const adapter_set<S>& set, std::span<const matrix<double>> wc, Options options, std::vector<reduction_report>& reports) {
     if (!wc.empty())
         require_size("hrm::reduce", "Gramians", static_cast<index_t>(wc.size()), static_cast<index_t>(set.size()));
     adapter_set<S> out;
-    reports.assign(set.size(), {});
+    std::vector<reduction_report> all(set.size());
     for (std::size_t i = 0; i < set.size(); ++i) {
         const auto* a = dynamic_cast<const recurrent_adapter<S>*>(set[i].adapter.get());
         if (!a) {
             out.attach(set[i].layer, set[i].site, set[i].adapter->clone());
             continue;
         }
-        auto r = wc.empty() || wc[i].empty() ? reduce(*a, options) : reduce(*a, wc[i], options);
-        reports[i] = r;
+        auto r = wc.empty() || wc[i].empty() ? reduce(*a, options(i)) : reduce(*a, wc[i], options(i));
+        all[i] = r;
         out.attach(set[i].layer, set[i].site, std::move(r.adapter));
     }
+    reports = std::move(all);
     return out;
+}
+
+}  // namespace detail
+
+/// Every recurrent adapter of a set reduced, the others copied. wc: one Gramian a member (empty ones: the exact one), or
+/// none at all. reports: one a member; a copied one has order 0 and no sigma.
+template <real S>
+adapter_set<S> reduce(const adapter_set<S>& set, std::span<const matrix<double>> wc, const balance_options& options,
+                      std::vector<reduction_report>& reports) {
+    return detail::reduce_each(set, wc, [&](std::size_t) { return options; }, reports);
+}
+/// The same with as many states in each as one rule for all of them gives it; options: what caps each by itself.
+///     auto small = hrm::reduce(set, {}, hrm::shared_rules{.states = 256}, {}, reports);    // 32 layers, 8 states each on average
+template <real S>
+adapter_set<S> reduce(const adapter_set<S>& set, std::span<const matrix<double>> wc, const shared_rules& shared, balance_options options,
+                      std::vector<reduction_report>& reports) {
+    const auto error = std::exchange(options.error, error_report::bound);
+    std::vector<reduction_report> seen;
+    detail::reduce_each(set, wc, [&](std::size_t) { return options; }, seen);
+    std::vector<std::vector<double>> sigma;
+    std::vector<double> gains;
+    for (const auto& r : seen) sigma.push_back(r.sigma), gains.push_back(r.gain);
+    detail::check_rule("hrm::shared_rules", "hinf_budget", shared.hinf_budget, std::numeric_limits<double>::infinity(), "0 (not asked for)");
+    std::vector<index_t> rank;
+    for (const auto& r : seen) rank.push_back(r.order);
+    if (shared.hinf_budget > 0) rank = share_hinf_budget(sigma, shared.hinf_budget, gains);
+    if (shared.states >= 0 && std::accumulate(rank.begin(), rank.end(), index_t{0}) > shared.states) rank = share_ranks(sigma, shared.states, gains);
+    options.error = error;
+    return detail::reduce_each(
+        set, wc,
+        [&](std::size_t i) {
+            auto own = options;
+            own.rank = std::min(rank[i], seen[i].order);
+            return own;
+        },
+        reports);
 }
 
 }  // namespace hrm

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <hrm/reduction/detail/keep_pages.hpp>
+#include <hrm/reduction/detail/measure.hpp>
 #include <hrm/reduction/detail/project.hpp>
 #include <hrm/reduction/factor.hpp>
 
@@ -76,7 +77,7 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
         return run(s);
     }();
     describe(out);
-    if (o.error == error_report::measured && out.stable) measure(s, out);
+    if (o.error == error_report::measured && out.stable) measure(error_system(s, out.system), out);
     const bool within = out.measured_error && *out.measured_error + out.measured_rounding <= out.bound + out.rounding;
     out.certified = out.stable && allows(out) && (!estimated || within);
     return out;
@@ -103,19 +104,8 @@ double split_allowance(const split_system<System>& parts, const T& whole) {
 /// The stable part reduced, the rest put beside it again.
 template <linear_system T>
 auto balance_split(const T& s, const balance_options& o) {
-    // Where the two parts lean on each other so much that the stable one, formed by itself, is not, its poles next to the
-    // boundary go to the other side as well.
-    auto parts = split(s, o.margin);
-    auto out = [&] {
-        for (double margin = o.margin;;) try {
-                return balance_stable(parts.stable, modes_of(parts.stable), o);
-            } catch (const unstable_error&) {
-                if (parts.stable.order() == 0) throw;
-                margin = std::max(10 * margin, 1e-8 * frobenius(to_dense(s.a)));
-                parts = split(s, margin);
-            }
-    }();
-    const index_t n = s.order(), ns = parts.stable.order(), nu = n - ns, r = out.order(), rows = out.t.cols();
+    auto [parts, out] = apart(s, o.margin, [&](const T& stable) { return balance_stable(stable, modes_of(stable), o); });
+    const index_t n = s.order(), ns = parts.stable.order(), nu = n - ns, rows = out.t.cols();
     out.unstable = nu;
     out.split_condition = parts.condition;
     if (nu == 0 && is_modal<T>) return out;
@@ -130,20 +120,7 @@ auto balance_split(const T& s, const balance_options& o) {
     };
     out.t = lift(parts.t, out.t);
     out.w = lift(parts.w, out.w);
-    const auto kept = to_dense(parts.unstable.a);
-    reduced_system<T> g{{matrix<double>(r + nu, r + nu)}, matrix<double>(r + nu, s.inputs()), matrix<double>(s.outputs(), r + nu),
-                        out.system.d};
-    const auto paste = [](matrix<double>& to, const matrix<double>& from, index_t row, index_t col) {
-        for (index_t i = 0; i < from.rows(); ++i)
-            for (index_t j = 0; j < from.cols(); ++j) to(row + i, col + j) = from(i, j);
-    };
-    paste(g.a.a, out.system.a.a, 0, 0);
-    paste(g.a.a, kept, r, r);
-    paste(g.b, out.system.b, 0, 0);
-    paste(g.b, parts.unstable.b, r, 0);
-    paste(g.c, out.system.c, 0, 0);
-    paste(g.c, parts.unstable.c, 0, r);
-    out.system = std::move(g);
+    out.system = beside("hrm::balance", out.system, parts.unstable);
     describe(out);
     describe_poles(out);
     if constexpr (!is_modal<T>) {
@@ -161,16 +138,12 @@ auto balance_double(const T& s, const balance_options& o) {
     require_finite("hrm::balance", "C", s.c);
     require_finite("hrm::balance", "D", s.d);
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, modes, o);
-    const auto inside = [&](const auto& a) {
-        const auto poles = eigenvalues(a);
-        return std::all_of(poles.begin(), poles.end(), [&](const auto& l) { return depth<T>(l) > std::max(0.0, o.margin); });
-    };
     if constexpr (is_modal<T>) {
-        return inside(s.a) ? balance_stable(s, modes, o) : balance_split(s, o);
+        return nothing_to_split<T>(s.a, o.margin) ? balance_stable(s, modes, o) : balance_split(s, o);
     } else {
         keep_pages(80 * s.order() * s.order());
         if (modes) {
-            if (inside(modes->a)) return balance_stable(s, modes, o);
+            if (nothing_to_split<T>(modes->a, o.margin)) return balance_stable(s, modes, o);
             auto out = balance_split(in_modes(*modes, s), o);
             out.t = modes->from_modes(out.t);
             out.w = modes->dual_from_modes(out.w);
@@ -225,7 +198,7 @@ auto balance(const T& system, const matrix<double>& wc, const matrix<double>& wo
     auto out = detail::reduce_by_factors(s, s.a, {c.l, o.l}, options);
     detail::describe(out);
     out.regularisation = std::max(c.dropped, o.dropped);
-    if (options.error == error_report::measured && out.stable && is_stable(whole)) detail::measure(whole, out);
+    if (options.error == error_report::measured && out.stable && is_stable(whole)) detail::measure(detail::error_system(whole, out.system), out);
     return out;
 }
 

@@ -50,9 +50,16 @@ struct balance_options {
     double floor = 1e-18;              ///< sigma below this of sigma_1 may come out as 0; 0: all, and those of modal A to their own accuracy
 };
 
+/// What a reduction really missed, where options asked for it and both systems are stable but for common poles.
+struct measured_errors {
+    std::optional<double> measured_error;  ///< |G - Gr|_inf
+    double measured_rounding = 0;          ///< what rounding may have added to measured_error, to first order
+    std::optional<double> measured_h2;     ///< |G - Gr|_2; nothing where D changed in continuous time
+};
+
 /// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.
 template <class R>
-struct balanced_system {
+struct balanced_system : measured_errors {
     R system;                         ///< order r, unstable states last
     std::vector<double> sigma;        ///< all Hankel singular values of the stable part, descending
     double bound = 0;                 ///< 2 * sum of the distinct dropped sigma
@@ -65,8 +72,6 @@ struct balanced_system {
     /// the error has to be measured as well, and be within the bound. So it has to where a tolerance alone decides about more
     /// than 256 states in modal coordinates, for small columns of the Gramians are left out there. floor = 0 takes everything.
     bool certified = false;
-    double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
-    std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept
     matrix<double> t, w;              ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I
     double biorthogonality = 0;       ///< largest entry of w^T t - I before it was corrected
@@ -77,7 +82,6 @@ struct balanced_system {
     index_t unstable = 0;             ///< states that were split off and kept
     double split_condition = 1;       ///< norm of the projector between them and the rest
     index_t delayed = 0;              ///< states added for a delayed read-out (discrete residualisation, see balance)
-    std::optional<double> measured_h2;  ///< |G - Gr|_2, as measured_error; nothing where D changed in continuous time
 
     index_t order() const { return system.order(); }
 };

@@ -38,6 +38,8 @@ struct balanced_pod_result {
 inline balanced_pod_result balanced_pod(const simulator& g, const simulator& adjoint, const pod_options& o = {}) {
     require_size("hrm::balanced_pod", "states of the adjoint", adjoint.states, g.states);
     require_size("hrm::balanced_pod", "inputs of the adjoint", adjoint.inputs, g.outputs);
+    detail::check_callbacks("hrm::balanced_pod", g);
+    detail::check_callbacks("hrm::balanced_pod: the adjoint", adjoint);
     if (o.steps < 1) throw shape_error("hrm::balanced_pod: " + std::to_string(o.steps) + " steps, expected at least 1");
     const index_t n = g.states, m = g.inputs, p = g.outputs;
     balanced_pod_result out;
@@ -46,7 +48,7 @@ inline balanced_pod_result balanced_pod(const simulator& g, const simulator& adj
         matrix<double> x(o.steps * s.inputs, n);
         double all = 0, last = 0;
         for (index_t j = 0; j < s.inputs; ++j) {
-            const auto states = detail::impulse_states(s, o.steps, j, 1);
+            const auto states = detail::impulse_states(s, {.steps = o.steps}, j, 1);
             std::copy(states.flat().begin(), states.flat().end(), x.view().row(j * o.steps));
             const double* end = states.view().row(o.steps - 1);
             last += dot(end, end, n);

@@ -3,8 +3,14 @@
 #include <complex>
 
 #include <hrm/reduction/gramian.hpp>
+#include <hrm/systems/norms.hpp>
 
 namespace hrm {
+
+/// The cross Gramian of a system whose inputs and outputs are not equally many: refused, or the sum over all pairs of one input
+/// and one output, which is that of the sum of its inputs and the sum of its outputs. Himpe & Ohlberger 2016.
+enum class cross_pairs { square, summed };
+
 namespace detail {
 
 /// X = T^-1 X' T of X' the cross Gramian in complex modes, T: (re, im) -> (re + i im, re - i im) of each pair.
@@ -57,14 +63,19 @@ matrix<double> modal_cross_gramian(const complex_pairs<double>& a, const matrix<
 ///     continuous:  X = int exp(A t) B C exp(A t) dt,  A X + X A + B C = 0
 /// n x n, not symmetric in general. X^2 = Wc Wo where the system is symmetric, G = G^T (one input and output always): its
 /// eigenvalues are then the Hankel singular values with signs, from one equation.
-/// Diagonal and pairs: (B C)_ij / (1 - l_i l_j), continuous / -(l_i + l_j), O(n^2 m).  Throws shape_error unless p = m,
-/// unstable_error where A is not stable.  Fernando & Nicholson 1983.
+/// summed: over all pairs of one input and one output, for any p and m.
+/// Diagonal and pairs: (B C)_ij / (1 - l_i l_j), continuous / -(l_i + l_j), O(n^2 m).  Throws shape_error unless p = m or pairs is
+/// summed, unstable_error where A is not stable.  Fernando & Nicholson 1983.
 template <linear_system T>
     requires(detail::is_modal<T>)
-matrix<double> cross_gramian(const T& system) {
+matrix<double> cross_gramian(const T& system, cross_pairs pairs = cross_pairs::square) {
     system.check();
-    require_size("hrm::cross_gramian", "outputs", system.outputs(), system.inputs());
-    const auto s = cast<double>(system);
+    if (pairs == cross_pairs::square) require_size("hrm::cross_gramian", "outputs", system.outputs(), system.inputs());
+    auto s = cast<double>(system);
+    if (pairs == cross_pairs::summed) {
+        s.b = detail::product(s.b, matrix<double>(s.inputs(), 1, 1.0));
+        s.c = detail::product(matrix<double>(1, s.outputs(), 1.0), s.c);
+    }
     detail::require_finite("hrm::cross_gramian", "B", s.b);
     detail::require_finite("hrm::cross_gramian", "C", s.c);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <hrm/reduction/balance.hpp>
@@ -9,13 +11,14 @@ namespace hrm {
 
 /// The best approximation of its order in the Hankel norm.  R: discrete<dense<double>> or continuous<dense<double>>.
 template <class R>
-struct hankel_norm_approximation {
-    R system;                    ///< order r, its own D
+struct hankel_norm_approximation : measured_errors {
+    R system;                    ///< order r, its own D; unstable states last
     std::vector<double> sigma;   ///< Hankel singular values, descending (discrete: of the textbook form, see balance)
     double hankel_error = 0;     ///< |G - Gr|_Hankel = sigma_{r+1}: no system of order r does better
     double bound = 0;            ///< |G - Gr|_inf <= sigma_{r+1} + 2 * (sum of the distinct sigma below it)
     index_t delayed = 0;         ///< states added for a delayed read-out (discrete time, see balance)
     bool stable = true;
+    index_t unstable = 0;        ///< states that were split off and kept: all else is about the stable part
 
     index_t order() const { return system.order(); }
 };
@@ -83,27 +86,20 @@ inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
     return to;
 }
 
-}  // namespace detail
-
-/// Optimal Hankel-norm approximation of a stable system; the rules for the order are those of balance.
-///     auto r = hrm::approximate_hankel_norm(system, {.rank = 4});
-///     r.hankel_error == r.sigma[4];
-/// A discrete system goes through the bilinear map, which keeps the Hankel norm.  O(n^3).  Throws unstable_error.
+/// approximate_hankel_norm of a stable system in double.
 template <linear_system T>
-auto approximate_hankel_norm(const T& system, const balance_options& options = {}) {
-    system.check();
-    detail::check_finite("hrm::approximate_hankel_norm", system);
+hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& system, const balance_options& options) {
     const auto s = [&] {
         if constexpr (in_discrete_time<T>) return to_continuous(system);
-        else return to_dense(cast<double>(system));
+        else return system;
     }();
     balance_options all;
     all.unstable = unstable_poles::refuse;
     all.floor = 0;
     const auto full = balance(s, all);
-    hankel_norm_approximation<detail::reduced_system<T>> out;
+    hankel_norm_approximation<reduced_system<T>> out;
     out.sigma = full.sigma;
-    const index_t n = full.order(), r = detail::choose_rank(out.sigma, n, options);
+    const index_t n = full.order(), r = choose_rank(out.sigma, n, options);
     auto g = full.system;
     if (r < n) {
         index_t last = r + 1;  // equal values go together: beyond ten digits Gamma would be noise
@@ -111,16 +107,45 @@ auto approximate_hankel_norm(const T& system, const balance_options& options = {
         while (last < n && out.sigma[static_cast<std::size_t>(last)] > level * (1 - 1e-10)) ++last;
         index_t first = r;
         while (first > 0 && out.sigma[static_cast<std::size_t>(first - 1)] < level * (1 + 1e-10)) --first;
-        g = detail::all_pass_part(full.system, full.sigma, first, last);
+        g = all_pass_part(full.system, full.sigma, first, last);
         out.hankel_error = level;
         out.bound = level + tail_bound(out.sigma, last);
     } else out.bound = tail_bound(out.sigma, r);
     if constexpr (in_discrete_time<T>) {
-        out.system = detail::textbook_of(g);
-        out.delayed = detail::from_textbook(out.system);
+        out.system = textbook_of(g);
+        out.delayed = from_textbook(out.system);
     } else out.system = std::move(g);
-    detail::check_finite("hrm::approximate_hankel_norm", out.system);
+    check_finite("hrm::approximate_hankel_norm", out.system);
     out.stable = is_stable(out.system);
+    if (options.error == error_report::measured && out.stable) measure(error_system(system, out.system), out);
+    return out;
+}
+
+}  // namespace detail
+
+/// Optimal Hankel-norm approximation; the rules for the order, the unstable part and the measured errors are those of balance.
+///     auto r = hrm::approximate_hankel_norm(system, {.rank = 4});
+///     r.hankel_error == r.sigma[4];
+/// A discrete system goes through the bilinear map, which keeps the Hankel norm.  O(n^3).  Throws numerical_error where options
+/// ask for a basis of its states or for residualisation, which it has not; unstable_error where A is refused.
+template <linear_system T>
+auto approximate_hankel_norm(const T& system, const balance_options& options = {}) {
+    system.check();
+    detail::check_finite("hrm::approximate_hankel_norm", system);
+    if (options.basis != projection::square_root)
+        throw numerical_error("hrm::approximate_hankel_norm: options.basis is not square_root, but an optimal approximation is no projection");
+    if (options.weak != weak_states::truncate)
+        throw numerical_error("hrm::approximate_hankel_norm: options.weak is not truncate, but an optimal approximation has a D of its own");
+    const auto s = cast<double>(system);
+    using whole = std::decay_t<decltype(s)>;
+    if (options.unstable == unstable_poles::refuse) detail::require_stable("hrm::approximate_hankel_norm", s);
+    if (options.unstable == unstable_poles::refuse || detail::nothing_to_split<whole>(s.a, options.margin))
+        return detail::hankel_norm_of_stable(s, options);
+    auto [parts, out] = detail::apart(s, options.margin, [&](const whole& stable) { return detail::hankel_norm_of_stable(stable, options); });
+    out.unstable = parts.unstable.order();
+    out.system = detail::beside("hrm::approximate_hankel_norm", out.system, parts.unstable);
+    detail::check_finite("hrm::approximate_hankel_norm", out.system);  // the unstable part may have left the range of double
+    out.stable = out.stable && out.unstable == 0;
     return out;
 }
 

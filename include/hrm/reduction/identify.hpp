@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <hrm/reduction/least_squares.hpp>
+#include <hrm/systems/convert.hpp>
 
 // Markov parameters h_0 = C B + D, h_k = C A^k B from a recorded input u (L x m) and output y (L x p):
 //     markov_parameters   by their definition, y_t = sum_k h_k u_{t-k}, for systems that forget soon
@@ -114,6 +115,16 @@ inline okid_fit okid(matrix_view<const double> u, matrix_view<const double> y, c
         out.gain.push_back(std::move(g));
     }
     return out;
+}
+
+/// The same of data in float; inside everything is in double.
+inline markov_fit markov_parameters(matrix_view<const float> u, matrix_view<const float> y, const markov_options& o = {}) {
+    const auto wide_u = detail::cast_elements<double>(matrix<float>(u)), wide_y = detail::cast_elements<double>(matrix<float>(y));
+    return markov_parameters(wide_u.view(), wide_y.view(), o);
+}
+inline okid_fit okid(matrix_view<const float> u, matrix_view<const float> y, const okid_options& o = {}) {
+    const auto wide_u = detail::cast_elements<double>(matrix<float>(u)), wide_y = detail::cast_elements<double>(matrix<float>(y));
+    return okid(wide_u.view(), wide_y.view(), o);
 }
 
 }  // namespace hrm

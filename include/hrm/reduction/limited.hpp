@@ -90,6 +90,18 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
     }
 }
 
+/// Wc over a band, see controllability.
+template <linear_system T>
+matrix<double> band_gramian(const char* where, const T& system, band w) {
+    check_band(where, w, in_discrete_time<T>);
+    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    return modal_gramian(where, system, true, [w](auto x, auto y) {
+        const auto sum = band_integral(domain{}, x, w) + std::conj(band_integral(domain{}, y, w));
+        const double width = in_discrete_time<T> ? (w.high - w.low) / std::numbers::pi : 0;
+        return (sum - width) / domain::denominator(x, y);
+    });
+}
+
 }  // namespace detail
 
 /// Wc = (1/2 pi) integral over the band of F B B^T F^*,  F = (i omega I - A)^-1, discrete (I - A e^{-i omega})^-1:
@@ -99,17 +111,11 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
 /// through its eigenvectors, O(n^3). Throws numerical_error if A is unstable, or defective to seven digits.
 template <linear_system T>
 matrix<double> controllability(const T& system, band w) {
-    detail::check_band("hrm::controllability", w, in_discrete_time<T>);
-    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-    return detail::modal_gramian("hrm::controllability", system, true, [w](auto x, auto y) {
-        const auto sum = detail::band_integral(domain{}, x, w) + std::conj(detail::band_integral(domain{}, y, w));
-        const double width = in_discrete_time<T> ? (w.high - w.low) / std::numbers::pi : 0;
-        return (sum - width) / domain::denominator(x, y);
-    });
+    return detail::band_gramian("hrm::controllability", system, w);
 }
 template <linear_system T>
 matrix<double> observability(const T& system, band w) {
-    return controllability(dual(system), w);
+    return detail::band_gramian("hrm::observability", dual(system), w);
 }
 
 /// Wc = integral_0^T e^{At} B B^T e^{A^T t} dt, any A, stable or not. Diagonal A and pairs: the closed form

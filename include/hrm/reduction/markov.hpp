@@ -11,6 +11,7 @@
 #include <hrm/reduction/detail/core_svd.hpp>
 #include <hrm/reduction/hankel_operator.hpp>
 #include <hrm/reduction/randomized_svd.hpp>
+#include <hrm/systems/convert.hpp>
 #include <hrm/systems/discrete.hpp>
 
 namespace hrm {
@@ -113,6 +114,13 @@ inline realization era(std::span<const matrix<double>> h, const era_options& opt
         for (double v : x->flat())
             if (!std::isfinite(v)) throw numerical_error("hrm::era: the Hankel matrix is beyond the range of double");
     return out;
+}
+
+/// The same of data in float; inside everything is in double.
+inline realization era(std::span<const matrix<float>> h, const era_options& options = {}) {
+    std::vector<matrix<double>> wide;
+    for (const auto& x : h) wide.push_back(detail::cast_elements<double>(x));
+    return era(std::span<const matrix<double>>(wide), options);
 }
 
 }  // namespace hrm

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include <hrm/reduction/detail/measure.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/systems/modal.hpp>
@@ -20,11 +21,12 @@ struct modal_options {
     index_t rank = -1;     ///< at most this many states (-1: no cap); a pair is kept or left whole
     double tolerance = 0;  ///< weight / largest weight >= tolerance
     mode_order order = mode_order::dominant;
+    error_report error = error_report::bound;
 };
 
 /// System: continuous or discrete<complex_pairs<double>>, some of the poles of the whole and no others.
 template <class System>
-struct modal_reduction {
+struct modal_reduction : measured_errors {
     System system;
     std::vector<double> weight;  ///< of every mode, a pair once, descending; infinite for unstable ones
     double bound = 0;            ///< |G - Gr|_inf <= sum of |c| |b| / depth over the modes left out
@@ -85,7 +87,7 @@ modal_reduction<System<complex_pairs<double>>> modal_truncation(const System<A>&
     for (const double w : weight)
         if (std::isfinite(w)) largest = std::max(largest, w);
 
-    std::vector<index_t> reals, pairs;
+    std::vector<index_t> reals, pairs, left_reals, left_pairs;
     bool open = true;
     index_t states = 0;
     for (const auto i : rank) {
@@ -96,16 +98,20 @@ modal_reduction<System<complex_pairs<double>>> modal_truncation(const System<A>&
         open = open && (unstable || ((options.rank < 0 || states + size <= options.rank) && weight[i] >= options.tolerance * largest));
         if (!open) {
             out.bound += share[i];
+            (mode < q ? left_reals : left_pairs).push_back(mode);
             continue;
         }
         states += size;
         (mode < q ? reals : pairs).push_back(mode);
     }
-    std::vector<index_t> chosen = reals;  // planar: real parts of all pairs, then imaginary ones
-    chosen.insert(chosen.end(), pairs.begin(), pairs.end());
-    for (const auto i : pairs) chosen.push_back(i + k);
-    out.system = detail::pick_states(g, chosen);
+    const auto some_of = [&](std::vector<index_t> chosen, const std::vector<index_t>& pairs) {  // planar: real parts, then imaginary ones
+        chosen.insert(chosen.end(), pairs.begin(), pairs.end());
+        for (const auto i : pairs) chosen.push_back(i + k);
+        return detail::pick_states(g, chosen);
+    };
+    out.system = some_of(reals, pairs);
     out.system.d = g.d;
+    if (options.error == error_report::measured) detail::measure(some_of(left_reals, left_pairs), out);  // G - Gr is what was left out
     return out;
 }
 

@@ -1,116 +1,194 @@
 #pragma once
 
 #include <algorithm>
-#include <complex>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/detail/measure.hpp>
+#include <hrm/reduction/detail/tall_sylvester.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
+#include <hrm/systems/modal.hpp>
 
 namespace hrm {
 
 struct refine_options {
     int steps = 50;           ///< at most
     double tolerance = 1e-6;  ///< relative change of the poles that counts as none
+    error_report error = error_report::bound;
+    double margin = automatic_margin;  ///< poles nearer than this to the boundary count as unstable (systems/split.hpp)
 };
 
 /// R: discrete<dense<double>> or continuous<dense<double>>.
 template <class R>
-struct refined_system {
-    R system;                ///< the best one met, the start included
+struct refined_system : measured_errors {
+    R system;                ///< the best one met, the start included; unstable states last
     double h2_error = 0;     ///< |G - Gr|_2
-    double start_error = 0;  ///< that of the start
+    double start_error = 0;  ///< that of the start: infinite in continuous time where its D is not the system's
     int steps = 0;
     bool converged = false;  ///< a fixed point: the first-order conditions of H2 optimality hold
+    index_t unstable = 0;    ///< states of the unstable part, which both have and the errors are not about
 };
 
 namespace detail {
 
-/// One step: with residues c_i b_i^T at the poles l_i of Gr, the projection onto
-///     range V = {(s_i I - A)^-1 B b_i},   range W = {(s_i I - A)^-T C^T c_i},   s_i = -l_i, discrete 1/l_i,
-/// whose result meets G at the mirror images of the old poles, twice.
-template <class System>
-System mirrored_interpolant(const System& g, const System& gr, std::vector<complex>& poles) {
-    const index_t n = g.order(), r = gr.order();
-    complex_pairs<double> a;
-    const auto x = modal_vectors(gr.a.a, a);
-    const auto b = solve(x, gr.b), c = product(gr.c, x);
-    const index_t q = a.reals(), k = a.pairs();
-    matrix<double> v(n, r), w(n, r);
-    poles.clear();
-    for (index_t i = 0; i < q + k; ++i) {
-        const bool pair = i >= q;
-        const complex l = pair ? complex(a.re[static_cast<std::size_t>(i - q)], a.im[static_cast<std::size_t>(i - q)]) : a.real[static_cast<std::size_t>(i)];
-        poles.push_back(l);
-        const complex s = is_discrete<System> ? 1.0 / l : -l;
-        complex_matrix left(n, n), turned(n, n), in(n, 1), out(n, 1);
-        for (index_t row = 0; row < n; ++row) {
-            for (index_t col = 0; col < n; ++col) {
-                left(row, col) = (row == col ? s : complex(0)) - g.a.a(row, col);
-                turned(col, row) = left(row, col);
-            }
-            for (index_t j = 0; j < g.inputs(); ++j) in(row, 0) += g.b(row, j) * complex(b(i, j), pair ? b(i + k, j) : 0);
-            for (index_t j = 0; j < g.outputs(); ++j) out(row, 0) += g.c(j, row) * complex(c(j, i), pair ? -c(j, i + k) : 0);
+/// G - H of modal systems with the same D, modal.
+template <template <class> class System>
+System<complex_pairs<double>> modal_difference(const System<complex_pairs<double>>& g, const System<complex_pairs<double>>& h) {
+    System<complex_pairs<double>> e{g.a, matrix<double>(g.order() + h.order(), g.inputs()), matrix<double>(g.outputs(), g.order() + h.order()), {}};
+    e.a.real.insert(e.a.real.end(), h.a.real.begin(), h.a.real.end());
+    e.a.re.insert(e.a.re.end(), h.a.re.begin(), h.a.re.end());
+    e.a.im.insert(e.a.im.end(), h.a.im.begin(), h.a.im.end());
+    index_t row = 0;
+    const auto take = [&](const auto& s, index_t first, index_t count, double sign) {
+        for (index_t i = first; i < first + count; ++i, ++row) {
+            std::copy_n(s.b.view().row(i), s.inputs(), e.b.view().row(row));
+            for (index_t j = 0; j < s.outputs(); ++j) e.c(j, row) = sign * s.c(j, i);
         }
-        const auto right = solve(std::move(left), std::move(in)), other = solve(std::move(turned), std::move(out));
-        for (index_t row = 0; row < n; ++row) {
-            v(row, i) = right(row, 0).real();
-            w(row, i) = other(row, 0).real();
-            if (!pair) continue;
-            v(row, i + k) = right(row, 0).imag();
-            w(row, i + k) = other(row, 0).imag();
-        }
+    };
+    for (const index_t part : {0, 1, 2}) {  // planar: real poles, real parts, imaginary parts
+        const auto of = [&](const auto& s, double sign) {
+            take(s, part == 0 ? 0 : s.a.reals() + (part - 1) * s.a.pairs(), part == 0 ? s.a.reals() : s.a.pairs(), sign);
+        };
+        of(g, 1);
+        of(h, -1);
     }
-    const auto t = orthonormal(v);
-    auto u = orthonormal(w);
-    u = divide(u, project(t, u));
-    return {{project(u, product(g.a.a, t))}, project(u, g.b), product(g.c, t), gr.d};
+    return e;
 }
 
+/// |G - H|_2. Where g is modal and h can be, of order n and rank k, O(n k (m + p)) by the Cauchy factor; else O((n + r)^3).
+template <template <class> class System, class A>
+double h2_distance(const System<A>& g, const System<dense<double>>& h) {
+    const auto direct = [](const auto& s, index_t i, index_t j) { return s.d.empty() ? 0 : s.d(i, j); };
+    bool same = true;
+    for (index_t i = 0; i < g.outputs(); ++i)
+        for (index_t j = 0; j < g.inputs(); ++j) same = same && direct(g, i, j) == direct(h, i, j);
+    if (!same && !in_discrete_time<System<A>>) return std::numeric_limits<double>::infinity();
+    if constexpr (is_modal<System<A>>)
+        if (same) {
+            const auto modes = rediagonalize(discrete<dense<double>>{h.a, h.b, h.c, {}});  // whatever the time
+            if (const auto* s = std::get_if<0>(&modes.system)) {
+                using domain = std::conditional_t<in_discrete_time<System<A>>, unit_disk, half_plane>;
+                const auto e = modal_difference(System<complex_pairs<double>>{to_pairs(g.a), g.b, g.c, {}},
+                                                System<complex_pairs<double>>{s->a, s->b, s->c, {}});
+                const auto rows = modal(e.a, e.b);
+                require_stable<domain>("hrm::refine_h2", rows);
+                return reported_norm("hrm::refine_h2", product(e.c, cauchy_factor<domain>(rows, 1e-17)));  // below eps of |G|
+            }
+        }
+    return h2_norm(error_system(g, h));
+}
+
+/// H with its modes apart, whatever the time, unless its eigenvectors are nearly dependent: the columns of X then come one by
+/// one, each as accurate as itself, where those of mixed modes differ by digits that are lost.
 template <class System>
-double h2_distance(const System& g, const System& h) {
-    auto e = difference(g, h);
-    e.d = {};  // the same in both
-    return h2_norm(e);
+System in_own_modes(System h) {
+    auto modes = rediagonalize(discrete<dense<double>>{h.a, h.b, h.c, {}}, 1e8);
+    const auto* s = std::get_if<0>(&modes.system);
+    return s ? System{{to_dense(s->a)}, s->b, s->c, h.d} : h;
+}
+
+/// refine_h2 of a stable system, modal or dense, in double; the start is stable.
+template <linear_system T>
+refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system<T>& start, const refine_options& o) {
+    using small_system = reduced_system<T>;
+    refined_system<small_system> out{{}, start, h2_distance(g, start), 0, 0, false, 0};
+    out.start_error = out.h2_error;
+    const auto large = columns_of(g), turned = large.transposed();
+    const auto b = large.into(g.b), c = turned.into(transpose(g.c));
+    auto now = in_own_modes(start), best = now;
+    now.d = best.d = g.d;
+    double least = std::numeric_limits<double>::infinity();
+    bool latest_is_best = true;
+    for (;; ++out.steps) try {
+            const auto x = tall_sylvester(large, b, now);
+            // |G - Gr|^2 = |G|^2 - 2 <G, Gr> + |Gr|^2,  <G, Gr> = tr(C X Cr^T), for nothing; good to a millionth of |G|.
+            auto strict = now;
+            strict.d = {};
+            const auto seen = product(g.c, x);
+            const double norm = h2_norm(strict), measure = norm * norm - 2 * dot(seen.data(), now.c.data(), seen.size());
+            if (latest_is_best = measure < least; latest_is_best) least = measure, best = now;
+            if (out.converged || out.steps >= o.steps || now.order() == 0) break;
+
+            const auto w = tall_sylvester(turned, c, dual(now));
+            const auto t = orthonormal(x);
+            auto u = orthonormal(w);
+            u = divide(u, project(t, u));
+            const auto next = in_own_modes(small_system{{project(u, g.a, t)}, project(u, g.b), product(g.c, t), g.d});
+            if (!is_stable(next)) break;
+            const auto poles = eigenvalues(next.a), before = eigenvalues(now.a);
+            double radius = 0;
+            for (const auto& l : poles) radius = std::max(radius, std::abs(l));
+            out.converged = std::all_of(poles.begin(), poles.end(), [&](const auto& l) {
+                double nearest = std::numeric_limits<double>::infinity();
+                for (const auto& h : before) nearest = std::min(nearest, std::abs(h - l));
+                return nearest <= o.tolerance * std::abs(l) + std::numeric_limits<double>::epsilon() * radius;
+            });
+            now = next;
+        } catch (const numerical_error&) {
+            break;  // a singular step: what stands is the answer
+        }
+    out.converged = out.converged || now.order() == 0;
+    const auto consider = [&](const small_system& met) {
+        try {
+            if (const double e = h2_distance(g, met); e < out.h2_error) out.h2_error = e, out.system = met;
+        } catch (const numerical_error&) {  // beside g its poles are no longer stable
+        }
+    };
+    consider(best);
+    if (!latest_is_best) consider(now);  // below that millionth it is the better guess
+    if (o.error == error_report::measured) measure(error_system(g, out.system), out);
+    return out;
+}
+/// refine_h2 in double, g modal where it can be.
+template <linear_system T>
+refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& start, const refine_options& o) {
+    if (nothing_to_split<T>(g.a, o.margin)) {
+        require_stable("hrm::refine_h2: the start", start);
+        return refine_stable(g, start, o);
+    }
+    const auto own = split(start, o.margin);
+    auto [parts, out] = apart(g, o.margin, [&](const T& stable) { return refine_stable(stable, own.stable, o); });
+    if (own.unstable.order() != parts.unstable.order())
+        throw unstable_error("hrm::refine_h2: the start has " + std::to_string(own.unstable.order()) + " unstable poles, the system " +
+                             std::to_string(parts.unstable.order()));
+    out.unstable = parts.unstable.order();
+    out.system = beside("hrm::refine_h2", out.system, parts.unstable);
+    check_finite("hrm::refine_h2", out.system);
+    return out;
 }
 
 }  // namespace detail
 
-/// Improves a reduction until the H2 error has no slope: the iterative rational Krylov algorithm, started where balanced
+/// Improves a reduction until the H2 error has no slope: the two-sided iteration by Sylvester equations, started where balanced
 /// truncation ended.
 ///     auto b = hrm::balance(system, {.rank = 6});
 ///     auto r = hrm::refine_h2(system, b.system);      // r.h2_error <= r.start_error
-/// Never worse than the start: the best system met is returned.  start: order r, the same D.  O(r n^3) a step.
-/// Throws unstable_error if either system is unstable. Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner et al. 2010.
+/// A step projects onto  range X,  A X + X A_r^T + B B_r^T = 0,  along the orthogonal complement of the dual equation's: the
+/// spaces, and so the steps, of the iterative rational Krylov algorithm, {(-l_i I - A)^-1 B b_i} for residues c_i b_i^T at the
+/// poles l_i of Gr, which a defective A_r does not have. The fixed point meets G at the mirror images -l_i, discrete 1/l_i, twice.
+/// Never worse than the start: the best system met is returned. Its D is the system's, as every step keeps it: in continuous time
+/// any other is infinitely far.
+/// start: order r, its unstable part (balance keeps it) the system's, which is kept.  O(r n) a step for modal A, also in
+/// disguise; dense O(r n^2) after O(n^3) once.  Throws unstable_error if the unstable parts are not of one order.
+/// Xu & Zeng 2011; Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner, Kubalinska, Vossen & Wilczek 2010.
 template <linear_system T>
 auto refine_h2(const T& system, const detail::reduced_system<T>& start, const refine_options& options = {}) {
     system.check();
     start.check();
-    const auto g = to_dense(cast<double>(system));
-    refined_system<detail::reduced_system<T>> out{start, 0, 0, 0, start.order() == 0};
-    out.h2_error = out.start_error = detail::h2_distance(g, start);
-    auto now = start;
-    std::vector<detail::complex> before, poles;
-    for (; out.steps < options.steps && !out.converged; ++out.steps) {
-        try {
-            now = detail::mirrored_interpolant(g, now, poles);
-            if (!is_stable(now)) break;
-            if (const double e = detail::h2_distance(g, now); e < out.h2_error) {
-                out.h2_error = e;
-                out.system = now;
-            }
-        } catch (const numerical_error&) {
-            break;  // a defective or singular step: what stands is the answer
-        }
-        out.converged = before.size() == poles.size();
-        for (const auto& l : poles) {
-            double nearest = std::numeric_limits<double>::infinity();
-            for (const auto& h : before) nearest = std::min(nearest, std::abs(h - l));
-            out.converged = out.converged && nearest <= options.tolerance * std::abs(l);
-        }
-        before = poles;
-    }
-    return out;
+    require_size("hrm::refine_h2", "inputs of the start", start.inputs(), system.inputs());
+    require_size("hrm::refine_h2", "outputs of the start", start.outputs(), system.outputs());
+    detail::check_finite("hrm::refine_h2", system);
+    detail::check_finite("hrm::refine_h2: the start", start);
+    const auto g = cast<double>(system);
+    if constexpr (!detail::is_modal<T>)
+        if (const auto modes = find_modes(g.a.a)) return detail::refine(in_modes(*modes, g), start, options);
+    return detail::refine(g, start, options);
 }
 
 }  // namespace hrm

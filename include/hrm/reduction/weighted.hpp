@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/jacobi.hpp>
@@ -38,20 +39,14 @@ inline void remove_rows(matrix<double>& l, matrix<double> f) {
     }
 }
 
-}  // namespace detail
-
-/// Wc for inputs that are white noise behind a filter: the leading block of the Gramian of system * weight,
-///     continuous:  [A  B Cw; 0 Aw],  [B Dw; Bw]        discrete:  [A  B Cw Aw; 0 Aw],  [B (Dw + Cw Bw); Bw].
-/// With the output side it goes into balance(system, wc, wo): small |Wo (G - Gr) Wi| instead of |G - Gr|.
-/// system: order n, m inputs;  weight: m outputs, stable, of the same kind of time.  n x n.  O((n + nw)^3).
-/// Throws unstable_error if either is unstable.
+/// Wc of system * weight, see weighted_controllability.
 template <template <class> class System, structure A, structure W>
-matrix<double> weighted_controllability(const System<A>& system, const System<W>& weight, weighting kind = weighting::enns) {
+matrix<double> weighted_gramian(const std::string& where, const System<A>& system, const System<W>& weight, weighting kind) {
     system.check();
     weight.check();
-    require_size("hrm::weighted_controllability", "outputs of the weight", weight.outputs(), system.inputs());
+    require_size(where, "outputs of the weight", weight.outputs(), system.inputs());
     const auto g = to_dense(cast<double>(system)), h = to_dense(cast<double>(weight));
-    detail::require_finite("hrm::weighted_controllability", "B", g.b);
+    require_finite(where, "B", g.b);
     const index_t n = g.order(), nw = h.order();
     const auto product = [](const matrix<double>& x, const matrix<double>& y) {
         matrix<double> z(x.rows(), y.cols());
@@ -72,17 +67,37 @@ matrix<double> weighted_controllability(const System<A>& system, const System<W>
     paste(both.a.a, h.a.a, n, n);
     paste(both.b, direct, 0, 0);
     paste(both.b, h.b, n, 0);
-    const auto whole = controllability_factor(both);
+    const auto whole = [&] {
+        try {
+            return controllability_factor(both);
+        } catch (const unstable_error&) {  // whose fault was it?
+            require_stable(where + ": the system (split takes its unstable part off)", g);
+            require_stable(where + ": the weight", h);
+            throw;
+        }
+    }();
     matrix<double> l{matrix_view<const double>(whole.view().slice_rows(0, n))}, w(n, n);
-    if (kind == weighting::lin_chiu) detail::remove_rows(l, matrix<double>(matrix_view<const double>(whole.view().slice_rows(n, nw))));
+    if (kind == weighting::lin_chiu) remove_rows(l, matrix<double>(matrix_view<const double>(whole.view().slice_rows(n, nw))));
     multiply(l.view(), transposed(l.view()), w.view());
-    return detail::in_range("hrm::weighted_controllability", std::move(w));
+    return in_range(where.c_str(), std::move(w));
+}
+
+}  // namespace detail
+
+/// Wc for inputs that are white noise behind a filter: the leading block of the Gramian of system * weight,
+///     continuous:  [A  B Cw; 0 Aw],  [B Dw; Bw]        discrete:  [A  B Cw Aw; 0 Aw],  [B (Dw + Cw Bw); Bw].
+/// With the output side it goes into balance(system, wc, wo): small |Wo (G - Gr) Wi| instead of |G - Gr|.
+/// system: order n, m inputs;  weight: m outputs, stable, of the same kind of time.  n x n.  O((n + nw)^3).
+/// Throws unstable_error if either is unstable; of a system, split(system).stable is what can be reduced.
+template <template <class> class System, structure A, structure W>
+matrix<double> weighted_controllability(const System<A>& system, const System<W>& weight, weighting kind = weighting::enns) {
+    return detail::weighted_gramian("hrm::weighted_controllability", system, weight, kind);
 }
 /// Wo for errors that are looked at through a filter: weight has as many inputs as the system outputs.
 template <template <class> class System, structure A, structure W>
 matrix<double> weighted_observability(const System<A>& system, const System<W>& weight, weighting kind = weighting::enns) {
     require_size("hrm::weighted_observability", "inputs of the weight", weight.inputs(), system.outputs());
-    return weighted_controllability(dual(system), dual(weight), kind);
+    return detail::weighted_gramian("hrm::weighted_observability", dual(system), dual(weight), kind);
 }
 
 }  // namespace hrm

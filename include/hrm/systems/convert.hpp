@@ -76,12 +76,13 @@ discrete<dense<typename A::scalar>> to_dense(const discrete<A>& s) {
 
 namespace detail {
 
+/// G + sign H, the states of H after those of G.
 template <template <class> class System, class A1, class A2>
-System<dense<double>> difference(const System<A1>& g, const System<A2>& h) {
+System<dense<double>> beside(const char* where, const System<A1>& g, const System<A2>& h, double sign = 1) {
     g.check();
     h.check();
-    require_size("hrm::difference", "inputs of H", h.inputs(), g.inputs());
-    require_size("hrm::difference", "outputs of H", h.outputs(), g.outputs());
+    require_size(where, "inputs of H", h.inputs(), g.inputs());
+    require_size(where, "outputs of H", h.outputs(), g.outputs());
     const auto x = to_dense(cast<double>(g)), y = to_dense(cast<double>(h));
     const index_t n = x.order(), r = y.order(), m = x.inputs(), p = x.outputs();
     System<dense<double>> e{{matrix<double>(n + r, n + r)}, matrix<double>(n + r, m), matrix<double>(p, n + r), {}};
@@ -94,11 +95,11 @@ System<dense<double>> difference(const System<A1>& g, const System<A2>& h) {
     paste(e.b, x.b, 0, 0, 1);
     paste(e.b, y.b, n, 0, 1);
     paste(e.c, x.c, 0, 0, 1);
-    paste(e.c, y.c, 0, n, -1);
+    paste(e.c, y.c, 0, n, sign);
     if (!x.d.empty() || !y.d.empty()) {
         e.d = matrix<double>(p, m);
         paste(e.d, x.d, 0, 0, 1);
-        paste(e.d, y.d, 0, 0, -1);
+        paste(e.d, y.d, 0, 0, sign);
     }
     return e;
 }
@@ -108,11 +109,11 @@ System<dense<double>> difference(const System<A1>& g, const System<A2>& h) {
 /// G - H, of order n + r: what an approximation H of G leaves out. In double.
 template <structure A1, structure A2>
 continuous<dense<double>> difference(const continuous<A1>& g, const continuous<A2>& h) {
-    return detail::difference(g, h);
+    return detail::beside("hrm::difference", g, h, -1);
 }
 template <structure A1, structure A2>
 discrete<dense<double>> difference(const discrete<A1>& g, const discrete<A2>& h) {
-    return detail::difference(g, h);
+    return detail::beside("hrm::difference", g, h, -1);
 }
 
 /// The continuous system with G(s) = G_discrete((1 + s)/(1 - s)): the same H-infinity norm and observability Gramian. D of

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <hrm/linalg/gemm.hpp>
@@ -242,4 +243,32 @@ auto split(const System<A>& system, double margin = automatic_margin) {
     return out;
 }
 
+namespace detail {
+
+/// Whether split would find nothing to split off a system of this kind with these poles.
+template <class System, class A>
+bool nothing_to_split(const A& a, double margin) {
+    const auto poles = eigenvalues(a);
+    if constexpr (std::same_as<A, dense<double>>) {
+        const auto outside = counted_unstable<System>(poles, frobenius(a.a), margin);
+        return std::none_of(outside.begin(), outside.end(), [](bool b) { return b; });
+    } else return std::all_of(poles.begin(), poles.end(), [&](const auto& l) { return depth<System>(l) > std::max(0.0, margin); });
+}
+
+/// The parts of g, and f of the stable one. Where they lean on each other so much that the stable one, formed by itself, is
+/// not, and f says so by unstable_error, its poles next to the boundary go to the other side as well.
+template <class System, class F>
+auto apart(const System& g, double margin, F f) {
+    auto parts = split(g, margin);
+    for (;;) try {
+            auto out = f(parts.stable);
+            return std::pair(std::move(parts), std::move(out));
+        } catch (const unstable_error&) {
+            if (parts.stable.order() == 0) throw;
+            margin = std::max(10 * margin, 1e-8 * frobenius(to_dense(g.a)));
+            parts = split(g, margin);
+        }
+}
+
+}  // namespace detail
 }  // namespace hrm

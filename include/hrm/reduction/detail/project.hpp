@@ -324,22 +324,4 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     return out;
 }
 
-/// Errors between a stable system and its reduction; nothing where a pole lies so near to the boundary that the Schur form
-/// of the two together finds it beyond, or a norm is beyond the range of double.
-template <linear_system T, class Result>
-void measure(const T& g, Result& out) {
-    auto e = difference(g, out.system);
-    bool strictly_proper = true;
-    for (double x : e.d.flat()) strictly_proper = strictly_proper && x == 0;
-    if (strictly_proper) e.d = {};
-    try {
-        const double error = hinf_norm(e).value, allowance = measure_allowance(to_dense(e), error);
-        if (!std::isfinite(allowance)) return;
-        if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
-        out.measured_error = error;
-        out.measured_rounding = allowance;
-    } catch (const numerical_error&) {
-    }
-}
-
 }  // namespace hrm::detail
