@@ -16,6 +16,7 @@
 #include <hrm/core/view.hpp>
 #include <hrm/core/workspace.hpp>
 
+#include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/expm.hpp>
