@@ -50,7 +50,7 @@ struct balance_options {
     double floor = 1e-18;              ///< sigma below this of sigma_1 may come out as 0; 0: all, and those of modal A to their own accuracy
 };
 
-/// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.
+/// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>, or of complex.
 template <class R>
 struct balanced_system {
     R system;                         ///< order r, unstable states last
@@ -68,7 +68,7 @@ struct balanced_system {
     double measured_rounding = 0;     ///< what rounding may have added to measured_error, to first order as well
     std::optional<double> measured_error;  ///< |G - Gr|_inf, where asked for and both are stable but for common poles
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept
-    matrix<double> t, w;              ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I
+    matrix<typename R::scalar> t, w;  ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I (complex: w^H)
     double biorthogonality = 0;       ///< largest entry of w^T t - I before it was corrected
     double condition = 0;             ///< |t| |w| in the 2-norm, the norm of the projector at most; 0 for order 0
     double regularisation = 0;        ///< relative size of what factoring given Gramians left out
