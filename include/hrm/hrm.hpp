@@ -16,6 +16,7 @@
 #include <hrm/core/view.hpp>
 #include <hrm/core/workspace.hpp>
 
+#include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/eigen.hpp>
 #include <hrm/linalg/elementary.hpp>
 #include <hrm/linalg/expm.hpp>
@@ -61,6 +62,8 @@
 #include <hrm/reduction/balanced.hpp>
 #include <hrm/reduction/balanced_pod.hpp>
 #include <hrm/reduction/cauchy.hpp>
+#include <hrm/reduction/complex_balance.hpp>
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/reduction/cross_gramian.hpp>
 #include <hrm/reduction/dual.hpp>
 #include <hrm/reduction/empirical.hpp>

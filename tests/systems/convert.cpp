@@ -6,6 +6,7 @@
 #include <hrm/linalg/stein.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -55,4 +56,19 @@ TEST_CASE("to_continuous moves the frequencies and keeps the Gramians") {
     }
     CHECK(relative_error(lyapunov_factor(cat, cct), stein_factor(at, ct)) < 1e-11);
     CHECK_THROWS_AS(to_continuous(discrete<diagonal<double>>{{{-1.0}}, {{1}}, {{1}}, {}}), numerical_error);
+}
+
+TEST_CASE("a complex system is cast to another precision and stays complex; beside a real one the difference is complex") {
+    random_stream r(12);
+    const continuous<diagonal<number>> g{{{{-1, 2}, {-0.5, -1}}}, normal_complex(r, 2, 1), normal_complex(r, 1, 2), {}};
+    const auto f = cast<float>(g);
+    static_assert(std::same_as<decltype(f.a), diagonal<std::complex<float>>>);
+    CHECK(f.b(1, 0) == static_cast<std::complex<float>>(g.b(1, 0)));
+    CHECK(cast<double>(f).a.poles == g.a.poles);
+    const continuous<dense<float>> h{{{{-1, 1}, {0, -2}}}, {{1}, {2}}, {{1, -1}}, {{3}}};
+    const auto e = difference(g, h);
+    static_assert(std::same_as<decltype(e.a), dense<number>>);
+    CHECK(e.order() == 4);
+    const auto x = frequency_response(e, -0.3)(0, 0), y = frequency_response(g, -0.3)(0, 0) - frequency_response(h, -0.3)(0, 0);
+    CHECK(std::abs(x - y) < 1e-14 * std::abs(y));
 }

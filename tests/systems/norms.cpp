@@ -8,6 +8,7 @@
 #include <hrm/systems/discretize.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -177,4 +178,37 @@ TEST_CASE("norms say what is wrong") {
     CHECK_THROWS_AS(h2_norm(discrete<diagonal<double>>{{{0.5}}, {{1}, {2}}, {{1}}, {}}), shape_error);
     CHECK(hinf_norm(discrete<dense<double>>{}).value == 0);
     CHECK(h2_norm(discrete<dense<double>>{}) == 0);
+}
+
+TEST_CASE("the norms of complex systems agree with mpmath and NumPy, and the gain peaks on either side of zero") {
+    for (const auto& r : complex_references())
+        r.visit([&](const auto& g) {
+            CAPTURE(r.discrete);
+            CAPTURE(r.diagonal);
+            CHECK(h2_norm(g) == doctest::Approx(r.h2).epsilon(1e-12));
+            const auto peak = hinf_norm(g);
+            CHECK(peak.value == doctest::Approx(r.hinf).epsilon(1e-7));  // a search of NumPy's, ours to 2e-8
+            CHECK(peak.value > r.hinf * (1 - 3e-8));
+            CHECK(peak.omega == doctest::Approx(r.peak).epsilon(1e-3));  // flat there
+        });
+    // One pole, below the real axis: 1 / |i omega + 1/8 + 3i|.
+    const continuous<diagonal<number>> g{{{{-0.125, -3}}}, {{1}}, {{1}}, {}};
+    CHECK(hinf_norm(g).value == doctest::Approx(8).epsilon(1e-14));
+    CHECK(hinf_norm(g).omega == -3);
+    CHECK(h2_norm(g) == doctest::Approx(2).epsilon(1e-14));
+    CHECK_THROWS_AS(hinf_norm(discrete<diagonal<number>>{{{{0, 1}}}, {{1}}, {{1}}, {}}), unstable_error);
+}
+
+TEST_CASE("a real system has the norms of its complex form in other coordinates") {
+    const auto g = random_system(5, 6, 2, 3, 0.9, true);
+    random_stream r(51);
+    const auto q = random_unitary(r, 6);
+    const auto wide = [](const matrix<double>& x) {
+        matrix<number> y(x.rows(), x.cols());
+        std::copy(x.flat().begin(), x.flat().end(), y.flat().begin());
+        return y;
+    };
+    const discrete<dense<number>> h{{times(times(q, wide(g.a.a)), adjoint_of(q))}, times(q, wide(g.b)), times(wide(g.c), adjoint_of(q)), wide(g.d)};
+    CHECK(h2_norm(h) == doctest::Approx(h2_norm(g)).epsilon(1e-12));
+    CHECK(hinf_norm(h).value == doctest::Approx(hinf_norm(g).value).epsilon(3e-8));
 }

@@ -4,6 +4,7 @@
 
 #include <hrm/systems/discretize.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -88,4 +89,16 @@ TEST_CASE("a transfer function is prepared once, and finds modes in a dense A") 
         CHECK(relative_error(hidden(omega), frequency_response(random_system(3, 6, 2, 3, 0.9, true), omega)) == 0);
     }
     CHECK(transfer_function(continuous<dense<double>>{{}, matrix<double>(0, 1), matrix<double>(1, 0), {{7}}})(1.0)(0, 0) == complex(7));
+}
+
+TEST_CASE("the frequency response of complex systems agrees with NumPy, on both sides of zero") {
+    for (const auto& r : complex_references())
+        r.visit([&](const auto& g) {
+            CAPTURE(r.discrete);
+            CAPTURE(r.diagonal);
+            for (int k = 0; k < 3; ++k) {
+                CHECK(distance_of(frequency_response(g, r.omega[k]), r.g[k]) < 1e-12);
+                CHECK(distance_of(frequency_response(to_dense(g), r.omega[k]), r.g[k]) < 1e-12);
+            }
+        });
 }

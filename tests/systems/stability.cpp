@@ -8,6 +8,7 @@
 
 #include <hrm/linalg/eigen.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -98,4 +99,24 @@ TEST_CASE("what is not finite has no eigenvalues") {
     CHECK_THROWS_AS(spectral_radius(complex_pairs<double>{{}, {0}, {std::numeric_limits<double>::infinity()}}), numerical_error);
     CHECK_THROWS_WITH_AS(spectral_radius(dense<double>{{{std::nan("")}}}), "hrm::eigenvalues: A(0, 0) is not finite", numerical_error);
     CHECK_THROWS_AS(spectral_radius(dense<double>{matrix<double>(2, 3)}), shape_error);
+}
+
+TEST_CASE("the poles of complex A: those of the diagonal, of a unitary similarity, and without their conjugates") {
+    random_stream r(31);
+    const diagonal<number> a{{{0.5, 0.75}, {-0.25, 0.5}, {0.125, -0.5}, {-0.5, 0}}};
+    const auto q = random_unitary(r, 4);
+    const dense<number> turned{times(times(q, to_dense(a)), adjoint_of(q))};
+    const auto values = eigenvalues(turned);
+    for (const auto& want : eigenvalues(a)) {
+        double nearest = 1;
+        for (const auto& x : values) nearest = std::min(nearest, std::abs(x - want));
+        CHECK(nearest < 1e-14);
+    }
+    CHECK(spectral_radius(turned) == doctest::Approx(std::hypot(0.5, 0.75)).epsilon(1e-14));
+    const matrix<number> b(4, 1), c(1, 4);
+    CHECK(is_stable(discrete<dense<number>>{turned, b, c, {}}));
+    CHECK(!is_stable(continuous<dense<number>>{turned, b, c, {}}));
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    CHECK_THROWS_WITH_AS(eigenvalues(dense<number>{{{{0, nan}}}}), "hrm::eigenvalues: A(0, 0) is not finite", numerical_error);
+    CHECK_THROWS_WITH_AS(eigenvalues(diagonal<number>{{{0, nan}}}), "hrm::eigenvalues: a pole is not finite", numerical_error);
 }

@@ -44,3 +44,15 @@ TEST_CASE("parts that do not belong together are refused") {
     CHECK_THROWS_WITH_AS((dense<float>{matrix<float>(2, 3)}.check()), "hrm::dense: A is 2x3, expected 2x2", shape_error);
     CHECK_NOTHROW((dense<float>{matrix<float>(3, 3)}.check()));
 }
+
+// A function that asks for a structure knows real systems alone.
+using number = std::complex<double>;
+static_assert(any_structure<dense<number>> && any_structure<diagonal<std::complex<float>>>);
+static_assert(complex_structure<dense<number>> && !structure<dense<number>> && !structure<diagonal<std::complex<float>>>);
+static_assert(!complex_structure<dense<double>> && !complex_structure<complex_pairs<float>>);
+
+TEST_CASE("complex poles stand on the diagonal of the dense form as they are") {
+    const diagonal<number> a{{{0.5, 0.25}, {-0.25, -1}}};
+    CHECK(to_dense(a) == matrix<number>{{{0.5, 0.25}, 0}, {0, {-0.25, -1}}});
+    CHECK_THROWS_AS((dense<std::complex<float>>{matrix<std::complex<float>>(2, 3)}.check()), shape_error);
+}

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <complex>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <hrm/core/detail/host_device.hpp>
 
@@ -14,6 +16,14 @@ using index_t = std::ptrdiff_t;
 /// The scalars the library computes in.
 template <class S>
 concept real = std::same_as<S, float> || std::same_as<S, double>;
+/// What a linear system may be over besides: its equations, norms and reduction are there for complex A, B and C as well.
+template <class S>
+concept complex_scalar = std::same_as<S, std::complex<float>> || std::same_as<S, std::complex<double>>;
+template <class S>
+concept real_or_complex = real<S> || complex_scalar<S>;
+/// S in the precision of T.
+template <real T, real_or_complex S>
+using in_precision = std::conditional_t<real<S>, T, std::complex<T>>;
 
 /// bfloat16 as storage: the upper half of a float. Nothing computes in it; kernels widen on load.
 struct bf16 {

@@ -6,19 +6,11 @@
 namespace hrm {
 namespace detail {
 
-/// X of A X + X B = C or A X B - X = C, in real Schur coordinates of A and B.
-template <two_sided kind, real S>
-matrix<double> solve_by_schur(const std::string& where, const matrix<S>& a, const matrix<S>& b, const matrix<S>& c) {
-    const index_t n = a.rows(), m = b.rows();
-    check_equation(where, a, "C", c, m);
-    require_shape(where, "B", b.rows(), b.cols(), m, m);
-    require_finite(where, "B", b);
-    if (n == 0 || m == 0) return matrix<double>(n, m);
-    const auto left = real_schur(where, to_double(a)), right = real_schur(where, to_double(b));
-
+/// Throws where an X is not determined: eigenvalues x of A and y of B with x + y = 0, or x y = 1.
+template <two_sided kind>
+void require_apart(const std::string& where, const buffer<complex>& of_a, const buffer<complex>& of_b) {
     double nearest = std::numeric_limits<double>::infinity(), size = kind == two_sided::product ? 1 : 0;
-    const auto of_b = block_eigenvalues(right.t.view());
-    for (const complex x : block_eigenvalues(left.t.view()))
+    for (const complex x : of_a)
         for (const complex y : of_b) {
             nearest = std::min(nearest, std::abs(kind == two_sided::sum ? x + y : times(x, y) - 1.0));
             size = std::max(size, kind == two_sided::sum ? std::abs(x) + std::abs(y) : std::abs(times(x, y)));
@@ -29,7 +21,18 @@ matrix<double> solve_by_schur(const std::string& where, const matrix<S>& a, cons
           << " to rounding: they miss by " << nearest << ", must by more than " << least;
         throw numerical_error(s.str());
     }
+}
 
+/// X of A X + X B = C or A X B - X = C, in real Schur coordinates of A and B.
+template <two_sided kind, real S>
+matrix<double> solve_by_schur(const std::string& where, const matrix<S>& a, const matrix<S>& b, const matrix<S>& c) {
+    const index_t n = a.rows(), m = b.rows();
+    check_equation(where, a, "C", c, m);
+    require_shape(where, "B", b.rows(), b.cols(), m, m);
+    require_finite(where, "B", b);
+    if (n == 0 || m == 0) return matrix<double>(n, m);
+    const auto left = real_schur(where, to_double(a)), right = real_schur(where, to_double(b));
+    require_apart<kind>(where, block_eigenvalues(left.t.view()), block_eigenvalues(right.t.view()));
     matrix<double> half(n, m), y(n, m);
     multiply(transposed(left.q.view()), to_double(c).view(), half.view());
     multiply(half.view(), right.q.view(), y.view());

@@ -57,7 +57,7 @@ struct measured_errors {
     std::optional<double> measured_h2;     ///< |G - Gr|_2; nothing where D changed in continuous time
 };
 
-/// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>.
+/// A reduced system with everything that can be said about it.  R: discrete<dense<double>> or continuous<dense<double>>, or of complex.
 template <class R>
 struct balanced_system : measured_errors {
     R system;                         ///< order r, unstable states last
@@ -73,7 +73,7 @@ struct balanced_system : measured_errors {
     /// than 256 states in modal coordinates, for small columns of the Gramians are left out there. floor = 0 takes everything.
     bool certified = false;
     index_t numerical_rank = 0;       ///< sigma above n eps sigma_1: no more states can be kept
-    matrix<double> t, w;              ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I
+    matrix<typename R::scalar> t, w;  ///< n x r:  s ~ t s_r,  s_r = w^T s,  w^T t = I (complex: w^H)
     double biorthogonality = 0;       ///< largest entry of w^T t - I before it was corrected
     double condition = 0;             ///< |t| |w| in the 2-norm, the norm of the projector at most; 0 for order 0
     double regularisation = 0;        ///< relative size of what factoring given Gramians left out

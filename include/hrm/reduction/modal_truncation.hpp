@@ -59,7 +59,7 @@ System<complex_pairs<double>> modal_system(const System<A>& s, double& condition
 /// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay.  O(n (m + p)) for modal A,
 /// also in disguise; dense A through its eigenvectors, O(n^3).  Throws numerical_error where those are dependent.
 /// Davison 1966; dominance after Rommes & Martins 2006.
-template <template <class> class System, class A>
+template <template <class> class System, structure A>
 modal_reduction<System<complex_pairs<double>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {
     system.check();
     modal_reduction<System<complex_pairs<double>>> out;

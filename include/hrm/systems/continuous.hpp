@@ -5,7 +5,7 @@
 namespace hrm {
 
 /// x' = A x + B u,  y = C x + D u.     a: order n;  b: n x m;  c: p x n;  d: p x m or empty (none).
-template <structure A>
+template <any_structure A>
 struct continuous {
     using scalar = typename A::scalar;
     using structure_type = A;

@@ -26,28 +26,30 @@ buffer<T> cast_elements(const buffer<From>& v) {
 
 }  // namespace detail
 
-/// The same structure, or system, in another scalar: cast<double>(system).
-template <real T, real S>
-diagonal<T> cast(const diagonal<S>& a) {
-    return {detail::cast_elements<T>(a.poles)};
+/// The same structure, or system, in another precision: cast<double>(system). What is complex stays so.
+template <real T, real_or_complex S>
+diagonal<in_precision<T, S>> cast(const diagonal<S>& a) {
+    return {detail::cast_elements<in_precision<T, S>>(a.poles)};
 }
 template <real T, real S>
 complex_pairs<T> cast(const complex_pairs<S>& a) {
     return {detail::cast_elements<T>(a.real), detail::cast_elements<T>(a.re), detail::cast_elements<T>(a.im)};
 }
-template <real T, real S>
-dense<T> cast(const dense<S>& a) {
-    return {detail::cast_elements<T>(a.a)};
+template <real T, real_or_complex S>
+dense<in_precision<T, S>> cast(const dense<S>& a) {
+    return {detail::cast_elements<in_precision<T, S>>(a.a)};
 }
-template <real T, structure A>
+template <real T, any_structure A>
 auto cast(const continuous<A>& s) {
-    return continuous<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<T>(s.b), detail::cast_elements<T>(s.c),
-                                              detail::cast_elements<T>(s.d)};
+    using To = in_precision<T, typename A::scalar>;
+    return continuous<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<To>(s.b), detail::cast_elements<To>(s.c),
+                                              detail::cast_elements<To>(s.d)};
 }
-template <real T, structure A>
+template <real T, any_structure A>
 auto cast(const discrete<A>& s) {
-    return discrete<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<T>(s.b), detail::cast_elements<T>(s.c),
-                                            detail::cast_elements<T>(s.d)};
+    using To = in_precision<T, typename A::scalar>;
+    return discrete<decltype(cast<T>(s.a))>{cast<T>(s.a), detail::cast_elements<To>(s.b), detail::cast_elements<To>(s.c),
+                                            detail::cast_elements<To>(s.d)};
 }
 
 namespace detail {
@@ -65,28 +67,32 @@ const complex_pairs<S>& to_pairs(const complex_pairs<S>& a) {
 }  // namespace detail
 
 /// The same system with A written out.
-template <structure A>
+template <any_structure A>
 continuous<dense<typename A::scalar>> to_dense(const continuous<A>& s) {
     return {{to_dense(s.a)}, s.b, s.c, s.d};
 }
-template <structure A>
+template <any_structure A>
 discrete<dense<typename A::scalar>> to_dense(const discrete<A>& s) {
     return {{to_dense(s.a)}, s.b, s.c, s.d};
 }
 
 namespace detail {
 
+template <class A1, class A2>
+using either = std::conditional_t<complex_structure<A1> || complex_structure<A2>, std::complex<double>, double>;
+
 /// G + sign H, the states of H after those of G.
 template <template <class> class System, class A1, class A2>
-System<dense<double>> beside(const char* where, const System<A1>& g, const System<A2>& h, double sign = 1) {
+System<dense<either<A1, A2>>> beside(const char* where, const System<A1>& g, const System<A2>& h, double sign = 1) {
+    using T = either<A1, A2>;
     g.check();
     h.check();
     require_size(where, "inputs of H", h.inputs(), g.inputs());
     require_size(where, "outputs of H", h.outputs(), g.outputs());
     const auto x = to_dense(cast<double>(g)), y = to_dense(cast<double>(h));
     const index_t n = x.order(), r = y.order(), m = x.inputs(), p = x.outputs();
-    System<dense<double>> e{{matrix<double>(n + r, n + r)}, matrix<double>(n + r, m), matrix<double>(p, n + r), {}};
-    const auto paste = [](matrix<double>& to, const matrix<double>& from, index_t row, index_t col, double sign) {
+    System<dense<T>> e{{matrix<T>(n + r, n + r)}, matrix<T>(n + r, m), matrix<T>(p, n + r), {}};
+    const auto paste = [](matrix<T>& to, const auto& from, index_t row, index_t col, double sign) {
         for (index_t i = 0; i < from.rows(); ++i)
             for (index_t j = 0; j < from.cols(); ++j) to(row + i, col + j) += sign * from(i, j);
     };
@@ -97,7 +103,7 @@ System<dense<double>> beside(const char* where, const System<A1>& g, const Syste
     paste(e.c, x.c, 0, 0, 1);
     paste(e.c, y.c, 0, n, sign);
     if (!x.d.empty() || !y.d.empty()) {
-        e.d = matrix<double>(p, m);
+        e.d = matrix<T>(p, m);
         paste(e.d, x.d, 0, 0, 1);
         paste(e.d, y.d, 0, 0, sign);
     }
@@ -106,13 +112,13 @@ System<dense<double>> beside(const char* where, const System<A1>& g, const Syste
 
 }  // namespace detail
 
-/// G - H, of order n + r: what an approximation H of G leaves out. In double.
-template <structure A1, structure A2>
-continuous<dense<double>> difference(const continuous<A1>& g, const continuous<A2>& h) {
+/// G - H, of order n + r: what an approximation H of G leaves out. In double, complex where either is.
+template <any_structure A1, any_structure A2>
+continuous<dense<detail::either<A1, A2>>> difference(const continuous<A1>& g, const continuous<A2>& h) {
     return detail::beside("hrm::difference", g, h, -1);
 }
-template <structure A1, structure A2>
-discrete<dense<double>> difference(const discrete<A1>& g, const discrete<A2>& h) {
+template <any_structure A1, any_structure A2>
+discrete<dense<detail::either<A1, A2>>> difference(const discrete<A1>& g, const discrete<A2>& h) {
     return detail::beside("hrm::difference", g, h, -1);
 }
 

@@ -7,7 +7,7 @@ namespace hrm {
 /// s_t = A s_{t-1} + B u_t,  y_t = C s_t + D u_t:  the current input enters at once, so G(z) = z C (zI - A)^-1 B + D.
 /// On the unit circle |G - D| equals that of the strictly proper system: Hankel singular values and bounds carry over.
 /// a: order n;  b: n x m;  c: p x n;  d: p x m or empty (none).
-template <structure A>
+template <any_structure A>
 struct discrete {
     using scalar = typename A::scalar;
     using structure_type = A;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/stein.hpp>
@@ -9,7 +10,8 @@
 
 namespace hrm {
 
-/// Where a system amplifies most: the gain and its frequency, in radians a step (discrete, in [0, pi]) or a unit of time.
+/// Where a system amplifies most: the gain and its frequency, in radians a step (discrete) or a unit of time; not
+/// negative, in [0, pi], but for complex systems, whose gain is not even: there in [-pi, pi] and on the whole axis.
 struct hinf_result {
     double value = 0;  ///< attained at omega, and below the norm by at most the tolerance
     double omega = 0;  ///< infinity if a continuous system's D is its largest gain
@@ -23,13 +25,14 @@ inline matrix<double> product(const matrix<double>& a, const matrix<double>& b) 
     return c;
 }
 /// |x|_F of a norm that is to be reported: no overflow on the way, and refused where it is one itself.
-inline double reported_norm(std::string_view where, const matrix<double>& x) {
+template <class T>
+double reported_norm(std::string_view where, const matrix<T>& x) {
     double largest = 0, sum = 0;
     require_finite(where, "C L", x);
-    for (double v : x.flat()) largest = std::max(largest, std::abs(v));
+    for (const T v : x.flat()) largest = std::max(largest, std::abs(v));
     if (largest == 0) return 0;
     const double unit = std::ldexp(1.0, std::ilogb(largest));
-    for (double v : x.flat()) sum += v / unit * (v / unit);
+    for (const T v : x.flat()) sum += std::norm(v / unit);
     const double norm = unit * std::sqrt(sum);
     if (!std::isfinite(norm)) throw numerical_error(std::string(where) + ": the norm is beyond the range of double");
     return norm;
@@ -46,10 +49,11 @@ inline void check_tolerance(double tolerance) {
 
 }  // namespace detail
 
-/// sqrt(sum_k |h_k|_F^2), h the impulse response: the output's standard deviation for white noise of unit variance.
+/// sqrt(sum_k |h_k|_F^2), h the impulse response: the output's standard deviation for white noise of unit variance. Real and
+/// complex systems, as all norms here.
 ///     |G|^2 = |C L|_F^2, X = L L^T = A X A^T + B B^T;  with D:  |C B + D|_F^2 + |C A L|_F^2
 /// O(50 n^3 + n^2 (m + p)).  Throws numerical_error if A is unstable or anything is not finite.
-template <structure A>
+template <any_structure A>
 double h2_norm(const discrete<A>& system) {
     system.check();
     const auto g = to_dense(cast<double>(system));
@@ -63,14 +67,14 @@ double h2_norm(const discrete<A>& system) {
                       detail::reported_norm("hrm::h2_norm", detail::product(g.c, detail::product(g.a.a, l))));
 }
 /// sqrt(integral |h(t)|_F^2 dt) = |C L|_F, A X + X A^T + B B^T = 0; infinite unless D is zero.
-template <structure A>
+template <any_structure A>
 double h2_norm(const continuous<A>& system) {
     system.check();
     const auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::h2_norm", g);
     const auto l = lyapunov_factor(g.a.a, g.b);
-    for (double x : g.d.flat())
-        if (x != 0) return std::numeric_limits<double>::infinity();
+    for (const auto x : g.d.flat())
+        if (x != 0.0) return std::numeric_limits<double>::infinity();
     return detail::reported_norm("hrm::h2_norm", detail::product(g.c, l));
 }
 
@@ -78,7 +82,7 @@ double h2_norm(const continuous<A>& system) {
 /// Certified: value is attained at omega, and a level-set test proves that no frequency exceeds (1 + 2 tolerance) value.
 /// O(n^3) a test, three or four tests.  Throws numerical_error if A is unstable or anything is not finite.
 /// Bruinsma & Steinbuch, "A fast algorithm to compute the H-infinity norm of a transfer function matrix", 1990.
-template <structure A>
+template <any_structure A>
 hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
     system.check();
     detail::check_tolerance(tolerance);
@@ -95,7 +99,7 @@ hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, std::move(c), std::move(d), true);
     return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
 }
-template <structure A>
+template <any_structure A>
 hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
     system.check();
     detail::check_tolerance(tolerance);

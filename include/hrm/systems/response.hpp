@@ -54,9 +54,11 @@ inline void advance(const dense<double>& a, matrix<double>& x, matrix<double>& n
 }
 
 /// Solves (z I - A) X = B for each z. prepare() once, O(n^3) for dense A; then O(n m) a point, dense O(n^2 m).
+/// T: double or complex, of A, B and C.
+template <class T>
 struct diagonal_resolvent {
-    diagonal<double> a;
-    matrix<double> b, c;
+    diagonal<T> a;
+    matrix<T> b, c;
     complex_matrix operator()(complex z) const {
         complex_matrix x(b.rows(), b.cols());
         for (index_t i = 0; i < b.rows(); ++i)
@@ -87,16 +89,22 @@ struct pairs_resolvent {
     }
 };
 /// A is reduced to Hessenberg form once: elimination then meets one entry below the diagonal.
+template <class T>
 struct dense_resolvent {
-    matrix<double> h, b, c;
-    dense_resolvent(const dense<double>& a, const matrix<double>& b0, const matrix<double>& c0)
+    matrix<T> h, b, c;
+    dense_resolvent(const dense<T>& a, const matrix<T>& b0, const matrix<T>& c0)
         : h(a.a), b(b0.rows(), b0.cols()), c(c0.rows(), c0.cols()) {
         const index_t n = h.rows();
-        matrix<double> q(n, n);
+        matrix<T> q(n, n);
         for (index_t i = 0; i < n; ++i) q(i, i) = 1;
         hessenberg(h, q);
-        gemm<double, double, double>(1, transposed(matrix_view<const double>(q)), b0.view(), 0, b.view());
-        multiply(c0.view(), q.view(), c.view());
+        if constexpr (real<T>) {
+            gemm<double, double, double>(1, transposed(matrix_view<const double>(q)), b0.view(), 0, b.view());
+            multiply(c0.view(), q.view(), c.view());
+        } else {
+            b = product(adjoint(q), b0);
+            c = product(c0, q);
+        }
     }
     complex_matrix operator()(complex z) const {
         const index_t n = h.rows(), m = b.cols();
@@ -121,17 +129,27 @@ struct dense_resolvent {
         return x;
     }
 };
-inline diagonal_resolvent resolvent(const diagonal<double>& a, const matrix<double>& b, const matrix<double>& c) { return {a, b, c}; }
+template <class T>
+diagonal_resolvent<T> resolvent(const diagonal<T>& a, const matrix<T>& b, const matrix<T>& c) {
+    return {a, b, c};
+}
 inline pairs_resolvent resolvent(const complex_pairs<double>& a, const matrix<double>& b, const matrix<double>& c) { return {a, b, c}; }
-inline dense_resolvent resolvent(const dense<double>& a, const matrix<double>& b, const matrix<double>& c) { return {a, b, c}; }
+template <class T>
+dense_resolvent<T> resolvent(const dense<T>& a, const matrix<T>& b, const matrix<T>& c) {
+    return {a, b, c};
+}
 
 /// factor C X + D.
-inline complex_matrix read_out(const matrix<double>& c, const complex_matrix& x, complex factor, const matrix<double>& d) {
+template <class T>
+complex_matrix read_out(const matrix<T>& c, const complex_matrix& x, complex factor, const complex_matrix& d) {
     complex_matrix g(c.rows(), x.cols());
     for (index_t i = 0; i < g.rows(); ++i) {
         for (index_t k = 0; k < c.cols(); ++k)
-            for (index_t j = 0; j < g.cols(); ++j) g(i, j) += c(i, k) * x(k, j);
-        for (index_t j = 0; j < g.cols(); ++j) g(i, j) = times(factor, g(i, j)) + (d.empty() ? 0.0 : d(i, j));
+            for (index_t j = 0; j < g.cols(); ++j) {
+                if constexpr (real<T>) g(i, j) += c(i, k) * x(k, j);
+                else g(i, j) += times(c(i, k), x(k, j));
+            }
+        for (index_t j = 0; j < g.cols(); ++j) g(i, j) = times(factor, g(i, j)) + (d.empty() ? complex{} : d(i, j));
     }
     return g;
 }
@@ -159,13 +177,13 @@ std::vector<matrix<double>> impulse_response(const discrete<A>& system, index_t 
 /// The transfer function, prepared once for any number of frequencies:
 ///     const transfer_function g(system);
 ///     g(omega);      // discrete: G(z) = z C (zI - A)^-1 B + D, z = e^{i omega};  continuous: G(i omega) = C (i omega I - A)^-1 B + D
-/// p x m, in double. A dense A takes its Hessenberg form, or its modes where find_modes sees them: O(n p m) a point for modal
+/// p x m, in double; real and complex systems. A dense A takes its Hessenberg form, or, if real, its modes where find_modes sees them: O(n p m) a point for modal
 /// A, else O(n^2 m + n p m) after O(n^3) once. Laub, "Efficient multivariable frequency response computations", 1981.
 class transfer_function {
 public:
-    template <structure A>
+    template <any_structure A>
     explicit transfer_function(const discrete<A>& system) : step_(true) { prepare(system); }
-    template <structure A>
+    template <any_structure A>
     explicit transfer_function(const continuous<A>& system) { prepare(system); }
 
     /// omega: radians a step, or a unit of time.
@@ -182,11 +200,13 @@ private:
         if constexpr (std::same_as<typename decltype(g)::structure_type, dense<double>>)
             if (const auto modes = find_modes(g.a.a)) return prepare(in_modes(*modes, g));
         solver_ = detail::resolvent(g.a, g.b, g.c);
-        d_ = std::move(g.d);
+        d_ = detail::to_complex(g.d);
     }
 
-    std::variant<detail::diagonal_resolvent, detail::pairs_resolvent, detail::dense_resolvent> solver_;
-    matrix<double> d_;
+    std::variant<detail::diagonal_resolvent<double>, detail::pairs_resolvent, detail::dense_resolvent<double>, detail::diagonal_resolvent<detail::complex>,
+                 detail::dense_resolvent<detail::complex>>
+        solver_;
+    detail::complex_matrix d_;
     bool step_ = false;
 };
 

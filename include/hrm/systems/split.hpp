@@ -190,7 +190,7 @@ inline matrix<double> project(const matrix<double>& w, const matrix<double>& x) 
 /// Splits off the unstable and integrating part: G = stable + unstable. Poles and pairs are sorted, O(n^2); a dense A by
 /// its ordered Schur form and the Sylvester equation between the two parts, O(50 n^3).
 /// Throws numerical_error if A is not finite. Bavely & Stewart 1979.
-template <template <class> class System, class A>
+template <template <class> class System, structure A>
 auto split(const System<A>& system, double margin = automatic_margin) {
     system.check();
     const auto g = cast<double>(system);

@@ -12,11 +12,11 @@ namespace hrm {
 
 /// The eigenvalues of A, in the structure's order (a pair gives re + i im, then its conjugate); in no order for dense A.
 /// O(n), dense O(20 n^3).  Throws numerical_error if A is not finite.
-template <real S>
+template <real_or_complex S>
 buffer<std::complex<double>> eigenvalues(const diagonal<S>& a) {
     buffer<std::complex<double>> values(a.poles.begin(), a.poles.end());
     for (const auto& x : values)
-        if (!std::isfinite(x.real())) throw numerical_error("hrm::eigenvalues: a pole is not finite");
+        if (!detail::is_finite(x)) throw numerical_error("hrm::eigenvalues: a pole is not finite");
     return values;
 }
 template <real S>
@@ -27,10 +27,10 @@ buffer<std::complex<double>> eigenvalues(const complex_pairs<S>& a) {
         values.emplace_back(a.re[i], -a.im[i]);
     }
     for (const auto& x : values)
-        if (!std::isfinite(x.real()) || !std::isfinite(x.imag())) throw numerical_error("hrm::eigenvalues: a pole is not finite");
+        if (!detail::is_finite(x)) throw numerical_error("hrm::eigenvalues: a pole is not finite");
     return values;
 }
-template <real S>
+template <real_or_complex S>
 buffer<std::complex<double>> eigenvalues(const dense<S>& a) {
     require_shape("hrm::eigenvalues", "A", a.a.rows(), a.a.cols(), a.a.rows(), a.a.rows());
     detail::require_finite("hrm::eigenvalues", "A", a.a);
@@ -39,17 +39,17 @@ buffer<std::complex<double>> eigenvalues(const dense<S>& a) {
 
 namespace detail {
 
-template <real S>
+template <real_or_complex S>
 void require_finite(std::string_view where, std::string_view what, const dense<S>& a) {
     require_finite(where, what, a.a);
 }
-template <real S>
+template <real_or_complex S>
 void require_finite(std::string_view where, std::string_view what, const buffer<S>& values) {
     for (std::size_t i = 0; i < values.size(); ++i)
-        if (!std::isfinite(values[i]))
+        if (!is_finite(values[i]))
             throw numerical_error(std::string(where) + ": " + std::string(what) + ": pole " + std::to_string(i) + " is not finite");
 }
-template <real S>
+template <real_or_complex S>
 void require_finite(std::string_view where, std::string_view what, const diagonal<S>& a) {
     require_finite(where, what, a.poles);
 }
@@ -71,14 +71,14 @@ void check_finite(std::string_view where, const System& g) {
 }  // namespace detail
 
 /// max |lambda|: 0 for order 0.
-template <structure A>
+template <any_structure A>
 double spectral_radius(const A& a) {
     double r = 0;
     for (const auto& x : eigenvalues(a)) r = std::max(r, std::abs(x));
     return r;
 }
 /// max Re lambda: -infinity for order 0.
-template <structure A>
+template <any_structure A>
 double spectral_abscissa(const A& a) {
     double r = -std::numeric_limits<double>::infinity();
     for (const auto& x : eigenvalues(a)) r = std::max(r, x.real());
@@ -86,12 +86,12 @@ double spectral_abscissa(const A& a) {
 }
 
 /// Every eigenvalue inside the unit circle.
-template <structure A>
+template <any_structure A>
 bool is_stable(const discrete<A>& system) {
     return spectral_radius(system.a) < 1;
 }
 /// Every eigenvalue left of the imaginary axis.
-template <structure A>
+template <any_structure A>
 bool is_stable(const continuous<A>& system) {
     return spectral_abscissa(system.a) < 0;
 }

@@ -6,15 +6,16 @@
 
 #include <hrm/core/matrix.hpp>
 
-// The structure of A. States are real throughout: a conjugate pair re +- i im is two real states and the rotation
+// The structure of A. The states of a real system are real: a conjugate pair re +- i im is two real states and the rotation
 //     [ re  -im ]
 //     [ im   re ]
-// so that B, C, states and gradients are real, planar, and vectorise.
+// so that B, C, states and gradients are real, planar, and vectorise. A complex system, of poles without their conjugates or
+// with complex B and C, has a complex scalar.
 
 namespace hrm {
 
-/// A = diag(poles): n real poles.
-template <real S>
+/// A = diag(poles): n poles, real unless S is complex.
+template <real_or_complex S>
 struct diagonal {
     using scalar = S;
     buffer<S> poles;
@@ -37,7 +38,7 @@ struct complex_pairs {
 };
 
 /// Any A, n x n.
-template <real S>
+template <real_or_complex S>
 struct dense {
     using scalar = S;
     matrix<S> a;
@@ -46,17 +47,23 @@ struct dense {
     void check() const { require_shape("hrm::dense", "A", a.rows(), a.cols(), a.rows(), a.rows()); }
 };
 
+/// Whatever may stand for A.
 template <class A>
-concept structure = requires(const A& a) {
+concept any_structure = requires(const A& a) {
     typename A::scalar;
     { a.order() } -> std::convertible_to<index_t>;
     a.check();
 };
+/// That of a real system, and of a complex one. Functions that ask for a structure are for real systems alone.
+template <class A>
+concept structure = any_structure<A> && real<typename A::scalar>;
+template <class A>
+concept complex_structure = any_structure<A> && complex_scalar<typename A::scalar>;
 
 namespace detail {
 
 /// Throws shape_error unless B is n x m, C p x n, and D p x m or empty; says so where a transpose would fit: vectors are often saved the other way.
-template <real S>
+template <real_or_complex S>
 void check_ports(const std::string& where, index_t n, const matrix<S>& b, const matrix<S>& c, const matrix<S>& d) {
     for (const auto& [what, x, fits, across] : {std::tuple("B", &b, b.rows() == n, b.cols() == n), {"C", &c, c.cols() == n, c.rows() == n}})
         if (!fits && across) throw shape_error(where + ": " + what + " is " + extents(x->rows(), x->cols()) + ", expected " + extents(x->cols(), x->rows()) + "; transpose it?");
@@ -67,7 +74,7 @@ void check_ports(const std::string& where, index_t n, const matrix<S>& b, const 
 
 }  // namespace detail
 
-template <real S>
+template <real_or_complex S>
 matrix<S> to_dense(const diagonal<S>& a) {
     matrix<S> m(a.order(), a.order());
     for (index_t i = 0; i < a.order(); ++i) m(i, i) = a.poles[static_cast<std::size_t>(i)];
@@ -86,7 +93,7 @@ matrix<S> to_dense(const complex_pairs<S>& a) {
     }
     return m;
 }
-template <real S>
+template <real_or_complex S>
 matrix<S> to_dense(const dense<S>& a) {
     return a.a;
 }

@@ -15,17 +15,19 @@ namespace hrm::detail {
 inline double frobenius_squared(const matrix<double>& m) { return dot(m.data(), m.data(), m.size()); }
 inline double frobenius(const matrix<double>& m) { return std::sqrt(frobenius_squared(m)); }
 
+inline bool is_finite(real auto x) { return std::isfinite(x); }
+inline bool is_finite(complex_scalar auto x) { return std::isfinite(x.real()) && std::isfinite(x.imag()); }
 template <class T>
 void require_finite(std::string_view where, std::string_view what, const matrix<T>& m) {
     for (index_t i = 0; i < m.rows(); ++i)
         for (index_t j = 0; j < m.cols(); ++j)
-            if (!std::isfinite(m(i, j)))
+            if (!is_finite(m(i, j)))
                 throw numerical_error(std::string(where) + ": " + std::string(what) + "(" + std::to_string(i) + ", " +
                                       std::to_string(j) + ") is not finite");
 }
 
 /// A: n x n and finite, other: n x columns and finite.
-template <real S>
+template <real_or_complex S>
 void check_equation(const std::string& where, const matrix<S>& a, std::string_view what, const matrix<S>& other, index_t columns) {
     require_shape(where, "A", a.rows(), a.cols(), a.rows(), a.rows());
     require_shape(where, what, other.rows(), other.cols(), a.rows(), columns);
@@ -33,9 +35,9 @@ void check_equation(const std::string& where, const matrix<S>& a, std::string_vi
     require_finite(where, what, other);
 }
 
-template <real S>
-matrix<double> to_double(const matrix<S>& a) {
-    matrix<double> d(a.rows(), a.cols());
+template <real_or_complex S>
+matrix<in_precision<double, S>> to_double(const matrix<S>& a) {
+    matrix<in_precision<double, S>> d(a.rows(), a.cols());
     std::copy(a.flat().begin(), a.flat().end(), d.flat().begin());
     return d;
 }
@@ -168,19 +170,20 @@ inline complex_matrix product(const complex_matrix& a, const complex_matrix& b) 
         }
     return c;
 }
-inline complex_matrix adjoint(const complex_matrix& a) {
-    complex_matrix c(a.cols(), a.rows());
+template <complex_scalar S>
+matrix<S> adjoint(const matrix<S>& a) {
+    matrix<S> c(a.cols(), a.rows());
     for (index_t i = 0; i < a.rows(); ++i)
         for (index_t j = 0; j < a.cols(); ++j) c(j, i) = std::conj(a(i, j));
     return c;
 }
 
 /// Q^H D^-1 b: a right-hand side in Schur coordinates.  b: n x m.
-template <real S>
+template <real_or_complex S>
 complex_matrix into_schur(const schur_form& form, const matrix<S>& b) {
     complex_matrix scaled(b.rows(), b.cols());
     for (index_t i = 0; i < b.rows(); ++i)
-        for (index_t j = 0; j < b.cols(); ++j) scaled(i, j) = static_cast<double>(b(i, j)) / form.d[static_cast<std::size_t>(i)];
+        for (index_t j = 0; j < b.cols(); ++j) scaled(i, j) = static_cast<in_precision<double, S>>(b(i, j)) / form.d[static_cast<std::size_t>(i)];
     return product(adjoint(form.q), scaled);
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
-#include <hrm/linalg/detail/gramian_equation.hpp>
+#include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/factor.hpp>
 #include <hrm/linalg/solve.hpp>
 
@@ -91,12 +91,14 @@ struct peak {
 struct gain_curve {
     complex_matrix t, b, c, d;  ///< n x n, n x m, p x n, p x m
     bool circle = false;
+    bool even = true;  ///< in omega, as the gain of a real system is
 
-    gain_curve(std::string_view where, const matrix<double>& a, matrix<double> b0, matrix<double> c0, matrix<double> d0, bool circle_)
-        : circle(circle_) {
+    template <class T>
+    gain_curve(std::string_view where, const matrix<T>& a, matrix<T> b0, matrix<T> c0, matrix<T> d0, bool circle_)
+        : circle(circle_), even(real<T>) {
         // Transposing G changes no singular value; solve for the fewer columns.
         bool turned = c0.rows() < b0.cols();
-        matrix<double> a0 = turned ? transpose(a) : a;
+        matrix<T> a0 = turned ? transpose(a) : a;
         if (turned) {
             auto bt = transpose(c0);
             c0 = transpose(b0);
@@ -239,12 +241,12 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
     sample(0);
     for (index_t i = 0; i < gain.t.rows(); ++i) {
         const complex pole = gain.t(i, i);
-        if (pole.imag() < 0) continue;
+        if (gain.even && pole.imag() < 0) continue;
         sample(gain.circle ? std::arg(pole) : pole.imag());
-        if (!gain.circle) sample(std::abs(pole));
+        if (!gain.circle) sample(std::copysign(std::abs(pole), pole.imag()));
     }
     if (gain.circle)
-        for (int i = 1; i <= 8; ++i) sample(std::numbers::pi * i / 8);
+        for (int i = gain.even ? 1 : -7; i <= 8; ++i) sample(std::numbers::pi * i / 8);
     if (best.value == 0) return best;
 
     const axis_curve axis(gain);
@@ -258,9 +260,8 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
         }
         if (best.value <= level) break;
     }
-    // A real system's gain is even in omega.
-    if (gain.circle) best.omega = std::abs(std::remainder(best.omega, 2 * std::numbers::pi));
-    best.omega = std::abs(best.omega);
+    if (gain.circle) best.omega = std::remainder(best.omega, 2 * std::numbers::pi);
+    if (gain.even) best.omega = std::abs(best.omega);
     return best;
 }
 

@@ -1,0 +1,241 @@
+#pragma once
+
+#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/complex_gramian.hpp>
+#include <hrm/reduction/detail/complex_projection.hpp>
+
+namespace hrm {
+namespace detail {
+
+/// [Re x, -Im x; Im x, Re x]: what x does to real and imaginary parts.
+inline matrix<double> real_form(const complex_matrix& x) {
+    const index_t n = x.rows(), m = x.cols();
+    matrix<double> y(2 * n, 2 * m);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < m; ++j) {
+            y(i, j) = y(n + i, m + j) = x(i, j).real();
+            y(n + i, j) = x(i, j).imag();
+            y(i, m + j) = -y(n + i, j);
+        }
+    return y;
+}
+inline dense<double> real_form(const dense<complex>& a) { return {real_form(a.a)}; }
+inline complex_pairs<double> real_form(const diagonal<complex>& a) {
+    complex_pairs<double> y;
+    for (const auto& l : a.poles) {
+        y.re.push_back(l.real());
+        y.im.push_back(l.imag());
+    }
+    return y;
+}
+/// A real system of twice as many states, inputs and outputs, whose gain at omega is the larger of G's at omega and -omega, and
+/// whose resolvents are as long as those of A: it stands for the complex one where rounding is accounted for.
+template <template <class> class System, class A>
+auto real_form(const System<A>& s) {
+    return System<decltype(real_form(s.a))>{real_form(s.a), real_form(s.b), real_form(s.c), real_form(s.d)};
+}
+template <class V>
+V twice(V x) {
+    const auto n = static_cast<std::ptrdiff_t>(x.size());
+    x.resize(2 * x.size());
+    std::copy_n(x.begin(), n, x.begin() + n);
+    return x;
+}
+
+/// What rounding may add to the error, to first order: that of the real form (rounding.hpp).
+template <complex_system T, class Result>
+double complex_rounding(const T& s, const Result& out, const complex_factors& f, const complex_projection& p, std::span<const double> kept) {
+    const auto whole = real_form(s);
+    const auto poles = resolvents_of_both(real_form(out.system), twice(p.t_scale), twice(p.w_scale));
+    const auto one_column = [](const std::vector<double>& lengths) {  // the allowance knows factors by the lengths of their rows
+        matrix<double> x(static_cast<index_t>(lengths.size()), 1);
+        std::copy(lengths.begin(), lengths.end(), x.data());
+        return x;
+    };
+    const auto lc = twice(row_lengths(f.lc)), lo = twice(row_lengths(f.lo));
+    const gramian_factors lengths{one_column(lc), one_column(lo), {}, f.graded, 0, twice(f.units)};
+    projected_rows rows;
+    rows.t = twice(row_lengths(p.t, p.t_scale));
+    rows.w = twice(row_lengths(p.w, p.w_scale));
+    if (f.graded)
+        for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
+    return rounding_allowance(whole, whole.a, poles, rows, out.bound, lengths, out.order() < static_cast<index_t>(kept.size()));
+}
+
+/// What rounding moves in the stable part on the way to it: split_allowance, of the real form.
+template <class Parts, complex_system T>
+double complex_split_allowance(const Parts& parts, const T& whole) {
+    const auto& g = parts.stable;
+    const auto times_larger = [](const complex_matrix& all, const complex_matrix& part) {
+        const double of = square_of(part.data(), part.size());
+        return of > 0 ? std::max(1.0, std::sqrt(square_of(all.data(), all.size()) / of)) : 1;
+    };
+    const double larger = std::max({times_larger(whole.a.a, g.a.a), times_larger(whole.b, g.b), times_larger(whole.c, g.c)});
+    try {
+        const double moved = measure_allowance(real_form(g), 0, parts.condition * larger);
+        if (std::isfinite(moved)) return moved;
+    } catch (const numerical_error&) {  // poles next to the boundary, beyond it in these units
+    }
+    return std::numeric_limits<double>::infinity();
+}
+
+/// Errors between a stable system and its reduction; nothing where a pole lies so near to the boundary that the Schur form of
+/// the two together finds it beyond, or a norm is beyond the range of double.
+template <complex_system T, class Result>
+void measure_complex(const T& g, Result& out) {
+    auto e = difference(g, out.system);
+    const bool strictly_proper = std::all_of(e.d.flat().begin(), e.d.flat().end(), [](complex x) { return x == 0.0; });
+    if (strictly_proper) e.d = {};
+    try {
+        const double error = hinf_norm(e).value, allowance = measure_allowance(real_form(e), error);
+        if (!std::isfinite(allowance)) return;
+        if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
+        out.measured_error = error;
+        out.measured_rounding = allowance;
+    } catch (const numerical_error&) {
+    }
+}
+
+/// s: in double, stable and finite, or the factorisation throws.
+template <complex_system T>
+auto balance_stable(const T& s, const balance_options& o) {
+    constexpr auto where = "hrm::balance";
+    using R = std::conditional_t<in_discrete_time<T>, discrete<dense<complex>>, continuous<dense<complex>>>;
+    const auto f = complex_factors_of(where, s, std::min(o.floor, negligible_floor));
+    const auto svd = jacobi_svd(factor_product(where, f));
+    balanced_system<R> out;
+    out.sigma = svd.sigma;
+    out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
+    // Values below the rounding of Lo^H Lc have directions of noise.
+    const double eps = std::numeric_limits<double>::epsilon(), largest = out.sigma.empty() ? 0 : out.sigma[0];
+    double least = static_cast<double>(s.order()) * eps;
+    if (!f.graded && largest > 0) least = std::max(least, 10 * eps * sum_of_products(row_lengths(f.lc), row_lengths(f.lo)) / largest);
+    out.numerical_rank = rank_by_tolerance(out.sigma, least);
+    const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
+    const complex_projection p(f, svd, r, o.basis);
+    const auto wh = adjoint(p.w);
+    out.biorthogonality = p.correction;
+    out.t = p.t;
+    out.w = p.w;
+    out.system = R{{product(wh, times_state(s.a, p.t))}, product(wh, s.b), product(s.c, p.t), s.d};
+    out.bound = tail_bound(out.sigma, r);
+    check_finite(where, out.system);
+    require_finite(where, "t", out.t);
+    require_finite(where, "w", out.w);
+    if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
+    out.condition = r > 0 ? largest_singular_value(out.t) * largest_singular_value(out.w) : 0;
+    describe_poles(out);
+    out.rounding = complex_rounding(s, out, f, p, std::span<const double>(out.sigma).first(static_cast<std::size_t>(out.numerical_rank)));
+    if (o.error == error_report::measured && out.stable) measure_complex(s, out);
+    out.certified = out.stable && allows(out);
+    return out;
+}
+
+/// G = stable + unstable, in coordinates x = t x', x' = [stable; unstable], w^H t = I. D goes with the stable part. As split, by the
+/// ordered complex Schur form; poles on a diagonal are sorted.
+template <complex_system T>
+struct complex_split {
+    T stable, unstable;
+    complex_matrix t, w;
+    double condition = 1;
+
+    complex_split(const T& s, double margin) : t(s.order(), s.order()), w(t) {
+        const index_t n = s.order();
+        index_t kept = 0;
+        if constexpr (std::same_as<typename T::structure_type, dense<complex>>) {
+            auto a = s.a.a;
+            auto d = balance_scales(a);
+            auto form = schur("hrm::balance", std::move(a), std::move(d));
+            std::vector<complex> l;
+            for (index_t i = 0; i < n; ++i) l.push_back(form.t(i, i));
+            const auto outside = counted_unstable<T>(l, std::sqrt(square_of(form.t.data(), form.t.size())), margin);
+            kept = std::count(outside.begin(), outside.end(), false);
+            move_to_end(form, outside);
+            const auto z = decoupling(form.t, kept);
+            condition = std::sqrt(1 + square_of(z.data(), z.size()));
+            t = w = form.q;  // Q1 beside Q1 Z + Q2, and Q1 - Q2 Z^H beside Q2
+            for (index_t i = 0; i < n; ++i) {
+                for (index_t j = 0; j < kept; ++j)
+                    for (index_t k = 0; k < n - kept; ++k) {
+                        t(i, kept + k) += times(form.q(i, j), z(j, k));
+                        w(i, j) -= conj_times(z(j, k), form.q(i, kept + k));
+                    }
+                for (auto& x : t.view().row_span(i)) x *= form.d[static_cast<std::size_t>(i)];
+                for (auto& x : w.view().row_span(i)) x /= form.d[static_cast<std::size_t>(i)];
+            }
+            stable.a.a = block(form.t, 0, kept, 0, kept);
+            unstable.a.a = block(form.t, kept, n - kept, kept, n - kept);
+        } else {
+            const auto inside = [&](complex l) { return depth<T>(l) > std::max(0.0, margin); };
+            index_t at = 0;
+            for (const bool first : {true, false})
+                for (index_t i = 0; i < n; ++i)
+                    if (const auto l = s.a.poles[static_cast<std::size_t>(i)]; inside(l) == first) {
+                        (first ? stable : unstable).a.poles.push_back(l);
+                        t(i, at) = w(i, at) = 1;
+                        ++at;
+                    }
+            kept = stable.order();
+        }
+        const auto b = product(adjoint(w), s.b), c = product(s.c, t);
+        const index_t m = s.inputs(), p = s.outputs();
+        stable.b = block(b, 0, kept, 0, m);
+        stable.c = block(c, 0, p, 0, kept);
+        stable.d = s.d;
+        unstable.b = block(b, kept, n - kept, 0, m);
+        unstable.c = block(c, 0, p, kept, n - kept);
+    }
+    static complex_matrix block(const complex_matrix& x, index_t row, index_t rows, index_t col, index_t cols) {
+        return complex_matrix(matrix_view<const complex>(x.view().slice_rows(row, rows).slice_cols(col, cols)));
+    }
+};
+
+/// s: in double.
+template <complex_system T>
+auto balance_complex(const T& s, const balance_options& o) {
+    check_finite("hrm::balance", s);
+    if (o.weak == weak_states::residualize) throw numerical_error("hrm::balance: weak states of a complex system can be truncated, not residualised");
+    if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
+    const complex_split<T> parts(s, o.margin);
+    const index_t nu = parts.unstable.order(), ns = s.order() - nu;
+    if (nu == 0) return balance_stable(s, o);
+    auto out = balance_stable(parts.stable, o);
+    const index_t r = out.order();
+    const auto lift = [&](const complex_matrix& basis, const complex_matrix& inner) {
+        const auto y = product(parts.block(basis, 0, s.order(), 0, ns), inner);
+        complex_matrix both(s.order(), r + nu);
+        for (index_t i = 0; i < s.order(); ++i) {
+            std::copy_n(y.view().row(i), r, both.view().row(i));
+            std::copy_n(basis.view().row(i) + ns, nu, both.view().row(i) + r);
+        }
+        return both;
+    };
+    out.t = lift(parts.t, out.t);
+    out.w = lift(parts.w, out.w);
+    auto opposite = parts.unstable;
+    for (auto& x : opposite.c.flat()) x = -x;
+    out.system = difference(out.system, opposite);
+    out.unstable = nu;
+    out.split_condition = parts.condition;
+    out.condition = largest_singular_value(out.t) * largest_singular_value(out.w);
+    describe_poles(out);
+    if constexpr (std::same_as<typename T::structure_type, dense<complex>>) {
+        if (ns > 0) out.rounding += complex_split_allowance(parts, s);
+        out.certified = out.certified && ns > 0 && allows(out);
+    }
+    return out;
+}
+
+}  // namespace detail
+
+/// balance() of a complex system:  r.system, r.t and r.w are complex, w^H t = I, and sigma, rules, bases and the bound are those of
+/// a real one; unstable and integrating poles are split off, kept and counted, or refused. Diagonal A: sigma are accurate relative
+/// to themselves.  Weak states are truncated.  O(n^3), in double.  Throws numerical_error on what is not finite or not there,
+/// unstable_error where A is refused.
+template <complex_system T>
+auto balance(const T& system, const balance_options& options = {}) {
+    system.check();
+    return detail::balance_complex(cast<double>(system), options);
+}
+
+}  // namespace hrm

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <complex>
+#include <fstream>
+#include <variant>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <hrm/core/random.hpp>
+#include <hrm/systems/convert.hpp>
+
+// Complex systems: drawn ones, and those of make_complex.py with what SciPy and mpmath say of them.
+
+using number = std::complex<double>;
+
+inline hrm::matrix<number> read_complex(std::istream& file, hrm::index_t rows, hrm::index_t cols) {
+    hrm::matrix<number> m(rows, cols);
+    for (auto& x : m.flat()) {
+        double re = 0, im = 0;
+        file >> re >> im;
+        x = {re, im};
+    }
+    REQUIRE(file);
+    return m;
+}
+
+struct complex_reference {
+    bool discrete = false, diagonal = false;
+    hrm::matrix<number> a, b, c, d, wc, wo;  // a: n x n, or its diagonal 1 x n
+    std::vector<double> sigma;
+    double h2 = 0, hinf = 0, peak = 0, omega[3] = {};
+    hrm::matrix<number> g[3];
+
+    // f(system), of its own type.
+    template <class F>
+    void visit(F f) const {
+        hrm::diagonal<number> modes;
+        modes.poles.assign(a.flat().begin(), a.flat().end());
+        const auto of = [&](const auto& structure) {
+            using A = std::decay_t<decltype(structure)>;
+            if (discrete) f(hrm::discrete<A>{structure, b, c, d});
+            else f(hrm::continuous<A>{structure, b, c, {}});
+        };
+        if (diagonal) of(modes);
+        else of(hrm::dense<number>{a});
+    }
+};
+
+struct sylvester_reference {
+    hrm::matrix<number> a, b, c, x;
+};
+
+// What make_complex.py wrote.
+inline std::vector<complex_reference> complex_references(sylvester_reference* last = nullptr) {
+    std::ifstream file(HRM_TEST_DATA "/support/data/complex.txt");
+    std::vector<complex_reference> all(6);
+    for (auto& r : all) {
+        hrm::index_t n = 0, m = 0, p = 0;
+        file >> r.discrete >> r.diagonal >> n >> m >> p;
+        r.a = read_complex(file, r.diagonal ? 1 : n, n);
+        r.b = read_complex(file, n, m);
+        r.c = read_complex(file, p, n);
+        r.d = read_complex(file, p, m);
+        r.wc = read_complex(file, n, n);
+        r.wo = read_complex(file, n, n);
+        r.sigma.resize(static_cast<std::size_t>(n));
+        for (double& x : r.sigma) file >> x;
+        file >> r.h2 >> r.omega[0] >> r.omega[1] >> r.omega[2];
+        for (auto& g : r.g) g = read_complex(file, p, m);
+        file >> r.hinf >> r.peak;
+        REQUIRE(file);
+    }
+    if (last) *last = {read_complex(file, 5, 5), read_complex(file, 3, 3), read_complex(file, 5, 3), read_complex(file, 5, 3)};
+    return all;
+}
+
+inline hrm::matrix<number> normal_complex(hrm::random_stream& r, hrm::index_t rows, hrm::index_t cols) {
+    hrm::matrix<number> x(rows, cols);
+    for (auto& v : x.flat()) v = {r.normal(), r.normal()};
+    return x;
+}
+inline hrm::matrix<number> times(const hrm::matrix<number>& x, const hrm::matrix<number>& y) {
+    hrm::matrix<number> z(x.rows(), y.cols());
+    for (hrm::index_t i = 0; i < x.rows(); ++i)
+        for (hrm::index_t k = 0; k < x.cols(); ++k)
+            for (hrm::index_t j = 0; j < y.cols(); ++j) z(i, j) += x(i, k) * y(k, j);
+    return z;
+}
+inline hrm::matrix<number> adjoint_of(const hrm::matrix<number>& x) {
+    hrm::matrix<number> y(x.cols(), x.rows());
+    for (hrm::index_t i = 0; i < x.rows(); ++i)
+        for (hrm::index_t j = 0; j < x.cols(); ++j) y(j, i) = std::conj(x(i, j));
+    return y;
+}
+// max |x - y| / max |y|.
+inline double distance_of(const hrm::matrix<number>& x, const hrm::matrix<number>& y) {
+    REQUIRE(x.rows() == y.rows());
+    REQUIRE(x.cols() == y.cols());
+    double worst = 0, size = 0;
+    for (std::size_t i = 0; i < x.flat().size(); ++i) {
+        worst = std::max(worst, std::abs(x.flat()[i] - y.flat()[i]));
+        size = std::max(size, std::abs(y.flat()[i]));
+    }
+    return size > 0 ? worst / size : worst;
+}
+// Columns of a Gaussian matrix, orthonormal by Gram & Schmidt, each twice.
+inline hrm::matrix<number> random_unitary(hrm::random_stream& r, hrm::index_t n) {
+    auto q = normal_complex(r, n, n);
+    for (hrm::index_t j = 0; j < n; ++j)
+        for (int twice = 0; twice < 2; ++twice) {
+            for (hrm::index_t h = 0; h < j; ++h) {
+                number along = 0;
+                for (hrm::index_t i = 0; i < n; ++i) along += std::conj(q(i, h)) * q(i, j);
+                for (hrm::index_t i = 0; i < n; ++i) q(i, j) -= along * q(i, h);
+            }
+            double square = 0;
+            for (hrm::index_t i = 0; i < n; ++i) square += std::norm(q(i, j));
+            for (hrm::index_t i = 0; i < n; ++i) q(i, j) /= std::sqrt(square);
+        }
+    return q;
+}
