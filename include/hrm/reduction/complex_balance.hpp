@@ -43,10 +43,9 @@ V twice(V x) {
 }
 
 /// What rounding may add to the error, to first order: that of the real form (rounding.hpp).
-template <complex_system T, class Result>
-double complex_rounding(const T& s, const Result& out, const complex_factors& f, const complex_projection& p, std::span<const double> kept) {
+template <complex_system T>
+double complex_rounding(const T& s, const poles_and_resolvents& poles, projected_rows rows, double bound, const complex_factors& f, bool cut) {
     const auto whole = real_form(s);
-    const auto poles = resolvents_of_both(real_form(out.system), twice(p.t_scale), twice(p.w_scale));
     const auto one_column = [](const std::vector<double>& lengths) {  // the allowance knows factors by the lengths of their rows
         matrix<double> x(static_cast<index_t>(lengths.size()), 1);
         std::copy(lengths.begin(), lengths.end(), x.data());
@@ -54,12 +53,10 @@ double complex_rounding(const T& s, const Result& out, const complex_factors& f,
     };
     const auto lc = twice(row_lengths(f.lc)), lo = twice(row_lengths(f.lo));
     const gramian_factors lengths{one_column(lc), one_column(lo), {}, f.graded, 0, twice(f.units)};
-    projected_rows rows;
-    rows.t = twice(row_lengths(p.t, p.t_scale));
-    rows.w = twice(row_lengths(p.w, p.w_scale));
+    for (auto* v : {&rows.t, &rows.w, &rows.direct_t, &rows.direct_w}) *v = twice(std::move(*v));
     if (f.graded)
         for (std::size_t i = 0; i < lc.size(); ++i) rows.t[i] = std::max(rows.t[i], lc[i]), rows.w[i] = std::max(rows.w[i], lo[i]);
-    return rounding_allowance(whole, whole.a, poles, rows, out.bound, lengths, out.order() < static_cast<index_t>(kept.size()));
+    return rounding_allowance(whole, whole.a, poles, rows, bound, lengths, cut);
 }
 
 /// What rounding moves in the stable part on the way to it: split_allowance, of the real form.
@@ -96,9 +93,10 @@ void measure_complex(const T& g, Result& out) {
     }
 }
 
-/// s: in double, stable and finite, or the factorisation throws.
+/// s: in double, stable and finite, or the factorisation throws; where weak states of a discrete system are residualised, its
+/// textbook form. As reduce_by_factors.
 template <complex_system T>
-auto balance_stable(const T& s, const balance_options& o) {
+auto reduce_complex(const T& s, const balance_options& o) {
     constexpr auto where = "hrm::balance";
     using R = std::conditional_t<in_discrete_time<T>, discrete<dense<complex>>, continuous<dense<complex>>>;
     const auto f = complex_factors_of(where, s, std::min(o.floor, negligible_floor));
@@ -112,20 +110,57 @@ auto balance_stable(const T& s, const balance_options& o) {
     if (!f.graded && largest > 0) least = std::max(least, 10 * eps * sum_of_products(row_lengths(f.lc), row_lengths(f.lo)) / largest);
     out.numerical_rank = rank_by_tolerance(out.sigma, least);
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
-    const complex_projection p(f, svd, r, o.basis);
-    const auto wh = adjoint(p.w);
-    out.biorthogonality = p.correction;
-    out.t = p.t;
-    out.w = p.w;
-    out.system = R{{product(wh, times_state(s.a, p.t))}, product(wh, s.b), product(s.c, p.t), s.d};
+    const bool weak = o.weak == weak_states::residualize;
+    const complex_projection strong(f, svd, 0, r, o.basis);
+    auto [t, w, correction, t_scale, w_scale] = strong;
+    if (weak) {  // the weak directions beside the strong ones: the result knows their span alone
+        const complex_projection rest(f, svd, r, out.numerical_rank - r, projection::square_root);
+        t = beside(t, rest.t);
+        w = beside(w, rest.w);
+        t_scale.insert(t_scale.end(), rest.t_scale.begin(), rest.t_scale.end());
+        w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
+    }
+    const auto wh = adjoint(w);
+    out.system = R{{product(wh, times_state(s.a, t))}, product(wh, s.b), product(s.c, t), s.d};
+    projected_rows rows;
+    if (weak) {
+        const auto whole = out.system;
+        out.system = residualized(whole, r);
+        rows = rows_residualized(whole, r, t, w, t_scale, w_scale);
+    } else {
+        rows.t = row_lengths(t, t_scale);
+        rows.w = row_lengths(w, w_scale);
+    }
+    check_finite(where, out.system);  // what overflows on the way ends here
+    t_scale.resize(static_cast<std::size_t>(r));
+    w_scale.resize(static_cast<std::size_t>(r));
+    const auto poles = resolvents_of_both(real_form(out.system), twice(t_scale), twice(w_scale));
+    if constexpr (in_discrete_time<T>)
+        if (weak) {
+            out.delayed = from_textbook(out.system);
+            if (!out.delayed) rows.read_out = std::sqrt(largest * square_of(out.system.c.data(), out.system.c.size()));
+        }
     out.bound = tail_bound(out.sigma, r);
-    check_finite(where, out.system);
-    require_finite(where, "t", out.t);
-    require_finite(where, "w", out.w);
+    out.rounding = complex_rounding(s, poles, std::move(rows), out.bound, f, r < out.numerical_rank);
+    out.spectral = poles.spectral;
+    out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
+    out.biorthogonality = correction;
+    out.t = strong.t;
+    out.w = strong.w;
+    return out;
+}
+template <complex_system T>
+auto balance_stable(const T& s, const balance_options& o) {
+    auto out = [&] {
+        if constexpr (in_discrete_time<T>)
+            if (o.weak == weak_states::residualize) return reduce_complex(to_textbook(s), o);
+        return reduce_complex(s, o);
+    }();
+    check_finite("hrm::balance", out.system);
+    require_finite("hrm::balance", "t", out.t);
+    require_finite("hrm::balance", "w", out.w);
     if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
-    out.condition = r > 0 ? largest_singular_value(out.t) * largest_singular_value(out.w) : 0;
-    describe_poles(out);
-    out.rounding = complex_rounding(s, out, f, p, std::span<const double>(out.sigma).first(static_cast<std::size_t>(out.numerical_rank)));
+    out.condition = largest_singular_value(out.t) * largest_singular_value(out.w);
     if (o.error == error_report::measured && out.stable) measure_complex(s, out);
     out.certified = out.stable && allows(out);
     return out;
@@ -194,21 +229,13 @@ struct complex_split {
 template <complex_system T>
 auto balance_complex(const T& s, const balance_options& o) {
     check_finite("hrm::balance", s);
-    if (o.weak == weak_states::residualize) throw numerical_error("hrm::balance: weak states of a complex system can be truncated, not residualised");
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
     const complex_split<T> parts(s, o.margin);
     const index_t nu = parts.unstable.order(), ns = s.order() - nu;
     if (nu == 0) return balance_stable(s, o);
     auto out = balance_stable(parts.stable, o);
-    const index_t r = out.order();
     const auto lift = [&](const complex_matrix& basis, const complex_matrix& inner) {
-        const auto y = product(parts.block(basis, 0, s.order(), 0, ns), inner);
-        complex_matrix both(s.order(), r + nu);
-        for (index_t i = 0; i < s.order(); ++i) {
-            std::copy_n(y.view().row(i), r, both.view().row(i));
-            std::copy_n(basis.view().row(i) + ns, nu, both.view().row(i) + r);
-        }
-        return both;
+        return beside(product(parts.block(basis, 0, s.order(), 0, ns), inner), parts.block(basis, 0, s.order(), ns, nu));
     };
     out.t = lift(parts.t, out.t);
     out.w = lift(parts.w, out.w);
@@ -230,8 +257,7 @@ auto balance_complex(const T& s, const balance_options& o) {
 
 /// balance() of a complex system:  r.system, r.t and r.w are complex, w^H t = I, and sigma, rules, bases and the bound are those of
 /// a real one; unstable and integrating poles are split off, kept and counted, or refused. Diagonal A: sigma are accurate relative
-/// to themselves.  Weak states are truncated.  O(n^3), in double.  Throws numerical_error on what is not finite or not there,
-/// unstable_error where A is refused.
+/// to themselves.  O(n^3), in double.  Throws numerical_error on what is not finite, unstable_error where A is refused.
 template <complex_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();

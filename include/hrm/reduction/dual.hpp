@@ -24,7 +24,7 @@ inline constexpr bool in_discrete_time = std::same_as<T, discrete<typename T::st
 
 namespace detail {
 
-template <real S>
+template <real_or_complex S>
 diagonal<S> transpose(const diagonal<S>& a) {
     return a;
 }
@@ -34,7 +34,7 @@ complex_pairs<S> transpose(complex_pairs<S> a) {
     for (auto& x : a.im) x = -x;
     return a;
 }
-template <real S>
+template <real_or_complex S>
 dense<S> transpose(const dense<S>& a) {
     return {transpose(a.a)};
 }

@@ -5,27 +5,12 @@
 #include <limits>
 #include <vector>
 
-#include <hrm/linalg/solve.hpp>
-#include <hrm/reduction/balanced.hpp>
 #include <hrm/reduction/complex_gramian.hpp>
+#include <hrm/reduction/detail/project.hpp>
 
 // From the factors of two complex Gramians to projections: as project.hpp, with ^H for ^T.
 
 namespace hrm::detail {
-
-/// Lengths of the rows of x diag(scale).
-inline std::vector<double> row_lengths(const complex_matrix& x, const std::vector<double>& scale) {
-    std::vector<double> v;
-    for (index_t i = 0; i < x.rows(); ++i) {
-        double square = 0;
-        for (index_t j = 0; j < x.cols(); ++j) square += std::norm(x(i, j) * scale[static_cast<std::size_t>(j)]);
-        v.push_back(std::sqrt(square));
-    }
-    return v;
-}
-inline std::vector<double> row_lengths(const complex_matrix& x) {
-    return row_lengths(x, std::vector<double>(static_cast<std::size_t>(x.cols()), 1.0));
-}
 
 /// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
 inline complex_matrix orthonormal(const complex_matrix& x) {
@@ -42,16 +27,26 @@ inline complex_matrix orthonormal(const complex_matrix& x) {
     return transpose(q);
 }
 
-/// t, w: n x count, as oblique_projection gives them to a real system, with ^H for ^T.
+/// [x y].
+inline complex_matrix beside(const complex_matrix& x, const complex_matrix& y) {
+    complex_matrix both(x.rows(), x.cols() + y.cols());
+    for (index_t i = 0; i < x.rows(); ++i) {
+        std::copy_n(x.view().row(i), x.cols(), both.view().row(i));
+        std::copy_n(y.view().row(i), y.cols(), both.view().row(i) + x.cols());
+    }
+    return both;
+}
+
+/// t, w: n x count, for the singular directions [first, first + count), as oblique_projection gives them to a real system, with ^H for ^T.
 struct complex_projection {
     complex_matrix t, w;
     double correction = 0;
     std::vector<double> t_scale, w_scale;  ///< columns times these are Lc V and Lo U, or as long
 
-    complex_projection(const complex_factors& f, const singular_values_of<complex>& svd, index_t count, projection basis) {
-        const auto along = [count](const complex_matrix& l, const complex_matrix& v) {
+    complex_projection(const complex_factors& f, const singular_values_of<complex>& svd, index_t first, index_t count, projection basis) {
+        const auto along = [first, count](const complex_matrix& l, const complex_matrix& v) {
             complex_matrix part(v.rows(), count);
-            for (index_t i = 0; i < v.rows(); ++i) std::copy_n(v.view().row(i), count, part.view().row(i));
+            for (index_t i = 0; i < v.rows(); ++i) std::copy_n(v.view().row(i) + first, count, part.view().row(i));
             return product(l, part);
         };
         t = along(f.lc, svd.v);
@@ -62,13 +57,13 @@ struct complex_projection {
             w_scale.assign(t_scale.size(), std::sqrt(square_of(w.data(), w.size())));
             t = orthonormal(t);
             w = orthonormal(w);
-            w = over(w, product(adjoint(t), w));
+            w = divide(w, product(adjoint(t), w));
         } else {  // columns of t and w alike in length, or each of sigma's
             w_scale = t_scale;
             const auto columns = transpose(t), others = transpose(w);
             for (index_t j = 0; j < count; ++j) {
                 const auto at = static_cast<std::size_t>(j);
-                const double root = std::sqrt(svd.sigma[at]);
+                const double root = std::sqrt(svd.sigma[static_cast<std::size_t>(first) + at]);
                 t_scale[at] = w_scale[at] = root;
                 if (basis == projection::biorthogonal) {
                     const double x = std::sqrt(square_of(columns.view().row(j), t.rows())), y = std::sqrt(square_of(others.view().row(j), t.rows()));
@@ -85,19 +80,9 @@ struct complex_projection {
             for (index_t i = 0; i < count; ++i)
                 for (index_t j = 0; j < count; ++j) off = std::max(off, std::abs(identity(i, j) - (i == j ? 1.0 : 0.0)));
             correction = std::max(correction, off);
-            if (off > static_cast<double>(t.rows()) * std::numeric_limits<double>::epsilon()) w = over(w, identity);
+            if (off > static_cast<double>(t.rows()) * std::numeric_limits<double>::epsilon()) w = divide(w, identity);
         }
     }
-
-private:
-    static complex_matrix over(const complex_matrix& x, const complex_matrix& y) { return transpose(solve(transpose(y), transpose(x))); }  // x y^-1
 };
-
-inline complex_matrix times_state(const dense<complex>& a, const complex_matrix& x) { return product(a.a, x); }
-inline complex_matrix times_state(const diagonal<complex>& a, complex_matrix x) {
-    for (index_t i = 0; i < x.rows(); ++i)
-        for (auto& v : x.view().row_span(i)) v = times(a.poles[static_cast<std::size_t>(i)], v);
-    return x;
-}
 
 }  // namespace hrm::detail

@@ -12,6 +12,7 @@
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/reduction/detail/symmetric.hpp>
 #include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/modal.hpp>
 
 // The factors of both Gramians, Wc = Lc Lc^T and Wo = Lo Lo^T, by the best way that the structure of A allows.
@@ -139,20 +140,19 @@ gramian_factors modal_factors(const char* where, const complex_pairs<double>& a,
 }
 
 /// Lengths of the rows.
-inline std::vector<double> row_lengths(const matrix<double>& x) {
+template <class T>
+std::vector<double> row_lengths(const matrix<T>& x) {
     std::vector<double> v;
-    for (index_t i = 0; i < x.rows(); ++i) v.push_back(std::sqrt(dot(x.view().row(i), x.view().row(i), x.cols())));
+    for (index_t i = 0; i < x.rows(); ++i) v.push_back(std::sqrt(square_of(x.view().row(i), x.cols())));
     return v;
 }
 /// Those of x diag(scale).
-inline std::vector<double> row_lengths(const matrix<double>& x, const std::vector<double>& scale) {
+template <class T>
+std::vector<double> row_lengths(const matrix<T>& x, const std::vector<double>& scale) {
     std::vector<double> v;
     for (index_t i = 0; i < x.rows(); ++i) {
         double square = 0;
-        for (index_t j = 0; j < x.cols(); ++j) {
-            const double value = x(i, j) * scale[static_cast<std::size_t>(j)];
-            square += value * value;
-        }
+        for (index_t j = 0; j < x.cols(); ++j) square += std::norm(x(i, j) * scale[static_cast<std::size_t>(j)]);
         v.push_back(std::sqrt(square));
     }
     return v;

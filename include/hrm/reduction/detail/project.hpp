@@ -64,7 +64,8 @@ inline std::vector<double> biorthogonalize(matrix<double>& t, matrix<double>& w)
 }
 
 /// x y^-1.
-inline matrix<double> divide(const matrix<double>& x, const matrix<double>& y) { return transpose(solve(transpose(y), transpose(x))); }
+template <class T>
+matrix<T> divide(const matrix<T>& x, const matrix<T>& y) { return transpose(solve(transpose(y), transpose(x))); }
 
 /// l x for an l of many rows, some of them after the other, whose part of the product stays in a cache.
 inline matrix<double> tall_product(matrix_view<const double> l, const matrix<double>& x) {
@@ -122,7 +123,8 @@ struct oblique_projection {
     }
 };
 
-inline void add(matrix<double>& to, const matrix<double>& from, double sign = 1) {
+template <class T>
+void add(matrix<T>& to, const matrix<T>& from, double sign = 1) {
     for (index_t i = 0; i < to.rows(); ++i)
         for (index_t j = 0; j < to.cols(); ++j) to(i, j) += sign * from(i, j);
 }
@@ -131,20 +133,21 @@ inline void add(matrix<double>& to, const matrix<double>& from, double sign = 1)
 ///     A = A11 + A12 E^-1 A21,  B = B1 + A12 E^-1 B2,  C = C1 + C2 E^-1 A21,  D = D + C2 E^-1 B2.
 template <class System>
 System residualized(const System& s, index_t r) {
+    using M = decltype(s.b);
     const index_t n = s.order(), k = n - r, m = s.inputs();
-    const auto block = [](const matrix<double>& x, index_t row, index_t rows, index_t col, index_t cols) {
-        matrix<double> y(rows, cols);
+    const auto block = [](const M& x, index_t row, index_t rows, index_t col, index_t cols) {
+        M y(rows, cols);
         for (index_t i = 0; i < rows; ++i)
             for (index_t j = 0; j < cols; ++j) y(i, j) = x(row + i, col + j);
         return y;
     };
-    matrix<double> e(k, k);
+    M e(k, k);
     for (index_t i = 0; i < k; ++i)
-        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1 : 0) - s.a.a(r + i, r + j);
+        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1.0 : 0.0) - s.a.a(r + i, r + j);
     const auto xa = solve(e, block(s.a.a, r, k, 0, r)), xb = solve(e, block(s.b, r, k, 0, m));
     const auto a12 = block(s.a.a, 0, r, r, k), c2 = block(s.c, 0, s.outputs(), r, k);
     System to{{block(s.a.a, 0, r, 0, r)}, block(s.b, 0, r, 0, m), block(s.c, 0, s.outputs(), 0, r),
-              s.d.empty() ? matrix<double>(s.outputs(), m) : s.d};
+              s.d.empty() ? M(s.outputs(), m) : s.d};
     add(to.a.a, product(a12, xa));
     add(to.b, product(a12, xb));
     add(to.c, product(c2, xa));
@@ -154,23 +157,24 @@ System residualized(const System& s, index_t r) {
 
 /// The same elimination in the bases t, w of all states, as lengths (see projected_rows); columns of t and w are t_scale and
 /// w_scale times shorter than balanced Gramians' factors.
-template <class System>
-projected_rows rows_residualized(const System& s, index_t r, const matrix<double>& t, const matrix<double>& w,
-                                 const std::vector<double>& t_scale, const std::vector<double>& w_scale) {
+template <class System, class M = decltype(System::b)>
+projected_rows rows_residualized(const System& s, index_t r, const M& t, const M& w, const std::vector<double>& t_scale,
+                                 const std::vector<double>& w_scale) {
     const index_t n = s.order(), k = n - r;
-    matrix<double> e(k, k), a21(k, r), a12(k, r), one(k, k);
+    M e(k, k), a21(k, r), a12(k, r), one(k, k);
     for (index_t i = 0; i < k; ++i) {
         one(i, i) = 1;
-        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1 : 0) - s.a.a(r + i, r + j);
+        for (index_t j = 0; j < k; ++j) e(i, j) = (is_discrete<System> && i == j ? 1.0 : 0.0) - s.a.a(r + i, r + j);
         for (index_t j = 0; j < r; ++j) a21(i, j) = s.a.a(r + i, j), a12(i, j) = s.a.a(j, r + i);
     }
     const auto inverse = solve(e, one);
     projected_rows rows;
-    const auto along = [&](const matrix<double>& x, const matrix<double>& last, const matrix<double>& coupling, const matrix<double>& ports,
-                           const std::vector<double>& scale, std::vector<double>& strong, std::vector<double>& direct) {
-        auto through = product(last, coupling);
-        for (double& v : through.flat()) v = std::abs(v);
-        const auto seen = row_lengths(product(last, matrix<double>(matrix_view<const double>(ports.view().slice_rows(r, k)))));
+    const auto along = [&](const M& x, const M& last, const M& coupling, const M& ports, const std::vector<double>& scale,
+                           std::vector<double>& strong, std::vector<double>& direct) {
+        const auto coupled = product(last, coupling);
+        matrix<double> through(k, r);
+        std::transform(coupled.flat().begin(), coupled.flat().end(), through.flat().begin(), [](auto v) { return std::abs(v); });
+        const auto seen = row_lengths(product(last, M(matrix_view<const typename System::scalar>(ports.view().slice_rows(r, k)))));
         std::vector<double> row(static_cast<std::size_t>(r));
         for (index_t i = 0; i < x.rows(); ++i) {
             double square = 0, sum = 0;
@@ -191,7 +195,7 @@ projected_rows rows_residualized(const System& s, index_t r, const matrix<double
 
 /// The textbook form x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k of a system whose current input enters at once:
 /// x_k = s_{k-1}, so C becomes C A and D becomes D + C B.
-template <structure A>
+template <any_structure A>
 discrete<A> to_textbook(discrete<A> s) {
     auto d = product(s.c, s.b);
     if (!s.d.empty()) add(d, s.d);
@@ -201,7 +205,8 @@ discrete<A> to_textbook(discrete<A> s) {
 }
 /// And back: C becomes C A^-1. Where A is too near to singular for that, the outputs of x are held in p more states, which
 /// only hand them on: A = [A 0; C 0], B = [B; 0], C = [0 I]. Returns how many were added.
-inline index_t from_textbook(discrete<dense<double>>& s) {
+template <class T>
+index_t from_textbook(discrete<dense<T>>& s) {
     const index_t r = s.order(), p = s.outputs();
     if (r == 0) return 0;
     const auto sigma = jacobi_svd(s.a.a).sigma;
@@ -210,7 +215,7 @@ inline index_t from_textbook(discrete<dense<double>>& s) {
         add(s.d, product(s.c, s.b), -1);
         return 0;
     }
-    discrete<dense<double>> to{{matrix<double>(r + p, r + p)}, matrix<double>(r + p, s.inputs()), matrix<double>(p, r + p), s.d};
+    discrete<dense<T>> to{{matrix<T>(r + p, r + p)}, matrix<T>(r + p, s.inputs()), matrix<T>(p, r + p), s.d};
     for (index_t j = 0; j < r; ++j) {
         for (index_t i = 0; i < r; ++i) to.a.a(i, j) = s.a.a(i, j);
         for (index_t i = 0; i < p; ++i) to.a.a(r + i, j) = s.c(i, j);

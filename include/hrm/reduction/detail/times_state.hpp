@@ -51,6 +51,13 @@ inline matrix<double> times_state(const block_diagonal& a, const matrix<double>&
     return y;
 }
 
+inline complex_matrix times_state(const dense<complex>& a, const complex_matrix& x) { return product(a.a, x); }
+inline complex_matrix times_state(const diagonal<complex>& a, complex_matrix x) {
+    for (index_t i = 0; i < x.rows(); ++i)
+        for (auto& v : x.view().row_span(i)) v = times(a.poles[static_cast<std::size_t>(i)], v);
+    return x;
+}
+
 /// The same for an A that only a function knows.
 template <class F>
 struct product_with {
