@@ -96,7 +96,8 @@ TEST_CASE("a pair that is almost a double pole, anywhere in the disk: its factor
                         for (index_t j = 0; j < inputs; ++j) b(3, j) = 2 * b(2, j);  // parallel rows
                     const auto u = detail::quasi_triangular_factor<detail::two_sided::product>(t.view(), b);
                     const auto x = square(u);
-                    const auto et = as_eigen(t), ex = as_eigen(x);
+                    const auto et = as_eigen(t);
+                    const auto ex = as_eigen(x);
                     const auto off = (et.lazyProduct(ex.lazyProduct(et.transpose()).eval()).eval() + as_eigen(square(b)) - ex).cwiseAbs().maxCoeff();
                     const auto size = et.cwiseAbs().lazyProduct(ex.cwiseAbs().lazyProduct(et.cwiseAbs().transpose()).eval()).eval().maxCoeff() + ex.cwiseAbs().maxCoeff();
                     CAPTURE(re);
