@@ -2,11 +2,13 @@
 // Every system is made here. "mixed": after an orthogonal similarity, so that no structure shows.
 
 #include <cmath>
+#include <variant>
 
 #include <hrm/adapter/factory.hpp>
 #include <hrm/adapter/memory.hpp>
 #include <hrm/adapter/reduce.hpp>
 #include <hrm/reduction/balance.hpp>
+#include <hrm/systems/discretize.hpp>
 
 #if defined(HRM_BENCH_OPENBLAS)
 #include <cblas.h>
@@ -19,6 +21,7 @@ namespace {
 
 using hrm::index_t, hrm::matrix;
 using system_t = hrm::continuous<hrm::dense<double>>;
+using sampled_t = hrm::discrete<hrm::dense<double>>;
 
 matrix<double> normal(hrm::random_stream& r, index_t rows, index_t cols) {
     matrix<double> x(rows, cols);
@@ -107,6 +110,15 @@ system_t modal(index_t n) {
     return s;
 }
 
+/// A dense A of n^2 normal numbers, its poles all over the disk of radius 0.98.
+sampled_t random_poles(index_t n) {
+    hrm::random_stream r(static_cast<std::uint64_t>(n));
+    sampled_t s{{normal(r, n, n)}, normal(r, n, 2), normal(r, 2, n), {}};
+    const double radius = hrm::spectral_radius(s.a);
+    for (double& x : s.a.a.flat()) x *= 0.98 / radius;
+    return s;
+}
+
 /// Real poles over six decades of time constants, as adapters have them.
 hrm::discrete<hrm::diagonal<double>> ring(index_t n, index_t m) {
     hrm::random_stream r(5);
@@ -122,7 +134,7 @@ hrm::discrete<hrm::diagonal<double>> ring(index_t n, index_t m) {
 struct subject {
     std::string name;
     double goal;  // SLICOT's time over ours
-    system_t system;
+    std::variant<system_t, sampled_t> system;
 };
 
 void beside_slicot(const std::string& only, int threads) {
@@ -138,19 +150,29 @@ void beside_slicot(const std::string& only, int threads) {
     add("blocks 48, modal", 3, [] { return modal(48); });
     add("blocks 120, modal", 5, [] { return modal(120); });
     add("blocks 1006, fom", 160, [] { return fom(1006); });
+    // Every T seconds, the input held between. The slow modes' fastest turns by 3 in that time, most of the heat's have died away.
+    const auto held = [](const system_t& s, double step) { return hrm::discretize(s, step); };
+    for (auto [n, goal] : {std::pair<index_t, double>{48, 2}, {120, 2}, {200, 2}, {598, 1.8}, {1006, 1.6}}) {
+        add("discrete slow decay " + std::to_string(n), goal, [n = n, held] { return held(slow_decay(n), 0.03); });
+        add("discrete random poles " + std::to_string(n), goal, [n = n] { return random_poles(n); });
+    }
+    for (auto [n, goal] : {std::pair<index_t, double>{48, 2}, {120, 2}, {200, 2}, {598, 1.8}})
+        add("discrete fast decay " + std::to_string(n) + ", heat mixed", goal, [n = n, held] { return held(mixed(heat(n), 11), 1e-3); });
+    add("discrete fast decay 1006, fom mixed", 1.6, [held] { return held(mixed(fom(1006), 11), 1e-3); });
     if (all.empty()) return;
 #if defined(HRM_BENCH_OPENBLAS)
     openblas_set_num_threads(threads);
 #endif
     hrm::bench::report report(threads == 1 ? "reduction" : "reduction-2", {.threads = threads, .rounds = 15, .budget_s = 20});
-    for (const auto& s : all) {
-        std::vector<hrm::bench::peer> peers;
+    for (const auto& s : all)
+        std::visit([&](const auto& system) {
+            std::vector<hrm::bench::peer> peers;
 #if defined(HRM_BENCH_SLICOT)
-        hrm::bench::slicot peer(s.system, 10);
-        peers.push_back({"SLICOT", [&] { peer.reduce(); }, 1 / s.goal});
+            hrm::bench::slicot peer(system, 10);
+            peers.push_back({"SLICOT", [&] { peer.reduce(); }, 1 / s.goal});
 #endif
-        report.compare(s.name, [&] { hrm::bench::keep(hrm::balance(s.system, {.rank = 10})); }, peers);
-    }
+            report.compare(s.name, [&] { hrm::bench::keep(hrm::balance(system, {.rank = 10})); }, peers);
+        }, s.system);
     report.finish();
 }
 

@@ -1,10 +1,11 @@
 #pragma once
 
-// Debian's SLICOT as the peer: AB09AD, square-root balanced truncation of a continuous system to a fixed order.
+// Debian's SLICOT as the peer: AB09AD, square-root balanced truncation, in continuous or discrete time, to a fixed order.
 
 #if defined(HRM_BENCH_SLICOT)
 
 #include <algorithm>
+#include <concepts>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace hrm::bench {
 class slicot {
 public:
     template <class T>
-    slicot(const T& system, int order) : order_(order) {
+    slicot(const T& system, int order) : domain_(std::same_as<T, discrete<typename T::structure_type>> ? "D" : "C"), order_(order) {
         const auto g = to_dense(cast<double>(system));
         n_ = static_cast<int>(g.order()), m_ = static_cast<int>(g.inputs()), p_ = static_cast<int>(g.outputs());
         a_ = columns(g.a.a), b_ = columns(g.b), c_ = columns(g.c);
@@ -36,7 +37,7 @@ public:
         int nr = std::min(order_, n_), warning = 0, info = 0;
         const int size = static_cast<int>(work_.size());
         const double tolerance = 0;
-        ab09ad_("C", "B", "N", "F", &n_, &m_, &p_, &nr, a.data(), &n_, b.data(), &n_, c.data(), &p_, sigma.data(), &tolerance,
+        ab09ad_(domain_, "B", "N", "F", &n_, &m_, &p_, &nr, a.data(), &n_, b.data(), &n_, c.data(), &p_, sigma.data(), &tolerance,
                 integers_.data(), work_.data(), &size, &warning, &info, 1, 1, 1, 1);
         if (info != 0) throw numerical_error("AB09AD failed: info " + std::to_string(info));
     }
@@ -49,6 +50,7 @@ private:
             for (index_t i = 0; i < x.rows(); ++i) y.push_back(x(i, j));
         return y;
     }
+    const char* domain_;
     int order_, n_, m_, p_;
     std::vector<double> a_, b_, c_, work_;
     std::vector<int> integers_;

@@ -62,7 +62,8 @@ matrix<double> stein_factor(const matrix<S>& a, const matrix<S>& b) {
     check_equation("hrm::stein_factor", a, "B", b, b.cols());
     if (a.rows() == 0) return {};
     const auto solve = [right = to_double(b)](matrix<double> in_units, buffer<double> d) {
-        return gramian_factor_by<two_sided::product>(stable_real_schur<two_sided::product>("hrm::stein_factor", std::move(in_units), std::move(d)), right);
+        const auto form = stable_real_schur<two_sided::product>("hrm::stein_factor", std::move(in_units), std::move(d));
+        return gramian_factor_by<two_sided::product>(form, right);
     };
     return in_good_units(to_double(a), solve, row_length);
 }

@@ -150,7 +150,6 @@ matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<doubl
     for (index_t e = n, s; e > 0; e = s) {
         s = block_start(t, e, most);
         const index_t size = e - s;
-        const auto panel = [&](matrix_view<double> x, index_t row, index_t rows) { return x.slice_rows(row, rows).slice_cols(0, size); };
         own = matrix<double>(most, inputs);
         blocks.clear();
         for (index_t bottom = e, top; bottom > 0; bottom = top) {
@@ -161,19 +160,18 @@ matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<doubl
                 for (index_t q = 0; q < inputs; ++q) bt(q, i - top) = b(i, q);
             // The columns of a block, in the first `rows` of these rows.
             const auto solve = [&](const gramian_block& block, index_t j, index_t rows) {
-                const auto column = [](matrix<double>& x, index_t c) { return x.view().row(c); };
-                for (index_t c = j; c < j + block.size; ++c) {
-                    double* const x = column(ut, c);
-                    std::fill_n(x, rows, 0.0);
-                    if constexpr (!product) axpy(-1.0, column(vt, c), x, rows);
-                    for (index_t q = 0; q < inputs; ++q) axpy(product ? own(c, q) : -own(c, q), column(bt, q), x, rows);
-                }
                 const index_t last = j + block.size - 1;
-                solve_columns<kind>(corner.slice_rows(0, rows).slice_cols(0, rows), above, block, {column(ut, j), column(ut, last)}, {column(vt, j), column(vt, last)});
-                for (index_t c = j; c < j + block.size; ++c)
+                for (index_t c = j; c <= last; ++c) {
+                    double *const x = ut.view().row(c), *const v = vt.view().row(c);
+                    for (index_t r = 0; r < rows; ++r) x[r] = product ? 0 : -v[r];
+                    for (index_t q = 0; q < inputs; ++q) axpy(product ? own(c, q) : -own(c, q), bt.view().row(q), x, rows);
+                }
+                solve_columns<kind>(corner.slice_rows(0, rows).slice_cols(0, rows), above, block, {ut.view().row(j), ut.view().row(last)},
+                                    {vt.view().row(j), vt.view().row(last)});
+                for (index_t c = j; c <= last; ++c)
                     for (index_t q = 0; q < inputs; ++q) {
-                        axpy(-turn(c, q), column(ut, c), column(bt, q), rows);
-                        if constexpr (product) axpy(-block.sign() * turn(c, q), column(vt, c), column(bt, q), rows);
+                        axpy(-turn(c, q), ut.view().row(c), bt.view().row(q), rows);
+                        if constexpr (product) axpy(-block.sign() * turn(c, q), vt.view().row(c), bt.view().row(q), rows);
                     }
             };
             if (bottom == e)  // state by state or pair by pair
@@ -186,13 +184,12 @@ matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<doubl
                     blocks.push_back(solve_gramian_block<kind>(corner.slice_rows(i, k).slice_cols(i, k), rows, own.view().row(i)));
                     const auto& block = blocks.back();
                     direction_of<kind>(block, own.view().row(i), turn.view().row(i), inputs);
-                    for (index_t c = 0; c < k; ++c) {
+                    for (index_t c = 0; c < k; ++c)
                         for (index_t r = 0; r < i; ++r) {
                             double sum = 0;
                             for (index_t h = 0; h < k; ++h) sum += corner(r, i + h) * block.u[h][c];
                             vt(i + c, r) = sum;
                         }
-                    }
                     solve(block, i, i);
                     for (index_t c = 0; c < k; ++c) {
                         for (index_t r = 0; r < i; ++r) u(s + r, s + i + c) = ut(i + c, r);
@@ -211,7 +208,7 @@ matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<doubl
             }
             if (top > 0)
                 multiply(t.slice_rows(0, top).slice_cols(top, bottom - top), u.view().slice_rows(top, bottom - top).slice_cols(s, size),
-                         panel(known.view(), 0, top), bottom == e ? into::overwrite : into::add);
+                         known.view().slice_rows(0, top).slice_cols(0, size), bottom == e ? into::overwrite : into::add);
         }
     }
     return u;

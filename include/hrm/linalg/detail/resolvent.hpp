@@ -22,7 +22,8 @@ namespace hrm::detail {
 /// product:  U and V with  U = V M^T + G,  V = W + T U;  u: G, then U;  v: W, then V.
 /// M is that of several blocks, the last one first: its own diagonal blocks, and what m has above them.
 template <two_sided kind>
-void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, matrix_view<const double> m, matrix_view<double> u, matrix_view<double> v) {
+void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& blocks, matrix_view<const double> m, matrix_view<double> u,
+                matrix_view<double> v) {
     constexpr bool product = kind == two_sided::product;
     const auto above = columns_above(t);
     matrix<double> ut(u.cols, above.cols()), vt(product ? u.cols : 0, above.cols());
@@ -55,7 +56,8 @@ void solve_rows(matrix_view<const double> t, const std::vector<gramian_block>& b
     for (index_t bottom = u.rows; bottom > 0;) {
         const index_t top = block_start(t, bottom, most), rows = bottom - top;
         solve_rows<kind>(t.slice_rows(top, rows).slice_cols(top, rows), blocks, m, u.slice_rows(top, rows), product ? v.slice_rows(top, rows) : v);
-        multiply(t.slice_rows(0, top).slice_cols(top, rows), u.slice_rows(top, rows), (product ? v : u).slice_rows(0, top), into::add, product ? 1.0 : -1.0);
+        multiply(t.slice_rows(0, top).slice_cols(top, rows), u.slice_rows(top, rows), (product ? v : u).slice_rows(0, top), into::add,
+                 product ? 1.0 : -1.0);
         bottom = top;
     }
 }
@@ -112,13 +114,12 @@ matrix<double> unit_gramian(matrix_view<const double> t) {
         const auto blocks = solve_symmetric<kind>(corner(t), corner(x.view()));
         const auto right = x.view().slice_rows(0, s).slice_cols(s, e - s);
         const auto beside = t.slice_rows(0, s).slice_cols(s, e - s);
-        const auto v = product ? moved.view().slice_rows(0, s).slice_cols(0, e - s) : right;
-        const auto w = v;  // what T12 stands beside
+        const auto w = product ? moved.view().slice_rows(0, s).slice_cols(0, e - s) : right;  // what T12 stands beside
         if constexpr (product) {
-            multiply(beside, corner(x.view()), v);
-            const matrix<double> half{matrix_view<const double>(v)};
-            solve_rows<kind>(t, blocks, corner(t), right, v, most);
-            for (index_t i = 0; i < s; ++i) axpy(-0.5, half.view().row(i), w.row(i), e - s);
+            multiply(beside, corner(x.view()), w);
+            const matrix<double> given{matrix_view<const double>(w)};
+            solve_rows<kind>(t, blocks, corner(t), right, w, most);  // V
+            for (index_t i = 0; i < s; ++i) axpy(-0.5, given.view().row(i), w.row(i), e - s);
         } else {
             multiply(beside, corner(x.view()), right, into::add, -1.0);
             solve_rows<kind>(t, blocks, corner(t), right, {}, most);
