@@ -168,7 +168,7 @@ inline double missing_at_first(const gramian_factors& f) {
     return sum_of_products(row_lengths(f.lo), f.rest_c) + sum_of_products(row_lengths(f.lc), f.rest_o) + sum_of_products(f.rest_o, f.rest_c);
 }
 /// Those of Lc and Lo in the units of f. Out of Schur coordinates n columns cost a third of the form: 16 random combinations
-/// of them, each of a row's length on average, tell it to a third or so, and units are powers of two.
+/// of them, each of a row's length on average, tell it within a third or so, and units are powers of two.
 inline std::vector<double> lengths_in_units(const gramian_factors& f, const matrix<double>& l, bool dual) {
     if (f.coordinates) {
         constexpr index_t many = 16;
@@ -181,16 +181,6 @@ inline std::vector<double> lengths_in_units(const gramian_factors& f, const matr
     auto v = row_lengths(l);
     for (std::size_t i = 0; i < f.units.size(); ++i) v[i] *= dual ? f.units[i] : 1 / f.units[i];
     return v;
-}
-/// Those of Lc and Lo in Schur coordinates, each within a fifth or so: |x| ~ |x Omega| / 4, Omega normal with 16 columns. Out of
-/// the coordinates go so few columns instead of n, which take a twentieth of a whole reduction's time for two fifths.
-inline std::vector<double> estimated_lengths(const gramian_factors& f, const matrix<double>& l) {
-    random_stream random(1);
-    matrix<double> omega(l.cols(), 16), x(l.rows(), 16);
-    random.fill_normal(omega.flat(), 0.25);
-    multiply(l.view(), omega.view(), x.view());
-    f.coordinates->q.apply(x.view());
-    return row_lengths(x);
 }
 
 /// What is not finite in either factor is not in their product.
@@ -252,7 +242,6 @@ gramian_factors schur_factors(const char* where, const System& s, bool side_by_s
             const auto square = [](const matrix<double>& x) { return dot(x.data(), x.data(), x.size()); };
             f.product = factor_product(f);
             if (square(f.lc) * square(f.lo) <= units_worth * square(f.product)) return f;
-            if (!may_gain(estimated_lengths(f, f.lc), estimated_lengths(f, f.lo), units_worth / 10)) return f;
         }
         const auto t = better_units(a, lengths_in_units(f, f.lc, false), lengths_in_units(f, f.lo, true));
         if (t.empty()) return f;
