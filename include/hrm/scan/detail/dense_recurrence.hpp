@@ -109,7 +109,7 @@ void recur_panels(const T* panels, index_t n, std::span<dense_track<S>> all) {
 template <real S>
 class dense_panels {
 public:
-    explicit dense_panels(index_t n) : n_(n), wide_(n <= kept_wide ? n * n : 0), narrow_(n <= kept_wide ? 0 : n * n) {}
+    explicit dense_panels(index_t n) : n_(n), wide_(static_cast<std::size_t>(n <= kept_wide ? n * n : 0)), narrow_(static_cast<std::size_t>(n <= kept_wide ? 0 : n * n)) {}
     void fill(matrix_view<const S> a, side which) {
         if (n_ <= kept_wide) fill_panels(a, which, wide_.data());
         else fill_panels(a, which, narrow_.data());
