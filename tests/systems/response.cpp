@@ -102,3 +102,20 @@ TEST_CASE("the frequency response of complex systems agrees with NumPy, on both 
             }
         });
 }
+
+TEST_CASE("the impulse response of a complex system transforms to its frequency response, diagonal and dense alike") {
+    random_stream r(17);
+    const discrete<diagonal<number>> g{{{{0.5, 0.5}, {-0.25, 0.625}, {0, -0.5}}}, normal_complex(r, 3, 2), normal_complex(r, 2, 3), normal_complex(r, 2, 2)};
+    const auto h = impulse_response(g, 120), k = impulse_response(to_dense(g), 120), s = step_response(g, 4);
+    CHECK(distance_of(h[0], [&] {
+              auto direct = times(g.c, g.b);
+              for (std::size_t i = 0; i < direct.flat().size(); ++i) direct.flat()[i] += g.d.flat()[i];
+              return direct;
+          }()) < 1e-15);
+    for (std::size_t t = 0; t < 120; ++t) CHECK(distance_of(h[t], k[t]) < 1e-12);
+    matrix<number> sum(2, 2);
+    for (std::size_t t = 0; t < 120; ++t)
+        for (std::size_t i = 0; i < 4; ++i) sum.flat()[i] += h[t].flat()[i] * std::polar(1.0, 0.4 * static_cast<double>(t));
+    CHECK(distance_of(sum, frequency_response(g, -0.4)) < 1e-13);  // 0.71^120 is 1e-18
+    CHECK(std::abs(s[3](1, 0) - (h[0](1, 0) + h[1](1, 0) + h[2](1, 0) + h[3](1, 0))) < 1e-14);
+}

@@ -15,13 +15,13 @@
 namespace hrm {
 
 /// The Markov parameters h_0 = C B + D, h_k = C A^k B: the outputs, p x m each, after a unit impulse in u_0.
-/// In double.  O(steps n (n + p) m), diagonal and pairs O(steps n p m).
-template <structure A>
-std::vector<matrix<double>> impulse_response(const discrete<A>& system, index_t steps);
+/// In double, complex where the system is.  O(steps n (n + p) m), diagonal and pairs O(steps n p m).
+template <any_structure A>
+std::vector<matrix<in_precision<double, typename A::scalar>>> impulse_response(const discrete<A>& system, index_t steps);
 
 /// The running sums of the impulse response: the outputs after a unit step.
-template <structure A>
-std::vector<matrix<double>> step_response(const discrete<A>& system, index_t steps) {
+template <any_structure A>
+std::vector<matrix<in_precision<double, typename A::scalar>>> step_response(const discrete<A>& system, index_t steps) {
     auto r = impulse_response(system, steps);
     for (std::size_t t = 1; t < r.size(); ++t)
         for (index_t i = 0; i < r[t].rows(); ++i)
@@ -32,7 +32,8 @@ std::vector<matrix<double>> step_response(const discrete<A>& system, index_t ste
 namespace detail {
 
 /// x <- A x for n x m states, in place but for one scratch row or matrix.
-inline void advance(const diagonal<double>& a, matrix<double>& x, matrix<double>&) {
+template <class T>
+void advance(const diagonal<T>& a, matrix<T>& x, matrix<T>&) {
     for (index_t i = 0; i < x.rows(); ++i)
         for (index_t j = 0; j < x.cols(); ++j) x(i, j) *= a.poles[static_cast<std::size_t>(i)];
 }
@@ -52,6 +53,7 @@ inline void advance(const dense<double>& a, matrix<double>& x, matrix<double>& n
     multiply(a.a.view(), x.view(), next.view());
     std::swap(x, next);
 }
+inline void advance(const dense<complex>& a, complex_matrix& x, complex_matrix&) { x = product(a.a, x); }
 
 /// Solves (z I - A) X = B for each z. prepare() once, O(n^3) for dense A; then O(n m) a point, dense O(n^2 m).
 /// T: double or complex, of A, B and C.
@@ -156,17 +158,18 @@ complex_matrix read_out(const matrix<T>& c, const complex_matrix& x, complex fac
 
 }  // namespace detail
 
-template <structure A>
-std::vector<matrix<double>> impulse_response(const discrete<A>& system, index_t steps) {
+template <any_structure A>
+std::vector<matrix<in_precision<double, typename A::scalar>>> impulse_response(const discrete<A>& system, index_t steps) {
+    using M = matrix<in_precision<double, typename A::scalar>>;
     system.check();
     const auto g = cast<double>(system);
     auto x = g.b;
-    matrix<double> scratch(x.rows(), x.cols());
-    std::vector<matrix<double>> h;
+    M scratch(x.rows(), x.cols());
+    std::vector<M> h;
     for (index_t t = 0; t < steps; ++t) {
         if (t > 0) detail::advance(g.a, x, scratch);
-        h.emplace_back(g.outputs(), g.inputs());
-        multiply(g.c.view(), x.view(), h.back().view());
+        if constexpr (complex_structure<A>) h.push_back(detail::product(g.c, x));
+        else multiply(g.c.view(), x.view(), h.emplace_back(g.outputs(), g.inputs()).view());
     }
     if (steps > 0 && !g.d.empty())
         for (index_t i = 0; i < g.outputs(); ++i)
