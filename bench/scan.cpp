@@ -168,7 +168,8 @@ void pairs(hrm::bench::report& report, index_t length) {
     hrm::matrix<float> z(length, states), s(length, states), other(length, states);
     r.fill_normal(z.flat());
     const hrm::scan::shape shape{.batch = 1, .time = length};
-    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape), chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape);
+    hrm::scan::plan chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
     hrm::scan::plan fft(hrm::cpu{}, hrm::scan::fft{}, a, shape);
     auto naive = [&] {
         std::fill_n(x, count, 0.0f);
@@ -195,7 +196,8 @@ void dense(hrm::bench::report& report, index_t n, index_t batch) {
     hrm::matrix<float> z(batch * length, n), s(batch * length, n), other(batch * length, n);
     r.fill_normal(z.flat());
     const hrm::scan::shape shape{.batch = batch, .time = length};
-    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape), chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
+    hrm::scan::plan sequential(hrm::cpu{}, hrm::scan::sequential{}, a, shape);
+    hrm::scan::plan chunked(hrm::cpu{}, hrm::scan::chunked{}, a, shape);
     // Token by token, the peers have the sequences of a batch side by side: row t * batch + b.
     const Eigen::Map<const square> m(a.a.data(), n, n);
     const auto row = [&](auto& x, index_t t) { return Eigen::Map<square>(const_cast<float*>(x.data()) + t * batch * n, batch, n); };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string>
-#include <type_traits>
 
 #include <hrm/core/parallel.hpp>
 #include <hrm/linalg/gemm.hpp>
@@ -62,7 +61,8 @@ public:
     void forward(Engine& engine, const discrete<A>& system, matrix_view<const S> u, matrix_view<S> y,
                  const forward_borders<S>& borders) {
         const cut pieces(engine, extents_.batch, u.rows);
-        make(pieces, keep_ == keep::states);
+        make(pieces);
+        if (keep_ == keep::states) make_borders(pieces);
         start(engine, system, pieces, borders.initial);
         kept_rows_ = keep_ == keep::states ? u.rows : 0;
         for (index_t b = 0; b < pieces.batch; b += pieces.shape.batch)
@@ -87,7 +87,10 @@ public:
             throw shape_error("hrm::scan::plan::backward: the forward before, whose states are kept, had " + std::to_string(kept_rows_) +
                               " rows, expected " + std::to_string(u.rows));
         const cut pieces(engine, extents_.batch, u.rows);
-        make(pieces, true);
+        make(pieces);
+        make_borders(pieces);
+        grow(adjoint_, most_rows(pieces));
+        grow(before_, pieces.shape.batch);
         if (keep_ == keep::nothing) start(engine, system, pieces, borders.initial);
         engine.begin_backward(system.a);
         for (index_t b = 0; b < pieces.batch; b += pieces.shape.batch) {
@@ -123,13 +126,15 @@ private:
         index_t last() const { return time ? (time - 1) / shape.time * shape.time : -1; }
     };
 
-    void make(const cut& pieces, bool borders) {
-        const index_t rows = std::min(pieces.shape.batch, pieces.batch) * std::min(pieces.shape.time, extents_.time);
-        const auto grow = [&](auto& m, index_t most) {
-            if (m.rows() < most) m = std::remove_cvref_t<decltype(m)>(most, order_);
-        };
-        grow(states_, keep_ == keep::states ? extents_.batch * extents_.time : rows);
-        if (borders) grow(borders_, extents_.batch * ((extents_.time + pieces.shape.time - 1) / pieces.shape.time));
+    /// Scratch for calls of any length: the first one makes it.
+    template <class T>
+    void grow(matrix<T>& m, index_t rows) {
+        if (m.rows() < rows) m = matrix<T>(rows, order_);
+    }
+    index_t most_rows(const cut& pieces) const { return pieces.shape.batch * std::min(pieces.shape.time, extents_.time); }
+    void make(const cut& pieces) { grow(states_, keep_ == keep::states ? extents_.batch * extents_.time : most_rows(pieces)); }
+    void make_borders(const cut& pieces) {
+        grow(borders_, extents_.batch * ((extents_.time + pieces.shape.time - 1) / pieces.shape.time));
     }
     template <class Engine>
     void start(Engine& engine, const discrete<A>& system, const cut& pieces, matrix_view<const S> initial) {
@@ -160,8 +165,6 @@ private:
     template <class Engine>
     void retreat(Engine& engine, const discrete<A>& system, const part& p, matrix_view<const S> u, matrix_view<const S> dy, matrix_view<S> du,
                  system_gradient<A>& gradient, matrix_view<const S> dfinal) {
-        if (adjoint_.rows() < p.size()) adjoint_ = matrix<S>(p.size(), order_);
-        if (before_.rows() < p.count) before_ = matrix<S>(p.count, order_);
         const auto before = before_.view().slice_rows(0, p.count), lambda = adjoint_.view().slice_rows(0, p.size());
         const matrix_view<const S> s = states(p);
         load_rows(before, border(p));

@@ -4,7 +4,6 @@
 
 #include <hrm/core/parallel.hpp>
 #include <hrm/scan/algorithm.hpp>
-#include <hrm/scan/detail/adjoint_step.hpp>
 #include <hrm/scan/detail/dense_gradient.hpp>
 #include <hrm/scan/detail/piecewise.hpp>
 #include <hrm/scan/engine.hpp>
@@ -84,7 +83,8 @@ public:
 
     engine(cpu where, sequential, const A& a, shape extents)
         : team_(std::make_unique<team>(where)), panels_(a.order()), doubles_(2 * extents.batch, a.order()), running_(extents.batch, a.order()),
-          adjoint_(extents.batch, a.order()), tracks_(static_cast<std::size_t>(extents.batch)), gradient_(a.order(), team_->size()), step_(a) {}
+          adjoint_(extents.batch, a.order()), zero_(1, a.order()), tracks_(static_cast<std::size_t>(extents.batch)),
+          gradient_(a.order(), team_->size()) {}
 
     std::string_view algorithm() const { return "sequential"; }
     team& threads() { return *team_; }
@@ -117,9 +117,14 @@ public:
         run(a, detail::side::adjoint, adjoint_.view().slice_rows(first, count), ds, ds);
         gradient_.add(s, before, ds, count, *team_);
     }
-    void finish_backward(const A& a, std::span<S> da, matrix_view<S> dinitial) {
+    void finish_backward(const A&, std::span<S> da, matrix_view<S> dinitial) {
         gradient_.take(da);
-        step_.apply(a, adjoint_.view(), dinitial);
+        for (index_t b = 0; b < dinitial.rows && !dinitial.empty(); ++b) {  // by the panels of A^T, which are there
+            double* x = doubles_.data();
+            std::copy_n(adjoint_.view().row(b), zero_.cols(), x);
+            detail::dense_track<S> one[] = {{{zero_.data(), 0}, {dinitial.row(b), 0}, 1, x, x + zero_.cols()}};
+            panels_.recur(one);
+        }
     }
 
 private:
@@ -152,11 +157,10 @@ private:
     detail::dense_panels<S> panels_;  ///< of A, or of A^T in the backward
     turned turned_ = turned::no;
     bool by_rows_ = false;
-    matrix<double> doubles_;      ///< states in double, two a sequence
-    matrix<S> running_, adjoint_;  ///< the state of a sequence, lambda
+    matrix<double> doubles_;              ///< states in double, two a sequence
+    matrix<S> running_, adjoint_, zero_;  ///< the state of a sequence, lambda, and no input
     std::vector<detail::dense_track<S>> tracks_;
     detail::dense_gradient<S> gradient_;
-    detail::adjoint_step<A> step_;
 };
 
 }  // namespace hrm::scan
