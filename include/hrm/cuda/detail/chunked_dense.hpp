@@ -8,7 +8,7 @@
 //     e_k      = last state of chunk k, started from zero         dense_recurrence   a block some chunks, a thread a state
 //     c_{k+1}  = A^length c_k + e_k,   c_0 the initial state      dense_recurrence   over chunks in place of steps
 //     s        = the recurrence in chunk k, started from c_k      dense_recurrence
-//     dA       = sum_t lambda_t s_{t-1}^T                         dense_gradient     a thread a span of steps and element
+//     dA       = sum_t lambda_t s_{t-1}^T                         dense_gradient_part a thread a span of steps and element
 //
 // States run in double, whatever S is. A^length is squared out in twice that and rounded once, when A has changed: its
 // error does not repeat in every step of a chunk. The same bits from run to run.
@@ -111,7 +111,7 @@ private:
 
 /// partial(p, i n + j) = sum lambda_t,i s_{t-1},j over span p of the rows of all sequences.
 template <real S, storable T>
-struct dense_gradient {
+struct dense_gradient_part {
     rows_of<const T> lambda, s;
     rows_of<const S> initial;
     index_t order, time, rows, span;
@@ -191,7 +191,7 @@ public:
         run<T>(g, {lambda, dfinal}, {}, ds, dinitial);
         const index_t parts = most_parts(), span = std::max<index_t>(64, (s.rows + parts - 1) / parts);
         const rows_of<double> sums(sums_.data(), order_ * order_);
-        const dense_gradient<S, T> sum{lambda, s, initial, order_, g.time, s.rows, span, sums};
+        const dense_gradient_part<S, T> sum{lambda, s, initial, order_, g.time, s.rows, span, sums};
         device_.launch(sum.parts() * order_ * order_, sum);
         const rows_of<double> spare(sums_.data() + parts * order_ * order_, order_ * order_);
         hrm::detail::add_rows(device_, sums, spare, sum.parts(), order_ * order_, da.data());

@@ -152,7 +152,7 @@ struct fft_scatter {
 
 /// partial(p, :) = sum lambda_t conj(s_{t-1}) over span p of the rows of all sequences.
 template <real S, storable T>
-struct mode_gradient {
+struct mode_gradient_part {
     time_grid<S> g;
     rows_of<const T> lambda, s;
     rows_of<const S> initial;
@@ -241,7 +241,7 @@ public:
         const index_t time = s.rows / batch_, span = std::max<index_t>(64, (s.rows + parts - 1) / parts);
         run<T>(time, true, ds, dfinal, {}, ds, {}, dinitial);
         const rows_of<double> sums(sums_.data(), order());
-        const mode_gradient<S, T> sum{grid(time, false), matrix_view<const T>(ds), s, initial, span, sums};
+        const mode_gradient_part<S, T> sum{grid(time, false), matrix_view<const T>(ds), s, initial, span, sums};
         device_.launch(sum.parts() * (reals_ + pairs_), sum);
         hrm::detail::add_rows(device_, sums, {sums_.data() + parts * order(), order()}, sum.parts(), order(), da.data());
     }

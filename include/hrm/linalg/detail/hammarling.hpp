@@ -59,6 +59,7 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
     };
     using pack = simd::pack<double>;
     constexpr index_t W = simd::lanes<double>;
+    const pack zero = {}, one = zero + 1.0;
     pack lane = {};
     for (index_t l = 0; l < W; ++l) lane[l] = static_cast<double>(l);
     // The unknowns `by` from h on, whose places in x become `own`. These join their registers here: after a store of a scalar, a
@@ -73,9 +74,9 @@ void solve_columns(matrix_view<const double> t, const matrix<double>& above, con
             simd::load<double>(s, second + i);
             to += (sign * by[0]) * f;
             if constexpr (more > 0) to += (sign * by[1]) * s;
-            const pack at = lane - static_cast<double>(h - i);
-            to = at == pack{} ? own[0] - pack{} : to;
-            if constexpr (more > 0) to = at == pack{} + 1.0 ? own[1] - pack{} : to;
+            const pack at = lane - (zero + static_cast<double>(h - i)), mine = zero + own[0], other = zero + own[more];
+            to = at == zero ? mine : to;
+            if constexpr (more > 0) to = at == one ? other : to;
             simd::store<double>(x + i, to);
         }
     };
