@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <vector>
 
 #include <hrm/adapter/lora.hpp>
 #include <hrm/adapter/set.hpp>
@@ -331,4 +334,48 @@ TEST_CASE("options and shapes that make no sense are named") {
     a.parameters()[a.parameters().find("gate")](0, 0) = 1;
     CHECK_THROWS_WITH_AS(a.forward(u, out, how, keep, ws),
                          "hrm::adapter: document start 3 after -1, expected ascending rows below 3", shape_error);
+}
+
+// What a state brings from before is 10^6 times what one token adds here: float sums of the two would leave nothing of the token's.
+TEST_CASE("gradients of slow poles under a long-carried state are as exact in float as in double") {
+    hrm_options o;
+    o.states = 4;
+    o.start = start::like_lora;
+    o.gate = gate::none;
+    o.normalization = normalization::none;
+    o.poles = poles::real_positive;
+    o.dt_min = 1e-7;
+    o.longest_memory = 1e6;
+    const index_t rows = 64;
+    for (const bool silent : {true, false}) {
+        CAPTURE(silent);
+        const auto gradients = [&]<class S>(S) {
+            random_stream r(1);
+            hrm_adapter<S> a(4, 4, o, r);
+            for (auto& x : a.parameters().flat()) x = static_cast<S>(static_cast<float>(x));
+            random_stream q(2);
+            matrix<S> u(rows, 4), dout(rows, 4), out(rows, 4), du(rows, 4);
+            for (auto& x : a.parameters()[a.parameters().find("C")].row_span(0)) x = static_cast<S>(static_cast<float>(q.normal()));
+            for (auto* m : {&u, &dout})
+                for (auto& x : m->flat()) x = static_cast<S>(static_cast<float>(q.normal()));
+            if (silent) std::fill(u.flat().begin(), u.flat().end(), S{0});
+            adapter_state<S> carried;
+            carried.value.assign(4, S{1});
+            const call<S> how{.mode = pass::training, .carried = &carried};
+            buffer<S> gradient(static_cast<std::size_t>(a.parameters().size()));
+            kept<S> keep;
+            workspace ws;
+            a.forward(u, out, how, keep, ws);
+            a.backward(u, dout, du, gradient, how, keep, ws);
+            const auto p = a.parameters().in(std::span<S>(gradient), a.parameters().find("logdt"));
+            return std::vector<double>(p.data, p.data + p.size());
+        };
+        const auto single = gradients(float{}), exact = gradients(double{});
+        double off = 0, size = 0;
+        for (std::size_t i = 0; i < exact.size(); ++i) {
+            off = std::hypot(off, single[i] - exact[i]);
+            size = std::hypot(size, exact[i]);
+        }
+        CHECK(off <= static_cast<double>(rows) * std::numeric_limits<float>::epsilon() * size);  // sums of so many terms
+    }
 }

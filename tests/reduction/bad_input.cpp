@@ -219,3 +219,28 @@ TEST_CASE("an equal pair of poles in any rotated coordinates has the values of t
         CHECK(balance(turned, {.rank = 1}).order() == 1);
     }
 }
+
+TEST_CASE("a floor or margin that is no number is refused with its name") {
+    const continuous<diagonal<double>> s{{{-1.0, -2.0, -3.0}}, matrix<double>(3, 1, 1.0), matrix<double>(1, 3, 1.0), {}};
+    for (const double bad : {std::numeric_limits<double>::quiet_NaN(), -1.0, 2.0}) CHECK_THROWS_WITH_AS(balance(s, {.floor = bad}), doctest::Contains("floor"), numerical_error);
+    CHECK_THROWS_WITH_AS(balance(s, {.margin = std::numeric_limits<double>::quiet_NaN()}), doctest::Contains("margin"), numerical_error);
+}
+
+// Entries to 1e200, whose squares overflow, are balanced all the same: powers of two change no bit of the values.
+TEST_CASE("states in units 200 decades apart have the values of those in one unit") {
+    const index_t n = 6;
+    random_stream r(4);
+    continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), {}};
+    for (auto* m : {&s.a.a, &s.b, &s.c}) r.fill_normal(m->flat());
+    for (index_t i = 0; i < n; ++i) s.a.a(i, i) -= 6;
+    const auto want = balance(s, {.rank = 3});
+    for (index_t i = 0; i < n; ++i) {
+        const double unit = std::ldexp(1.0, i % 2 == 0 ? 330 : -330);
+        for (index_t j = 0; j < n; ++j) s.a.a(i, j) /= unit, s.a.a(j, i) *= unit;
+        s.b(i, 0) /= unit;
+        s.c(0, i) *= unit;
+    }
+    const auto got = balance(s, {.rank = 3});
+    CHECK(got.unstable == 0);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(std::abs(got.sigma[i] - want.sigma[i]) <= got.rounding + want.rounding);
+}

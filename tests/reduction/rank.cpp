@@ -96,3 +96,12 @@ TEST_CASE("a rule that is no number drops nothing: it is refused, and so is one 
     CHECK_THROWS_AS(rank_by_hinf_budget(sigma, nan), numerical_error);
     CHECK_THROWS_AS(rank_by_hinf_budget(sigma, 1, nan), numerical_error);
 }
+
+TEST_CASE("energy does not depend on the unit of the values") {
+    for (const double unit : {1e-300, 1e-170, 1.0, 1e170, 1e300}) {
+        const std::vector<double> sigma{3 * unit, 1 * unit, 0.1 * unit};
+        CHECK(rank_by_energy(sigma, 0.85) == 1);
+        CHECK(rank_by_energy(sigma, 0.95) == 2);
+    }
+    CHECK(rank_by_energy(std::vector<double>{0, 0}, 0.5) == 0);
+}

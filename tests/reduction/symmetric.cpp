@@ -121,3 +121,48 @@ TEST_CASE("the same in discrete time: the values are those of the poles and sine
         for (std::size_t i = 0; i < want.size() && want[i] > 1e-9 * want[0]; ++i) CHECK(std::abs(got[i] - want[i]) <= tolerance * want[i]);
     }
 }
+
+namespace {
+
+/// I - 2 q q^T for a unit vector q, times `inside` on the complement and `along` on q: a repeated eigenvalue and a single one.
+matrix<double> repeated(index_t n, double inside, double along) {
+    matrix<double> a(n, n);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < n; ++j) a(i, j) = (i == j ? inside : 0) + (along - inside) / static_cast<double>(n);
+    return a;
+}
+
+}  // namespace
+
+// Vectors of a repeated singular value are any basis, so that no single one shows the sign of an eigenvalue.
+TEST_CASE("an eigenvalue of the size of many others and the other sign is found, and kept as unstable") {
+    for (index_t n : {3, 20, 64, 300}) {
+        CAPTURE(n);
+        const auto a = repeated(n, -1, 1), d = repeated(n, 0.9, 1.1);
+        CHECK_FALSE(detail::find_symmetric_modes<false>(a));
+        CHECK_FALSE(detail::find_symmetric_modes<true>(d));
+        matrix<double> b(n, 1, 1.0), c(1, n);
+        c(0, 0) = 1;
+        CHECK(balance(continuous<dense<double>>{{a}, b, c, {}}, {.rank = 1}).unstable == 1);
+        CHECK(balance(discrete<dense<double>>{{d}, b, c, {}}, {.rank = 1}).unstable == 1);
+        CHECK_THROWS_AS(balance(continuous<dense<double>>{{a}, b, c, {}}, {.unstable = unstable_poles::refuse}), unstable_error);
+    }
+}
+
+TEST_CASE("an integrator of a symmetric A is kept, whether it is reached or not") {
+    for (const double reached : {0.0, 1e-12, 1e-5, 1.0})
+        for (index_t n : {5, 10, 64}) {  // heat in a rod whose ends let nothing out
+            CAPTURE(reached);
+            CAPTURE(n);
+            continuous<dense<double>> s{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), {}};
+            for (index_t i = 0; i + 1 < n; ++i) {
+                s.a.a(i, i) -= 1, s.a.a(i + 1, i + 1) -= 1;
+                s.a.a(i, i + 1) = s.a.a(i + 1, i) = 1;
+            }
+            for (index_t i = 0; i < n; ++i) s.b(i, 0) = reached;
+            s.b(0, 0) += 1, s.b(1, 0) -= 1, s.c(0, n - 1) = 1;
+            const auto r = balance(s, {.rank = 2});
+            CHECK(r.unstable == 1);
+            CHECK(r.sigma[0] < 10);
+        }
+}

@@ -90,13 +90,13 @@ public:
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
         const auto dtokens = ws.template take<S>(tokens.rows);
         const auto da = ws.template take_zero<double>(shape_.coefficients()), inner = ws.template take_zero<double>(states());
-        const auto brought = ws.template take_zero<double>(states());
+        const auto along = ws.template take_zero<double>(states());
         const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
         const auto by = equation(numbers.data);
         const auto to = readout_gradient(gradient);
         const auto from = readout<T, P>(w.out, tokens.data, how.threads);
         detail::adjoint_trajectory<S> past{by, s, initial.data, static_cast<const index_t*>(keep.more), from.factor * from.constant, lambda,
-                                           da.data(), inner, brought, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, begun.data(), running.data()};
+                                           da.data(), inner, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, begun.data(), running.data()};
         past.begin();
         from.backward(s, u, dout, lambda, du, dtokens.data(), to, ws, [&](index_t first, index_t rows) { past.retreat(first, rows); });
         past.finish(ws);
@@ -105,10 +105,13 @@ public:
         if (to.gate && !gate_.channels(p))
             to.gate[0] += static_cast<S>(static_cast<double>(from.factor) * std::accumulate(inner.begin(), inner.end(), 0.0));
 
-        transition_backward(slopes(ws), da, past.scale_gradient(), gradient);
-
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
-        detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads);
+        detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads, along.data());
+
+        // scale (.) dscale = sum_t (scale (.) lambda_t) x_t = the rows of B times those of this dB: x is not kept, and nothing cancels.
+        for (std::size_t i = 0; i < along.size(); ++i)
+            if (by.scale[i] != S{0}) along[i] /= static_cast<double>(by.scale[i]);
+        transition_backward(slopes(ws), da, along, gradient);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.

@@ -22,6 +22,7 @@ bool looks_integrating(const System& s, const gramian_factors& f) {
     const auto grown = [&](double size, const matrix<double>& in) {
         return frobenius_squared(f.lc) * size * 100 * eps > frobenius_squared(in);
     };
+    if (!(f.depth > pole_rounding(s.order(), frobenius(s.a.a)))) return true;
     if (!f.coordinates) return grown(frobenius(s.a.a), s.b);
     const auto& t = f.coordinates->t;
     const double size = frobenius(t);

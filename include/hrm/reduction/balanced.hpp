@@ -97,6 +97,8 @@ inline index_t choose_rank(std::span<const double> sigma, index_t limit, const b
     require("tolerance", o.tolerance);
     require("energy", o.energy, 1);
     require("hinf_budget", o.hinf_budget);
+    require("floor", o.floor, 1);
+    if (std::isnan(o.margin)) throw numerical_error("hrm::balance_options: margin is nan, expected a distance");
     index_t r = 0;
     bool asked = false;
     const auto ask = [&](bool set, auto rule) {

@@ -53,12 +53,15 @@ inline index_t rank_by_tolerance(std::span<const double> sigma, double tolerance
 inline index_t rank_by_energy(std::span<const double> sigma, double fraction) {
     detail::check_rule("hrm::rank_by_energy", "the fraction", fraction, 1);
     // From the small end, so that a tail of tiny values is summed exactly enough to matter.
+    if (sigma.empty() || sigma[0] == 0) return 0;
+    const double unit = std::ldexp(1.0, std::ilogb(sigma[0]));
+    const auto square = [&](std::size_t i) { return (sigma[i] / unit) * (sigma[i] / unit); };
     double total = 0;
-    for (auto i = sigma.size(); i-- > 0;) total += sigma[i] * sigma[i];
+    for (auto i = sigma.size(); i-- > 0;) total += square(i);
     double tail = 0;
     auto r = sigma.size();
     while (r > 0) {
-        tail += sigma[r - 1] * sigma[r - 1];
+        tail += square(r - 1);
         if (tail > (1 - fraction) * total * (1 + detail::tie) || (fraction >= 1 && tail > 0)) break;
         --r;
     }

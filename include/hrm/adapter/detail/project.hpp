@@ -218,9 +218,10 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
 }
 
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
+/// along: n, the rows of B times those of X^T U; null: not wanted.
 template <real S, storable T = S, storable P = S>
 void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> db,
-                    as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr) {
+                    as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr, double* along = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
     const auto add = [&](auto packed) { add_product<S, T>(x, packed, S{1}, du, ws, threads); };
@@ -231,6 +232,9 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
     }
     const auto sum = sum_parts<S, T, P>(u, x, [](index_t, index_t, workspace&) {}, ws, threads);
     for (index_t i = 0; i < db.rows; ++i) axpy<S>(S{1}, sum.row(i), db.row(i), db.cols);
+    if (!along) return;
+    const auto rows = widened<S, P>(b, ws);
+    for (index_t i = 0; i < db.rows; ++i) along[i] = static_cast<double>(dot<S>(sum.row(i), rows.row(i), db.cols));
 }
 
 }  // namespace hrm::detail

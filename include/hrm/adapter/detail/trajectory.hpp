@@ -94,7 +94,6 @@ struct adjoint_trajectory {
     matrix_view<S> lambda;
     double* da;                ///< +=: the gradient of Abar, coefficients()
     std::span<double> inner;   ///< +=: sums of e_t (.) s_t, states()
-    std::span<double> brought; ///< zeros; states()
     S* dstart;                 ///< +=: the gradient of by.start, or null
     S *begun, *running;        ///< scratch, dynamic() each
     index_t resets = fresh ? fresh[0] : 0;
@@ -117,7 +116,7 @@ struct adjoint_trajectory {
             const auto a = by.modes();
             scan::detail::states_backward<S>{a, by.scale + by.shape.fixed, g, by.moving(s, t, end - t), before, by.moving(lambda, t, end - t), da,
                                              inner.data() + by.shape.fixed, running}.run();
-            if (t == begins) leave(a, before);
+            if (t == begins) leave(a);
             end = t;
         }
     }
@@ -136,27 +135,13 @@ struct adjoint_trajectory {
         }
     }
 
-    /// dL/dscale, where there are poles, for the real part of a pair that of both:
-    ///     scale (.) dscale = sum <lambda_t, s_t - A s_{t-1}> = sum <g e_t, s_t> - <A^* lambda_0, the state before row 0>
-    /// so that x is not kept. As exact as the states are.
-    std::span<const double> scale_gradient() const {
-        for (std::size_t i = 0; i < brought.size(); ++i) {
-            const auto scale = static_cast<double>(by.scale[i]);
-            brought[i] = scale == 0 ? 0 : (static_cast<double>(g) * inner[i] - brought[i]) / scale;
-        }
-        return brought;
-    }
-
 private:
-    /// To the row before a stretch, whose state was `before`.
-    void leave(const scan::modes<S>& a, const S* before) {
+    /// To the row before a stretch.
+    void leave(const scan::modes<S>& a) {
         const bool anew = resets > 0;
-        if (!anew || by.start) {
+        if (anew && dstart) {
             scan::detail::step_adjoint<S>(a, running);
-            if (anew && dstart) axpy<S>(S{1}, running, dstart, by.shape.dynamic());
-            const index_t k = by.shape.pairs, first = by.shape.fixed;
-            for (index_t i = 0; i < by.shape.dynamic(); ++i)
-                brought[static_cast<std::size_t>(first + i - (i >= by.shape.reals + k ? k : 0))] += static_cast<double>(running[i] * before[i]);
+            axpy<S>(S{1}, running, dstart, by.shape.dynamic());
         }
         std::fill_n(running, by.shape.dynamic(), S{0});
         if (anew) --resets;

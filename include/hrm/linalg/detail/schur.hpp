@@ -48,18 +48,22 @@ template <class T>
 buffer<double> balance_scales(matrix<T>& a) {
     const index_t n = a.rows();
     buffer<double> d(static_cast<std::size_t>(n), 1.0);
+    const auto length = [n](auto entry) {
+        double sum = 0, largest = 0;
+        for (index_t j = 0; j < n; ++j) sum += std::norm(entry(j));
+        if (sum > 1e-280 && std::isfinite(sum)) return std::sqrt(sum);
+        for (index_t j = 0; j < n; ++j) largest = std::max<double>(largest, std::abs(entry(j)));
+        if (!(largest > 0 && std::isfinite(largest))) return largest;
+        sum = 0;
+        for (index_t j = 0; j < n; ++j) sum += std::norm(entry(j) / largest);
+        return largest * std::sqrt(sum);
+    };
     // A handful of rounds is usual; entries whose squares underflow could go round for ever.
     bool again = true;
     for (int round = 0; again && round < 50; ++round) {
         again = false;
         for (index_t i = 0; i < n; ++i) {
-            double row = 0, col = 0;
-            for (index_t j = 0; j < n; ++j) {
-                row += std::norm(a(i, j));
-                col += std::norm(a(j, i));
-            }
-            row = std::sqrt(row);
-            col = std::sqrt(col);
+            double row = length([&](index_t j) { return a(i, j); }), col = length([&](index_t j) { return a(j, i); });
             if (!(row > 0 && col > 0 && std::isfinite(row + col))) continue;
             const double before = row + col;
             double f = 1;

@@ -31,6 +31,7 @@ struct gramian_factors {
     bool estimated = false;     ///< the Gramians are those of a system near this one, and how near was estimated, not bounded
     double apart = 0, apart_rounding = 0;  ///< where it was: |G - that one| over the boundary, and to first order what rounding adds
     matrix<double> product = {};  ///< Lo^T Lc, where it was needed on the way
+    double depth = std::numeric_limits<double>::infinity();  ///< of the pole nearest to the boundary, where eigenvectors show it
     bool rotated = false;         ///< an orthogonal similarity led to them, which is exact for A + E, |E| ~ 10 eps |A|; as where they are not graded
     std::vector<double> rest_c = {}, rest_o = {};  ///< lengths, at most, of the rows of columns left out; empty: nobody knows
 
@@ -282,7 +283,10 @@ std::optional<gramian_factors> symmetric_factors(const char* where, const T& s) 
     f.lo = out_of(f.lo);
     f.rotated = true;
     double resolvent = 0;
-    for (const double l : modes->poles) resolvent = std::hypot(resolvent, 1 / (discrete ? (1 - l) * (1 + l) / 2 : l));
+    for (const double l : modes->poles) {
+        f.depth = std::min(f.depth, discrete ? 1 - std::abs(l) : -l);
+        resolvent = std::hypot(resolvent, 1 / (discrete ? (1 - l) * (1 + l) / 2 : l));
+    }
     f.resolvent = resolvent;
     return f;
 }

@@ -35,12 +35,14 @@ std::optional<symmetric_modes> find_symmetric_modes(const matrix<double>& a) {
     matrix<double> u;
     const bidiagonal_svd svd(std::move(definite));
     if (!svd.vectors(n, u, m.v)) return {};
+    double negative = 0;  // tr(I - V^T U): twice the eigenvalues of the other sign, whatever the vectors of a repeated value are
     for (index_t j = 0; j < n; ++j) {
         double along = 0;
         for (index_t i = 0; i < n; ++i) along += u(i, j) * m.v(i, j);
-        if (!(along > 0.5)) return {};  // an eigenvalue of the other sign
+        negative += 1 - along;
         m.poles.push_back((discrete ? 1 : 0) - svd.sigma()[static_cast<std::size_t>(j)]);
     }
+    if (!(negative < 1)) return {};
     return m;
 }
 
