@@ -89,13 +89,14 @@ inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
 /// approximate_hankel_norm of a stable system in double.
 template <linear_system T>
 hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& system, const balance_options& options) {
-    const auto s = [&] {
-        if constexpr (in_discrete_time<T>) return to_continuous(system);
-        else return system;
-    }();
     balance_options all;
     all.unstable = unstable_poles::refuse;
     all.floor = 0;
+    // The map turns poles near -1 and 1 into rates as far apart as can be: in balanced coordinates these do not mix.
+    const auto s = [&] {
+        if constexpr (in_discrete_time<T>) return to_continuous(balance(system, all).system);
+        else return system;
+    }();
     const auto full = balance(s, all);
     hankel_norm_approximation<reduced_system<T>> out;
     out.sigma = full.sigma;
