@@ -25,7 +25,7 @@ inline void into_units(matrix<double>& a, const buffer<double>& d) {
 inline constexpr double units_worth = 1e3;
 
 /// Whether other units may win that:  |T^-1 u| |T v| >= sum_i u_i v_i  in all of them, and |T^-1 A T| >= |A|, A balanced.
-inline bool may_gain(const std::vector<double>& u, const std::vector<double>& v, double worth) {
+inline bool may_gain(const std::vector<double>& u, const std::vector<double>& v) {
     double largest_u = 0, largest_v = 0, squares_u = 0, squares_v = 0, both = 0;
     for (std::size_t i = 0; i < u.size(); ++i) largest_u = std::max(largest_u, u[i]), largest_v = std::max(largest_v, v[i]);
     if (!(largest_u > 0 && largest_v > 0)) return false;
@@ -35,14 +35,14 @@ inline bool may_gain(const std::vector<double>& u, const std::vector<double>& v,
         squares_v += y * y;
         both += x * y;
     }
-    return squares_u * squares_v > worth * both * both;
+    return squares_u * squares_v > units_worth * both * both;
 }
 
 /// Units t, powers of two, in which |T^-1 A T|_F |T^-1 u| |T v| is thirty times less than in the present ones and, state by
 /// state, least: its logarithm is convex in those of t. Empty where that much is not to be had.  a: n x n;  u, v: n lengths, not
 /// negative.  O(n), or O(n^2) a round.
 inline buffer<double> better_units(matrix<double> a, std::vector<double> u, std::vector<double> v) {
-    if (!may_gain(u, v, units_worth)) return {};
+    if (!may_gain(u, v)) return {};
     const index_t n = a.rows();
     const auto largest_u = *std::max_element(u.begin(), u.end()), largest_v = *std::max_element(v.begin(), v.end());
     double squares_u = 0, squares_v = 0;

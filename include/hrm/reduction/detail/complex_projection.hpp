@@ -12,21 +12,6 @@
 
 namespace hrm::detail {
 
-/// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
-inline complex_matrix orthonormal(const complex_matrix& x) {
-    auto q = transpose(x);
-    const index_t n = x.rows();
-    for (index_t k = 0; k < q.rows(); ++k) {
-        complex* v = q.view().row(k);
-        for (int again = 0; again < 2; ++again) {
-            for (index_t h = 0; h < k; ++h) add_times(-inner(q.view().row(h), v, n), q.view().row(h), v, n);
-            const double length = std::sqrt(square_of(v, n));
-            for (index_t i = 0; i < n && length > 0; ++i) v[i] /= length;
-        }
-    }
-    return transpose(q);
-}
-
 /// [x y].
 inline complex_matrix beside(const complex_matrix& x, const complex_matrix& y) {
     complex_matrix both(x.rows(), x.cols() + y.cols());

@@ -282,12 +282,10 @@ std::optional<gramian_factors> symmetric_factors(const char* where, const T& s) 
     f.lc = out_of(f.lc);
     f.lo = out_of(f.lo);
     f.rotated = true;
-    double resolvent = 0;
     for (const double l : modes->poles) {
         f.depth = std::min(f.depth, discrete ? 1 - std::abs(l) : -l);
-        resolvent = std::hypot(resolvent, 1 / (discrete ? (1 - l) * (1 + l) / 2 : l));
+        f.resolvent = std::hypot(f.resolvent, 1 / (discrete ? (1 - l) * (1 + l) / 2 : l));
     }
-    f.resolvent = resolvent;
     return f;
 }
 

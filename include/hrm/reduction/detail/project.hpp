@@ -18,14 +18,15 @@
 namespace hrm::detail {
 
 /// Orthonormal columns, the first k of them spanning what the first k of x span. Gram-Schmidt, each column twice.
-inline matrix<double> orthonormal(const matrix<double>& x) {
+template <class T>
+matrix<T> orthonormal(const matrix<T>& x) {
     auto q = transpose(x);
     const index_t n = x.rows();
     for (index_t k = 0; k < q.rows(); ++k) {
-        double* v = q.view().row(k);
+        T* v = q.view().row(k);
         for (int twice = 0; twice < 2; ++twice) {
-            for (index_t h = 0; h < k; ++h) axpy(-dot(q.view().row(h), v, n), q.view().row(h), v, n);
-            const double length = std::sqrt(dot(v, v, n));
+            for (index_t h = 0; h < k; ++h) add_times(-inner(q.view().row(h), v, n), q.view().row(h), v, n);
+            const double length = std::sqrt(square_of(v, n));
             for (index_t i = 0; i < n && length > 0; ++i) v[i] /= length;
         }
     }
