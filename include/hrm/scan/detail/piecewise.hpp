@@ -14,7 +14,7 @@ namespace hrm::scan::detail {
 ///                                                // before: count x n, the states before s, or empty (zero)
 ///     finish_backward(a, da, dinitial);          // da += the sum, dinitial = A^* lambda of the first row
 ///     piece(rows);                               // a shape of about so many rows: all pieces but the last of a sequence are as long
-/// All bits are those of the whole, wherever it is cut.
+/// The bits of states and their gradients are those of the whole, wherever it is cut; those of da depend on the cuts.
 template <class Engine, class A>
 class piecewise {
 public:
