@@ -28,13 +28,14 @@ struct victim {
         int ends[2];
         REQUIRE(pipe(ends) == 0);
         const auto number = std::to_string(threads), count = std::to_string(steps);
+        const char* const words[] = {HRM_CRASH_VICTIM, folder.c_str(), number.c_str(), count.c_str(), nullptr};  // an emulator's first, if any
         pid = fork();
         REQUIRE(pid >= 0);
         if (pid == 0) {
             dup2(ends[1], STDOUT_FILENO);
             close(ends[0]);
             close(ends[1]);
-            execl(HRM_CRASH_VICTIM, "victim", folder.c_str(), number.c_str(), count.c_str(), nullptr);
+            execvp(words[0], const_cast<char* const*>(words));
             _exit(127);
         }
         close(ends[1]);
