@@ -1,7 +1,8 @@
 #include <hrm/reduction/minimal.hpp>
 
-#include <doctest/doctest.h>
+#include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -63,4 +64,43 @@ TEST_CASE("nothing to remove, nothing at all, and integrators") {
     CHECK(m.order() == 1);
     CHECK(std::abs(m.system.a.a(0, 0)) <= 1e-12);
     CHECK(m.system.b(0, 0) * m.system.c(0, 0) == doctest::Approx(3).epsilon(1e-12));
+}
+
+TEST_CASE("complex systems: what is not reached or not seen goes, stable or not, in either time") {
+    random_stream r(7);
+    for (const bool stable : {true, false})
+        for (int trial = 0; trial < 4; ++trial) {
+            // A 7 x 7 of three parts of 3, 2 and 2 states: the second is not reached, the third not seen; then a turn.
+            auto a = normal_complex(r, 7, 7), b = normal_complex(r, 7, 2), c = normal_complex(r, 2, 7);
+            for (index_t i = 0; i < 7; ++i) {
+                for (index_t j = 0; j < 7; ++j)
+                    if ((i >= 3 && i < 5 && (j < 3 || j >= 5)) || (i < 5 && j >= 5)) a(i, j) = 0;
+                for (index_t j = 0; j < 2; ++j) {
+                    if (i >= 3 && i < 5) b(i, j) = 0;
+                    if (i >= 5) c(j, i) = 0;
+                }
+            }
+            const double radius = spectral_radius(dense<number>{a});
+            for (auto& x : a.flat()) x *= (stable ? 0.8 : 1.1) / radius;
+            const auto g = turned_by(random_unitary(r, 7), discrete<dense<number>>{{a}, b, c, normal_complex(r, 2, 2)});
+            const auto out = minimal(g, 1e-9);
+            CHECK(out.order() == 3);
+            const auto x = impulse_response(g, 8), y = impulse_response(out.system, 8);
+            for (std::size_t k = 0; k < 8; ++k) CHECK(distance_of(y[k], x[k]) < 1e-9);
+            continuous<dense<number>> h{g.a, g.b, g.c, g.d};
+            if (stable)
+                for (index_t i = 0; i < 7; ++i) h.a.a(i, i) -= 1;
+            const auto small = minimal(h, 1e-9);
+            CHECK(small.order() == 3);
+            CHECK(small.certified == stable);
+            for (const double omega : {-1.0, 0.3}) CHECK(distance_of(frequency_response(small.system, omega), frequency_response(h, omega)) < 1e-9);
+        }
+    const continuous<diagonal<number>> two{{{{0, 1}, {0, 1}, {-1, 0}}}, {{1}, {2}, {1}}, {{1, {0, 1}, 0}}, {}};  // one oscillator is enough
+    const auto m = minimal(two, 1e-12);
+    CHECK(m.order() == 1);
+    CHECK(std::abs(m.system.a.a(0, 0) - number(0, 1)) <= 1e-12);
+    CHECK(std::abs(m.system.b(0, 0) * m.system.c(0, 0) - number(1, 2)) < 1e-12);
+    CHECK(minimal(discrete<dense<number>>{}).order() == 0);
+    CHECK(minimal(discrete<dense<number>>{{{{0.5}}}, matrix<number>(1, 0), matrix<number>(2, 1), {}}).order() == 0);
+    CHECK_THROWS_AS(minimal(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

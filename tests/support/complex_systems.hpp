@@ -75,6 +75,37 @@ inline std::vector<complex_reference> complex_references(sylvester_reference* la
     return all;
 }
 
+// What make_complex_operations.py wrote: a continuous and a discrete dense system, 5 states, 2 inputs and outputs.
+struct operations_reference {
+    bool discrete = false;
+    hrm::matrix<number> a, b, c, d, zeros, zeros_without_d, band, horizon, aw, bw, cw, dw, weighted, cross, zoh, bilinear;
+
+    // f(system), of its own type.
+    template <class F>
+    void visit(F f) const {
+        if (discrete) f(hrm::discrete<hrm::dense<number>>{{a}, b, c, d});
+        else f(hrm::continuous<hrm::dense<number>>{{a}, b, c, d});
+    }
+};
+inline std::vector<operations_reference> operations_references() {
+    std::ifstream file(HRM_TEST_DATA "/support/data/complex_operations.txt");
+    std::vector<operations_reference> all(2);
+    for (auto& r : all) {
+        r.discrete = &r == &all[1];
+        r.a = read_complex(file, 5, 5), r.b = read_complex(file, 5, 2), r.c = read_complex(file, 2, 5), r.d = read_complex(file, 2, 2);
+        for (auto* z : {&r.zeros, &r.zeros_without_d}) {
+            hrm::index_t count = 0;
+            file >> count;
+            *z = read_complex(file, 1, count);
+        }
+        r.band = read_complex(file, 5, 5), r.horizon = read_complex(file, 5, 5);
+        r.aw = read_complex(file, 2, 2), r.bw = read_complex(file, 2, 1), r.cw = read_complex(file, 2, 2), r.dw = read_complex(file, 2, 1);
+        r.weighted = read_complex(file, 5, 5), r.cross = read_complex(file, 5, 5);
+        if (!r.discrete) r.zoh = read_complex(file, 5, 7), r.bilinear = read_complex(file, 5, 7);
+    }
+    return all;
+}
+
 inline hrm::matrix<number> normal_complex(hrm::random_stream& r, hrm::index_t rows, hrm::index_t cols) {
     hrm::matrix<number> x(rows, cols);
     for (auto& v : x.flat()) v = {r.normal(), r.normal()};
@@ -119,4 +150,20 @@ inline hrm::matrix<number> random_unitary(hrm::random_stream& r, hrm::index_t n)
             for (hrm::index_t i = 0; i < n; ++i) q(i, j) /= std::sqrt(square);
         }
     return q;
+}
+// The same system in other coordinates, x = Q x', Q unitary.
+template <template <class> class System>
+System<hrm::dense<number>> turned_by(const hrm::matrix<number>& q, const System<hrm::dense<number>>& g) {
+    return {{times(adjoint_of(q), times(g.a.a, q))}, times(adjoint_of(q), g.b), times(g.c, q), g.d};
+}
+// A real system over complex numbers.
+inline hrm::matrix<number> complex_of(const hrm::matrix<double>& x) {
+    hrm::matrix<number> y(x.rows(), x.cols());
+    std::copy(x.flat().begin(), x.flat().end(), y.flat().begin());
+    return y;
+}
+template <template <class> class System, class A>
+System<hrm::dense<number>> complex_of(const System<A>& g) {
+    const auto s = hrm::to_dense(g);
+    return {{complex_of(s.a.a)}, complex_of(s.b), complex_of(s.c), complex_of(s.d)};
 }

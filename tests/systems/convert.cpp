@@ -5,6 +5,7 @@
 #include <hrm/linalg/lyapunov.hpp>
 #include <hrm/linalg/stein.hpp>
 #include <hrm/systems/response.hpp>
+#include <hrm/systems/split.hpp>
 
 #include "../support/complex_systems.hpp"
 #include "support.hpp"
@@ -71,4 +72,16 @@ TEST_CASE("a complex system is cast to another precision and stays complex; besi
     CHECK(e.order() == 4);
     const auto x = frequency_response(e, -0.3)(0, 0), y = frequency_response(g, -0.3)(0, 0) - frequency_response(h, -0.3)(0, 0);
     CHECK(std::abs(x - y) < 1e-14 * std::abs(y));
+}
+
+TEST_CASE("to_continuous of complex systems moves the frequencies, on the whole axis") {
+    for (const auto& r : complex_references())
+        r.visit([](const auto& g) {
+            if constexpr (detail::is_discrete<std::decay_t<decltype(g)>>) {
+                const auto c = to_continuous(g);
+                for (const double omega : {-2.0, 0.0, 0.4, 3.0})
+                    CHECK(distance_of(frequency_response(c, std::tan(omega / 2)), frequency_response(g, omega)) < 1e-12);
+            }
+        });
+    CHECK_THROWS_AS(to_continuous(discrete<diagonal<number>>{{{-1.0}}, {{1}}, {{1}}, {}}), numerical_error);
 }

@@ -7,6 +7,7 @@
 
 #include <hrm/systems/convert.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -113,4 +114,36 @@ TEST_CASE("discretize says what is wrong") {
     d.b = matrix<double>(2, 1);
     CHECK_THROWS_AS(discretize(d, 1.0), shape_error);
     CHECK(discretize(continuous<dense<double>>{}, 1.0).order() == 0);
+}
+
+TEST_CASE("complex systems: SciPy's exponential and NumPy's solution; diagonal agrees with dense; real in unitary coordinates") {
+    const auto reference = operations_references()[0];
+    const continuous<dense<number>> g{{reference.a}, reference.b, reference.c, reference.d};
+    for (const auto& [method, want] : {std::pair(discretization::zoh, &reference.zoh), {discretization::generalized_bilinear, &reference.bilinear}}) {
+        const auto d = discretize(g, 0.25, method, 0.3);
+        CHECK(distance_of(d.a.a, detail::submatrix(*want, 0, 5, 0, 5)) < 1e-14);
+        CHECK(distance_of(d.b, detail::submatrix(*want, 0, 5, 5, 2)) < 1e-14);
+        CHECK(d.c == g.c);
+        CHECK(d.d == g.d);
+    }
+    random_stream r(6);
+    const continuous<diagonal<number>> poles{{{{-1, 2}, 0, {-1e-9, -1e-9}, {-40, 3}}}, normal_complex(r, 4, 2), normal_complex(r, 3, 4), {}};
+    const auto real = some_pairs();
+    const auto q = random_unitary(r, 6);
+    for (const auto method : methods) {
+        CAPTURE(static_cast<int>(method));
+        const auto d = to_dense(discretize(poles, 0.2, method, 0.7)), full = discretize(to_dense(poles), 0.2, method, 0.7);
+        CHECK(distance_of(d.a.a, full.a.a) < 1e-14);
+        CHECK(distance_of(d.b, full.b) < 1e-14);
+        const auto turned = discretize(turned_by(q, complex_of(real)), 0.2, method, 0.7), want = turned_by(q, complex_of(discretize(real, 0.2, method, 0.7)));
+        CHECK(distance_of(turned.a.a, want.a.a) < 1e-14);
+        CHECK(distance_of(turned.b, want.b) < 1e-14);
+    }
+    const std::vector<double> dt{0.1, 0.2, 0.3, 0.4};
+    const auto each = discretize(poles, std::span(dt), discretization::zoh);
+    CHECK(each.a.poles[0] == discretize(poles, 0.1).a.poles[0]);
+    CHECK(each.a.poles[1] == 1.0);
+    CHECK(each.b(1, 0) == 0.2 * poles.b(1, 0));
+    CHECK_THROWS_AS(discretize(poles, 0.0), numerical_error);
+    CHECK_THROWS_AS(discretize(continuous<dense<number>>{{{{{0, std::nan("")}}}}, {{1}}, {{1}}, {}}, 0.1), numerical_error);
 }

@@ -5,6 +5,8 @@
 #include <hrm/core/random.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
+
 using namespace hrm;
 
 namespace {
@@ -27,10 +29,9 @@ void check_split(const System& g, index_t unstable, double tolerance) {
         }
         CHECK(apart <= tolerance * parts.condition * size);
     }
-    matrix<double> identity(g.order(), g.order());
-    multiply(transposed(parts.w.view()), parts.t.view(), identity.view());
+    const auto identity = detail::project(parts.w, parts.t);
     for (index_t i = 0; i < g.order(); ++i)
-        for (index_t j = 0; j < g.order(); ++j) CHECK(std::abs(identity(i, j) - (i == j)) <= 1e-11 * parts.condition);
+        for (index_t j = 0; j < g.order(); ++j) CHECK(std::abs(identity(i, j) - (i == j ? 1.0 : 0.0)) <= 1e-11 * parts.condition);
 }
 
 }  // namespace
@@ -65,4 +66,35 @@ TEST_CASE("integrators, also two in a row, are unstable; poles and pairs are sor
     auto bad = twice;
     bad.a.a(1, 1) = std::nan("");
     CHECK_THROWS_AS(split(bad), numerical_error);
+}
+
+TEST_CASE("complex: the two parts add up, whatever the structure, continuous and discrete") {
+    random_stream r(4);
+    for (int trial = 0; trial < 20; ++trial) {
+        const index_t n = 1 + r.below(10);
+        const continuous<dense<number>> g{{normal_complex(r, n, n)}, normal_complex(r, n, 2), normal_complex(r, 3, n), normal_complex(r, 3, 2)};
+        index_t right = 0, outside = 0;
+        const auto l = eigenvalues(g.a);
+        for (const auto& x : l) right += x.real() >= 0, outside += std::abs(x) >= 1;
+        check_split(g, right, 1e-11);
+        check_split(discrete<dense<number>>{g.a, g.b, g.c, g.d}, outside, 1e-11);
+        const diagonal<number> poles{{l.begin(), l.end()}};
+        check_split(continuous<diagonal<number>>{poles, g.b, g.c, g.d}, right, 1e-13);
+        check_split(discrete<diagonal<number>>{poles, g.b, g.c, {}}, outside, 1e-13);
+    }
+    CHECK(split(continuous<dense<number>>{}).t.rows() == 0);
+    CHECK(split(discrete<dense<number>>{{{{2}}}, matrix<number>(1, 0), matrix<number>(0, 1), {}}).unstable.order() == 1);
+    CHECK_THROWS_AS(split(discrete<dense<number>>{{{{{0, std::nan("")}}}}, {{1}}, {{1}}, {}}), numerical_error);
+}
+
+TEST_CASE("complex: a real system in unitary coordinates falls into the real one's parts, chains of integrators too") {
+    random_stream r(5);
+    const continuous<dense<double>> g{{{{0, 1, 0.5, 1}, {0, 0, 1, -1}, {0, 0, -2, 3}, {0, 0, -3, -2}}}, {{0}, {1}, {1}, {2}}, {{1, 0, 1, -1}}, {{3}}};
+    const auto turned = turned_by(random_unitary(r, 4), complex_of(g));
+    check_split(turned, 2, 1e-6);
+    const auto want = split(g);
+    const auto parts = split(turned);
+    CHECK(parts.condition == doctest::Approx(want.condition).epsilon(1e-6));  // sqrt(eps): the double integrator is defective
+    for (double omega : {0.4, 2.0})
+        CHECK(distance_of(frequency_response(parts.stable, omega), frequency_response(want.stable, omega)) < 1e-6);
 }

@@ -4,6 +4,7 @@
 
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "support.hpp"
 
 using namespace hrm;
@@ -134,4 +135,42 @@ TEST_CASE("generalised eigenvalues: those of B^-1 A, infinite ones, a random pen
 TEST_CASE("zeros say what is wrong") {
     CHECK_THROWS_AS(zeros(continuous<diagonal<double>>{{{std::nan("")}}, {{1}}, {{1}}, {}}), numerical_error);
     CHECK_THROWS_AS(zeros(continuous<diagonal<double>>{{{-1}}, {{1}, {2}}, {{1}}, {}}), shape_error);
+}
+
+TEST_CASE("zeros of complex systems are SciPy's generalised eigenvalues of the pencil") {
+    for (const auto& r : operations_references())
+        r.visit([&](auto g) {
+            CAPTURE(r.discrete);
+            const auto check = [&](const matrix<number>& want, double tolerance) {
+                const auto got = zeros(g);
+                CHECK(got.normal_rank == 2);
+                REQUIRE(got.finite.size() == want.flat().size());
+                CHECK(mismatch({want.flat().begin(), want.flat().end()}, got.finite) < tolerance);
+            };
+            check(r.zeros, 1e-12);
+            g.d = {};
+            check(r.zeros_without_d, r.discrete ? 1e-6 : 1e-12);  // at the origin a double one: eps^(1/2)
+        });
+}
+
+TEST_CASE("zeros of a real system in unitary coordinates, of a diagonal one, of none, and what is refused") {
+    random_stream r(9);
+    for (const bool with_d : {false, true}) {
+        const auto s = random_system(6, 7, 2, 3, 0.9, with_d);  // more outputs than inputs: no zeros
+        const auto wide = random_system(7, 7, 2, 2, 0.9, with_d);
+        CHECK(zeros(turned_by(random_unitary(r, 7), complex_of(s))).finite.size() == zeros(s).finite.size());
+        const continuous<dense<double>> g{wide.a, wide.b, wide.c, wide.d};
+        const auto want = zeros(g), got = zeros(turned_by(random_unitary(r, 7), complex_of(g)));
+        CHECK(got.normal_rank == want.normal_rank);
+        CHECK(mismatch(want.finite, got.finite) < 1e-10);
+    }
+    // (s + 2i)/((s + i)(s + 3i)) = 1/2/(s + i) + 1/2/(s + 3i).
+    const auto one = zeros(continuous<diagonal<number>>{{{{0, -1}, {0, -3}}}, {{1}, {1}}, {{0.5, 0.5}}, {}});
+    REQUIRE(one.finite.size() == 1);
+    CHECK(std::abs(one.finite[0] + number(0, 2)) < 1e-14);
+    const auto still = zeros(continuous<diagonal<number>>{{{{-1, 1}, -3}}, matrix<number>(2, 1), matrix<number>(1, 2), {{1}}});
+    CHECK(mismatch({{-1, 1}, -3}, still.finite) < 1e-15);
+    CHECK(zeros(continuous<dense<number>>{{}, {}, {}, {}}).finite.empty());
+    CHECK(zeros(discrete<dense<number>>{{{{-1}}}, matrix<number>(1, 0), matrix<number>(0, 1), {}}).normal_rank == 0);
+    CHECK_THROWS_AS(zeros(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

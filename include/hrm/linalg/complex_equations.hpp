@@ -39,32 +39,6 @@ inline matrix<std::complex<double>> lower_factor(matrix<std::complex<double>> w)
 
 namespace detail {
 
-/// a: n x n, finite, in the units d.
-inline schur_form schur(std::string_view where, complex_matrix a, buffer<double> d) {
-    const index_t n = a.rows();
-    schur_form form{{}, complex_matrix(n, n), std::move(d)};
-    for (index_t i = 0; i < n; ++i) form.q(i, i) = 1;
-    hessenberg(a, form.q);
-    triangularize(where, a, form.q);
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < i; ++j) a(i, j) = 0;
-    form.t = std::move(a);
-    return form;
-}
-/// That of an A whose eigenvalues must lie left of the imaginary axis (sum), or inside the unit circle (product).
-template <two_sided kind>
-schur_form stable_schur(std::string_view where, complex_matrix a) {
-    auto d = balance_scales(a);
-    auto form = schur(where, std::move(a), std::move(d));
-    double worst = kind == two_sided::sum ? -std::numeric_limits<double>::infinity() : 0;
-    for (index_t i = 0; i < form.t.rows(); ++i) worst = std::max(worst, kind == two_sided::sum ? form.t(i, i).real() : std::abs(form.t(i, i)));
-    constexpr int limit = kind == two_sided::sum ? 0 : 1;
-    if (!(worst < limit)) throw_unstable(where, kind == two_sided::sum ? "spectral abscissa" : "spectral radius", worst, limit);
-    return form;
-}
-inline schur_form hurwitz_schur(std::string_view where, complex_matrix a) { return stable_schur<two_sided::sum>(where, std::move(a)); }
-inline schur_form contractive_schur(std::string_view where, complex_matrix a) { return stable_schur<two_sided::product>(where, std::move(a)); }
-
 /// x <- (shift I + scale T_k)^-1 x, T_k the leading k x k block.  O(k^2), by rows of T.
 inline void solve_shifted(complex shift, complex scale, const complex_matrix& t, index_t k, complex* x) {
     for (index_t i = k - 1; i >= 0; --i) {

@@ -156,95 +156,29 @@ auto balance_stable(const T& s, const balance_options& o) {
             if (o.weak == weak_states::residualize) return reduce_complex(to_textbook(s), o);
         return reduce_complex(s, o);
     }();
-    check_finite("hrm::balance", out.system);
-    require_finite("hrm::balance", "t", out.t);
-    require_finite("hrm::balance", "w", out.w);
-    if (!std::isfinite(out.bound)) throw numerical_error("hrm::balance: the singular values are beyond the range of double");
-    out.condition = largest_singular_value(out.t) * largest_singular_value(out.w);
+    describe(out);
     if (o.error == error_report::measured && out.stable) measure_complex(s, out);
     out.certified = out.stable && allows(out);
     return out;
 }
-
-/// G = stable + unstable, in coordinates x = t x', x' = [stable; unstable], w^H t = I. D goes with the stable part. As split, by the
-/// ordered complex Schur form; poles on a diagonal are sorted.
-template <complex_system T>
-struct complex_split {
-    T stable, unstable;
-    complex_matrix t, w;
-    double condition = 1;
-
-    complex_split(const T& s, double margin) : t(s.order(), s.order()), w(t) {
-        const index_t n = s.order();
-        index_t kept = 0;
-        if constexpr (std::same_as<typename T::structure_type, dense<complex>>) {
-            auto a = s.a.a;
-            auto d = balance_scales(a);
-            auto form = schur("hrm::balance", std::move(a), std::move(d));
-            std::vector<complex> l;
-            for (index_t i = 0; i < n; ++i) l.push_back(form.t(i, i));
-            const auto outside = counted_unstable<T>(l, std::sqrt(square_of(form.t.data(), form.t.size())), margin);
-            kept = std::count(outside.begin(), outside.end(), false);
-            move_to_end(form, outside);
-            const auto z = decoupling(form.t, kept);
-            condition = std::sqrt(1 + square_of(z.data(), z.size()));
-            t = w = form.q;  // Q1 beside Q1 Z + Q2, and Q1 - Q2 Z^H beside Q2
-            for (index_t i = 0; i < n; ++i) {
-                for (index_t j = 0; j < kept; ++j)
-                    for (index_t k = 0; k < n - kept; ++k) {
-                        t(i, kept + k) += times(form.q(i, j), z(j, k));
-                        w(i, j) -= conj_times(z(j, k), form.q(i, kept + k));
-                    }
-                for (auto& x : t.view().row_span(i)) x *= form.d[static_cast<std::size_t>(i)];
-                for (auto& x : w.view().row_span(i)) x /= form.d[static_cast<std::size_t>(i)];
-            }
-            stable.a.a = block(form.t, 0, kept, 0, kept);
-            unstable.a.a = block(form.t, kept, n - kept, kept, n - kept);
-        } else {
-            const auto inside = [&](complex l) { return depth<T>(l) > std::max(0.0, margin); };
-            index_t at = 0;
-            for (const bool first : {true, false})
-                for (index_t i = 0; i < n; ++i)
-                    if (const auto l = s.a.poles[static_cast<std::size_t>(i)]; inside(l) == first) {
-                        (first ? stable : unstable).a.poles.push_back(l);
-                        t(i, at) = w(i, at) = 1;
-                        ++at;
-                    }
-            kept = stable.order();
-        }
-        const auto b = product(adjoint(w), s.b), c = product(s.c, t);
-        const index_t m = s.inputs(), p = s.outputs();
-        stable.b = block(b, 0, kept, 0, m);
-        stable.c = block(c, 0, p, 0, kept);
-        stable.d = s.d;
-        unstable.b = block(b, kept, n - kept, 0, m);
-        unstable.c = block(c, 0, p, kept, n - kept);
-    }
-    static complex_matrix block(const complex_matrix& x, index_t row, index_t rows, index_t col, index_t cols) {
-        return complex_matrix(matrix_view<const complex>(x.view().slice_rows(row, rows).slice_cols(col, cols)));
-    }
-};
 
 /// s: in double.
 template <complex_system T>
 auto balance_complex(const T& s, const balance_options& o) {
     check_finite("hrm::balance", s);
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
-    const complex_split<T> parts(s, o.margin);
-    const index_t nu = parts.unstable.order(), ns = s.order() - nu;
-    if (nu == 0) return balance_stable(s, o);
-    auto out = balance_stable(parts.stable, o);
+    auto [parts, out] = apart(s, o.margin, [&](const T& stable) { return balance_stable(stable.order() == s.order() ? s : stable, o); });
+    const index_t n = s.order(), nu = parts.unstable.order(), ns = n - nu;
+    if (nu == 0) return out;
     const auto lift = [&](const complex_matrix& basis, const complex_matrix& inner) {
-        return beside(product(parts.block(basis, 0, s.order(), 0, ns), inner), parts.block(basis, 0, s.order(), ns, nu));
+        return beside(product(submatrix(basis, 0, n, 0, ns), inner), submatrix(basis, 0, n, ns, nu));
     };
     out.t = lift(parts.t, out.t);
     out.w = lift(parts.w, out.w);
-    auto opposite = parts.unstable;
-    for (auto& x : opposite.c.flat()) x = -x;
-    out.system = difference(out.system, opposite);
+    out.system = beside("hrm::balance", out.system, parts.unstable);
     out.unstable = nu;
     out.split_condition = parts.condition;
-    out.condition = largest_singular_value(out.t) * largest_singular_value(out.w);
+    describe(out);
     describe_poles(out);
     if constexpr (std::same_as<typename T::structure_type, dense<complex>>) {
         if (ns > 0) out.rounding += complex_split_allowance(parts, s);

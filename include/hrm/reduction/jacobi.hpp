@@ -39,8 +39,6 @@ template <class T>
 double square_of(const T* x, index_t n) {
     return std::real(inner(x, x, n));
 }
-inline double times_power(double x, int exponent) { return std::ldexp(x, exponent); }
-inline complex times_power(complex x, int exponent) { return {std::ldexp(x.real(), exponent), std::ldexp(x.imag(), exponent)}; }
 
 /// Householder QR with column pivoting, k P = Q R, m >= n. Both factors come transposed, so that what is worked on are
 /// rows, contiguous: r: n x n, row i is row i of R; q: n x m, row i of Q^H; column[i] of k went to place i.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/complex_balance.hpp>
 
 namespace hrm {
 
@@ -9,7 +9,7 @@ namespace hrm {
 /// Which states are reachable does not change when A is shifted (continuous) or scaled (discrete), so an unstable A is made
 /// stable, balanced and cut, and what was found is applied to A itself.  O(n^3).  Kalman 1963.
 /// sigma, bound and certificate are those of the system that was balanced: the system itself where it is stable.
-template <linear_system T>
+template <any_system T>
 auto minimal(const T& system, double tolerance = 0) {
     system.check();
     const auto s = to_dense(cast<double>(system));
@@ -25,7 +25,7 @@ auto minimal(const T& system, double tolerance = 0) {
             for (auto& x : moved.a.a.flat()) x *= 0.5 / radius;
     } else {
         double norm = 0;
-        for (double x : s.a.a.flat()) norm = std::hypot(norm, x);
+        for (const auto& x : s.a.a.flat()) norm = std::hypot(norm, std::abs(x));
         const double abscissa = spectral_abscissa(s.a);
         stable = s.order() == 0 || abscissa < -1e-8 * norm;
         if (!stable)

@@ -126,20 +126,21 @@ discrete<dense<detail::either<A1, A2>>> difference(const discrete<A1>& g, const 
 /// the result holds what the current input does at once, and B one step of A: its controllability Gramian is A Wc A^T.
 ///     A = (Ad + I)^-1 (Ad - I),  B = sqrt2 (Ad + I)^-1 Ad Bd,  C = sqrt2 Cd (Ad + I)^-1,  D = Dd + Cd (Ad + I)^-1 Bd
 /// O(n^3).  Throws numerical_error if Ad has the eigenvalue -1.
-template <structure S>
-continuous<dense<double>> to_continuous(const discrete<S>& system) {
+template <any_structure S>
+continuous<dense<in_precision<double, typename S::scalar>>> to_continuous(const discrete<S>& system) {
+    using T = in_precision<double, typename S::scalar>;
     system.check();
     const auto g = to_dense(cast<double>(system));
     const index_t n = g.order(), m = g.inputs(), p = g.outputs();
     // One elimination for everything to the right of (Ad + I)^-1: [Ad - I | Bd].
-    matrix<double> plus = g.a.a, right(n, n + m);
+    matrix<T> plus = g.a.a, right(n, n + m);
     for (index_t i = 0; i < n; ++i) {
         plus(i, i) += 1;
-        for (index_t j = 0; j < n; ++j) right(i, j) = g.a.a(i, j) - (i == j ? 1 : 0);
+        for (index_t j = 0; j < n; ++j) right(i, j) = g.a.a(i, j) - (i == j ? 1.0 : 0.0);
         for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
     }
     const auto left = solve(detail::transpose(plus), detail::transpose(g.c)), x = solve(plus, right);
-    continuous<dense<double>> r{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), matrix<double>(p, m)};
+    continuous<dense<T>> r{{matrix<T>(n, n)}, matrix<T>(n, m), matrix<T>(p, n), matrix<T>(p, m)};
     for (index_t i = 0; i < n; ++i) {
         for (index_t j = 0; j < n; ++j) r.a.a(i, j) = x(i, j);
         for (index_t j = 0; j < m; ++j) r.b(i, j) = std::sqrt(2.0) * (g.b(i, j) - x(i, n + j));  // Ad (Ad + I)^-1 = I - (Ad + I)^-1
@@ -147,7 +148,7 @@ continuous<dense<double>> to_continuous(const discrete<S>& system) {
     for (index_t i = 0; i < p; ++i) {
         for (index_t j = 0; j < n; ++j) r.c(i, j) = std::sqrt(2.0) * left(j, i);
         for (index_t j = 0; j < m; ++j) {
-            double sum = g.d.empty() ? 0 : g.d(i, j);
+            T sum = g.d.empty() ? T{} : g.d(i, j);
             for (index_t k = 0; k < n; ++k) sum += g.c(i, k) * x(k, n + j);
             r.d(i, j) = sum;
         }

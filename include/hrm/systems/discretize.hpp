@@ -66,8 +66,8 @@ double step_at(std::span<const T> dt, index_t i) {
 
 }  // namespace detail
 
-/// Real poles, a step size each (dt: n) or one for all (dt: 1). Computed in double, rounded once.  O(n m).
-template <real S, real T>
+/// Real or complex poles, a step size each (dt: n) or one for all (dt: 1). Computed in double, rounded once.  O(n m).
+template <real_or_complex S, real T>
 discrete<diagonal<S>> discretize(const continuous<diagonal<S>>& system, std::span<const T> dt, discretization method,
                                  double theta = 0.5) {
     system.check();
@@ -75,9 +75,10 @@ discrete<diagonal<S>> discretize(const continuous<diagonal<S>>& system, std::spa
     discrete<diagonal<S>> r{system.a, system.b, system.c, system.d};
     for (index_t i = 0; i < system.order(); ++i) {
         auto& pole = r.a.poles[static_cast<std::size_t>(i)];
-        const auto step = detail::discretize_pole<double>(pole, detail::step_at(dt, i), method, detail::theta_of(method, theta));
+        using wide = in_precision<double, S>;
+        const auto step = detail::discretize_pole<wide>(pole, detail::step_at(dt, i), method, detail::theta_of(method, theta));
         pole = static_cast<S>(step.pole);
-        for (index_t j = 0; j < r.inputs(); ++j) r.b(i, j) = static_cast<S>(step.gain * static_cast<double>(r.b(i, j)));
+        for (index_t j = 0; j < r.inputs(); ++j) r.b(i, j) = static_cast<S>(step.gain * static_cast<wide>(r.b(i, j)));
     }
     return r;
 }
@@ -114,9 +115,10 @@ discrete<complex_pairs<S>> discretize(const continuous<complex_pairs<S>>& system
 
 /// Any A, one step size.  O(n^3): zoh by the exponential of [hA hI; 0 0] = [e^{hA}, integral_0^h e^{tA} dt; 0 I]
 /// (Van Loan 1978), which never divides by A.  Throws numerical_error if I - theta h A is singular.
-template <real S, real T>
+template <real_or_complex S, real T>
 discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<const T> dt, discretization method,
                               double theta = 0.5) {
+    using wide = in_precision<double, S>;
     system.check();
     require_size("hrm::discretize", "number of step sizes", static_cast<index_t>(dt.size()), 1);
     detail::check_steps(dt, 1);
@@ -125,20 +127,20 @@ discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<cons
     const index_t n = system.order(), m = system.inputs();
     const auto& a = system.a.a;
     discrete<dense<S>> r{{matrix<S>(n, n)}, matrix<S>(n, m), system.c, system.d};
-    matrix<double> step(n, 2 * n);  // [Ad | the matrix that turns B into Bd]
+    matrix<wide> step(n, 2 * n);  // [Ad | the matrix that turns B into Bd]
     if (method == discretization::zoh) {
-        matrix<double> generator(2 * n, 2 * n);
+        matrix<wide> generator(2 * n, 2 * n);
         for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < n; ++j) generator(i, j) = h * static_cast<double>(a(i, j));
+            for (index_t j = 0; j < n; ++j) generator(i, j) = h * static_cast<wide>(a(i, j));
             generator(i, n + i) = h;
         }
-        step = matrix<double>(matrix_view<const double>(expm(generator).view().slice_rows(0, n)));
+        step = detail::submatrix(expm(generator), 0, n, 0, 2 * n);
     } else {
-        matrix<double> left(n, n);
+        matrix<wide> left(n, n);
         for (index_t i = 0; i < n; ++i) {
             for (index_t j = 0; j < n; ++j) {
-                left(i, j) = (i == j ? 1 : 0) - theta * h * static_cast<double>(a(i, j));
-                step(i, j) = (i == j ? 1 : 0) + (1 - theta) * h * static_cast<double>(a(i, j));
+                left(i, j) = (i == j ? 1.0 : 0.0) - theta * h * static_cast<wide>(a(i, j));
+                step(i, j) = (i == j ? 1.0 : 0.0) + (1 - theta) * h * static_cast<wide>(a(i, j));
             }
             step(i, n + i) = h;
         }
@@ -147,8 +149,8 @@ discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<cons
     for (index_t i = 0; i < n; ++i) {
         for (index_t j = 0; j < n; ++j) r.a.a(i, j) = static_cast<S>(step(i, j));
         for (index_t j = 0; j < m; ++j) {
-            double sum = 0;
-            for (index_t k = 0; k < n; ++k) sum += step(i, n + k) * static_cast<double>(system.b(k, j));
+            wide sum = 0;
+            for (index_t k = 0; k < n; ++k) sum += step(i, n + k) * static_cast<wide>(system.b(k, j));
             r.b(i, j) = static_cast<S>(sum);
         }
     }
@@ -156,7 +158,7 @@ discrete<dense<S>> discretize(const continuous<dense<S>>& system, std::span<cons
 }
 
 /// One step size for every state: discretize(system, 0.01).
-template <structure A>
+template <any_structure A>
 discrete<A> discretize(const continuous<A>& system, double dt, discretization method = discretization::zoh, double theta = 0.5) {
     return discretize(system, std::span<const double>(&dt, 1), method, theta);
 }

@@ -19,11 +19,6 @@ struct hinf_result {
 
 namespace detail {
 
-inline matrix<double> product(const matrix<double>& a, const matrix<double>& b) {
-    matrix<double> c(a.rows(), b.cols());
-    multiply(a.view(), b.view(), c.view());
-    return c;
-}
 /// |x|_F of a norm that is to be reported: no overflow on the way, and refused where it is one itself.
 template <class T>
 double reported_norm(std::string_view where, const matrix<T>& x) {

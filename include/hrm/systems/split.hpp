@@ -6,19 +6,18 @@
 #include <utility>
 #include <vector>
 
-#include <hrm/linalg/gemm.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/stability.hpp>
 
 namespace hrm {
 
 /// G = stable + unstable, in coordinates x = t x', x' = [stable; unstable], w^T t = I. D goes with the stable part.
-/// System: continuous or discrete, of the same structure as the whole.
+/// System: continuous or discrete, of the same structure as the whole; complex ones with w^H t = I.
 template <class System>
 struct split_system {
     System stable, unstable;
-    matrix<double> t, w;    ///< n x n
-    double condition = 1;   ///< norm of the spectral projector: how much the two parts lean on each other
+    matrix<typename System::scalar> t, w;  ///< n x n
+    double condition = 1;                  ///< norm of the spectral projector: how much the two parts lean on each other
 };
 
 /// Poles nearer than this to the boundary of stability count as unstable. automatic: the boundary itself for poles that
@@ -118,13 +117,12 @@ inline matrix<double> real_basis(const complex_matrix& q, index_t first, index_t
     return v;  // row k is basis vector k
 }
 
-/// The bases t, w of the stable part (first s columns) and the other one.
-inline void spectral_bases(const schur_form& f, index_t s, matrix<double>& t, matrix<double>& w, double& condition) {
+/// The bases t, w of the stable part (first s columns) and the other one, real ones of a real A.
+template <class T>
+void spectral_bases(const schur_form& f, index_t s, matrix<T>& t, matrix<T>& w, double& condition) {
     const index_t n = f.t.rows();
     const auto z = decoupling(f.t, s);
-    double square = 0;
-    for (const auto& x : z.flat()) square += std::norm(x);
-    condition = std::sqrt(1 + square);
+    condition = std::sqrt(1 + frobenius_squared(z));
     complex_matrix left = f.q, right = f.q;  // Q1 - Q2 Z^H beside Q1, and Q2 beside Q1 Z + Q2
     for (index_t i = 0; i < n; ++i)
         for (index_t a = 0; a < s; ++a)
@@ -132,27 +130,36 @@ inline void spectral_bases(const schur_form& f, index_t s, matrix<double>& t, ma
                 left(i, a) -= times(f.q(i, s + b), std::conj(z(a, b)));
                 right(i, s + b) += times(f.q(i, a), z(a, b));
             }
-    t = matrix<double>(n, n);
-    w = matrix<double>(n, n);
-    const auto into_real = [&](index_t first, index_t count) {
-        const auto v = real_basis(f.q, first, count);
-        for (index_t k = 0; k < count; ++k)
-            for (index_t h = 0; h < count; ++h) {
-                complex turn = 0;  // Q^H v, unitary
-                for (index_t i = 0; i < n; ++i) turn += conj_times(f.q(i, first + h), v(k, i));
-                for (index_t i = 0; i < n; ++i) {
-                    t(i, first + k) += f.d[static_cast<std::size_t>(i)] * times(right(i, first + h), turn).real();
-                    w(i, first + k) += times(left(i, first + h), turn).real() / f.d[static_cast<std::size_t>(i)];
+    if constexpr (complex_scalar<T>) {
+        for (index_t i = 0; i < n; ++i) {
+            for (auto& x : right.view().row_span(i)) x *= f.d[static_cast<std::size_t>(i)];
+            for (auto& x : left.view().row_span(i)) x /= f.d[static_cast<std::size_t>(i)];
+        }
+        t = std::move(right);
+        w = std::move(left);
+    } else {
+        t = w = matrix<double>(n, n);
+        const auto into_real = [&](index_t first, index_t count) {
+            const auto v = real_basis(f.q, first, count);
+            for (index_t k = 0; k < count; ++k)
+                for (index_t h = 0; h < count; ++h) {
+                    complex turn = 0;  // Q^H v, unitary
+                    for (index_t i = 0; i < n; ++i) turn += conj_times(f.q(i, first + h), v(k, i));
+                    for (index_t i = 0; i < n; ++i) {
+                        t(i, first + k) += f.d[static_cast<std::size_t>(i)] * times(right(i, first + h), turn).real();
+                        w(i, first + k) += times(left(i, first + h), turn).real() / f.d[static_cast<std::size_t>(i)];
+                    }
                 }
-            }
-    };
-    into_real(0, s);
-    into_real(s, n - s);
+        };
+        into_real(0, s);
+        into_real(s, n - s);
+    }
 }
 
 /// The states in `chosen`, of a structure whose states decouple.
-inline diagonal<double> pick(const diagonal<double>& a, const std::vector<index_t>& chosen) {
-    diagonal<double> to;
+template <class T>
+diagonal<T> pick(const diagonal<T>& a, const std::vector<index_t>& chosen) {
+    diagonal<T> to;
     for (const auto i : chosen) to.poles.push_back(a.poles[static_cast<std::size_t>(i)]);
     return to;
 }
@@ -170,7 +177,8 @@ inline complex_pairs<double> pick(const complex_pairs<double>& a, const std::vec
 template <class System>
 System pick_states(const System& g, const std::vector<index_t>& chosen) {
     const auto k = static_cast<index_t>(chosen.size());
-    System to{pick(g.a, chosen), matrix<double>(k, g.inputs()), matrix<double>(g.outputs(), k), {}};
+    using M = matrix<typename System::scalar>;
+    System to{pick(g.a, chosen), M(k, g.inputs()), M(g.outputs(), k), {}};
     for (index_t i = 0; i < k; ++i) {
         const auto from = chosen[static_cast<std::size_t>(i)];
         for (index_t j = 0; j < g.inputs(); ++j) to.b(i, j) = g.b(from, j);
@@ -179,24 +187,28 @@ System pick_states(const System& g, const std::vector<index_t>& chosen) {
     return to;
 }
 
-inline matrix<double> project(const matrix<double>& w, const matrix<double>& x) {  // w^T x
+/// w^H x.
+inline matrix<double> project(const matrix<double>& w, const matrix<double>& x) {
     matrix<double> y(w.cols(), x.cols());
     multiply(transposed(w.view()), x.view(), y.view());
     return y;
 }
+inline complex_matrix project(const complex_matrix& w, const complex_matrix& x) { return product(adjoint(w), x); }
 
 }  // namespace detail
 
 /// Splits off the unstable and integrating part: G = stable + unstable. Poles and pairs are sorted, O(n^2); a dense A by
 /// its ordered Schur form and the Sylvester equation between the two parts, O(50 n^3).
 /// Throws numerical_error if A is not finite. Bavely & Stewart 1979.
-template <template <class> class System, structure A>
+template <template <class> class System, any_structure A>
 auto split(const System<A>& system, double margin = automatic_margin) {
     system.check();
     const auto g = cast<double>(system);
     const index_t n = g.order();
+    using M = decltype(g.b);
+    using whole = dense<typename std::decay_t<decltype(g)>::scalar>;
     split_system<std::decay_t<decltype(g)>> out;
-    if constexpr (!std::same_as<std::decay_t<decltype(g.a)>, dense<double>>) {
+    if constexpr (!std::same_as<std::decay_t<decltype(g.a)>, whole>) {
         const auto l = eigenvalues(g.a);
         std::vector<index_t> inside, outside;
         for (index_t i = 0; i < n; ++i) {
@@ -208,7 +220,7 @@ auto split(const System<A>& system, double margin = automatic_margin) {
         }
         out.stable = detail::pick_states(g, inside);
         out.unstable = detail::pick_states(g, outside);
-        out.t = matrix<double>(n, n);
+        out.t = M(n, n);
         index_t k = 0;
         for (const auto& part : {inside, outside})
             for (const auto i : part) out.t(i, k++) = 1;
@@ -216,21 +228,18 @@ auto split(const System<A>& system, double margin = automatic_margin) {
     } else {
         detail::require_finite("hrm::split", "A", g.a.a);
         auto form = detail::schur("hrm::split", g.a.a);
-        double norm = 0;
         std::vector<detail::complex> l;
-        for (const auto& x : form.t.flat()) norm += std::norm(x);
         for (index_t i = 0; i < n; ++i) l.push_back(form.t(i, i));
-        const auto outside = detail::counted_unstable<System<A>>(l, std::sqrt(norm), margin);
+        const auto outside = detail::counted_unstable<System<A>>(l, detail::frobenius(form.t), margin);
         const index_t s = std::count(outside.begin(), outside.end(), false);
         detail::move_to_end(form, outside);
         detail::spectral_bases(form, s, out.t, out.w, out.condition);
         const auto part = [&](index_t first, index_t count) {
-            const matrix<double> t(matrix_view<const double>(out.t.view().slice_cols(first, count)));
-            const matrix<double> w(matrix_view<const double>(out.w.view().slice_cols(first, count)));
-            matrix<double> at(n, count), c(g.outputs(), count);
-            multiply(g.a.a.view(), t.view(), at.view());
-            multiply(g.c.view(), t.view(), c.view());
-            return System<dense<double>>{{detail::project(w, at)}, detail::project(w, g.b), c, {}};
+            const auto t = detail::submatrix(out.t, 0, n, first, count), w = detail::submatrix(out.w, 0, n, first, count);
+            System<whole> to{{}, detail::project(w, g.b), detail::product(g.c, t), {}};
+            if constexpr (complex_structure<A>) to.a.a = detail::submatrix(form.t, first, count, first, count);
+            else to.a.a = detail::project(w, detail::product(g.a.a, t));
+            return to;
         };
         out.stable = part(0, s);
         out.unstable = part(s, n - s);
@@ -249,7 +258,7 @@ namespace detail {
 template <class System, class A>
 bool nothing_to_split(const A& a, double margin) {
     const auto poles = eigenvalues(a);
-    if constexpr (std::same_as<A, dense<double>>) {
+    if constexpr (std::same_as<A, dense<typename A::scalar>>) {
         const auto outside = counted_unstable<System>(poles, frobenius(a.a), margin);
         return std::none_of(outside.begin(), outside.end(), [](bool b) { return b; });
     } else return std::all_of(poles.begin(), poles.end(), [&](const auto& l) { return depth<System>(l) > std::max(0.0, margin); });

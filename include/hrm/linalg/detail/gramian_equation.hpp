@@ -13,7 +13,15 @@
 namespace hrm::detail {
 
 inline double frobenius_squared(const matrix<double>& m) { return dot(m.data(), m.data(), m.size()); }
-inline double frobenius(const matrix<double>& m) { return std::sqrt(frobenius_squared(m)); }
+inline double frobenius_squared(const complex_matrix& m) {
+    double sum = 0;
+    for (const auto& x : m.flat()) sum += std::norm(x);
+    return sum;
+}
+template <class T>
+double frobenius(const matrix<T>& m) {
+    return std::sqrt(frobenius_squared(m));
+}
 
 inline bool is_finite(real auto x) { return std::isfinite(x); }
 inline bool is_finite(complex_scalar auto x) { return std::isfinite(x.real()) && std::isfinite(x.imag()); }
@@ -50,20 +58,14 @@ matrix<in_precision<double, S>> to_double(const matrix<S>& a) {
     throw unstable_error(s.str());
 }
 
-/// The Schur form of an A whose spectral radius must be below one.
-inline schur_form contractive_schur(std::string_view where, matrix<double> a) {
+/// The Schur form of an A whose eigenvalues must lie left of the imaginary axis (sum), or inside the unit circle (product).
+template <two_sided kind, class T>
+schur_form stable_schur(std::string_view where, matrix<T> a) {
     auto form = schur(where, std::move(a));
-    double radius = 0;
-    for (index_t i = 0; i < form.t.rows(); ++i) radius = std::max(radius, std::abs(form.t(i, i)));
-    if (!(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
-    return form;
-}
-/// The Schur form of an A whose eigenvalues must lie left of the imaginary axis.
-inline schur_form hurwitz_schur(std::string_view where, matrix<double> a) {
-    auto form = schur(where, std::move(a));
-    double abscissa = -std::numeric_limits<double>::infinity();
-    for (index_t i = 0; i < form.t.rows(); ++i) abscissa = std::max(abscissa, form.t(i, i).real());
-    if (!(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
+    double worst = kind == two_sided::sum ? -std::numeric_limits<double>::infinity() : 0;
+    for (index_t i = 0; i < form.t.rows(); ++i) worst = std::max(worst, kind == two_sided::sum ? form.t(i, i).real() : std::abs(form.t(i, i)));
+    constexpr int limit = kind == two_sided::sum ? 0 : 1;
+    if (!(worst < limit)) throw_unstable(where, kind == two_sided::sum ? "spectral abscissa" : "spectral radius", worst, limit);
     return form;
 }
 
@@ -158,24 +160,6 @@ matrix<double> solve_gramian(const balanced_schur& form, const matrix<S>& q) {
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < i; ++j) x(i, j) = x(j, i) = (x(i, j) + x(j, i)) / 2;
     return x;
-}
-
-/// a b;  a: n x k, b: k x m.
-inline complex_matrix product(const complex_matrix& a, const complex_matrix& b) {
-    complex_matrix c(a.rows(), b.cols());
-    for (index_t i = 0; i < a.rows(); ++i)
-        for (index_t k = 0; k < a.cols(); ++k) {
-            const complex x = a(i, k);
-            for (index_t j = 0; j < b.cols(); ++j) c(i, j) += times(x, b(k, j));
-        }
-    return c;
-}
-template <complex_scalar S>
-matrix<S> adjoint(const matrix<S>& a) {
-    matrix<S> c(a.cols(), a.rows());
-    for (index_t i = 0; i < a.rows(); ++i)
-        for (index_t j = 0; j < a.cols(); ++j) c(j, i) = std::conj(a(i, j));
-    return c;
 }
 
 /// Q^H D^-1 b: a right-hand side in Schur coordinates.  b: n x m.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <hrm/core/matrix.hpp>
+#include <hrm/linalg/detail/product.hpp>
 #include <hrm/linalg/detail/real_schur.hpp>
 
 // The complex Schur form A = Q T Q^H, T upper triangular, for everything that needs eigenvalues: Gramians, stability,
@@ -14,13 +15,6 @@
 
 namespace hrm::detail {
 
-using complex = std::complex<double>;
-using complex_matrix = matrix<complex>;
-
-/// a b and a^* b. The operator of std::complex asks each product whether it was NaN.
-inline complex times(complex a, complex b) {
-    return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
-}
 /// a / b without the checks for infinities that the operator calls a function for.  Smith 1962.
 inline complex divide(complex a, complex b) {
     if (std::abs(b.real()) >= std::abs(b.imag())) {
@@ -30,9 +24,6 @@ inline complex divide(complex a, complex b) {
     const double ratio = b.real() / b.imag(), over = 1 / (b.real() * ratio + b.imag());
     return {(a.real() * ratio + a.imag()) * over, (a.imag() * ratio - a.real()) * over};
 }
-inline complex conj_times(complex a, complex b) { return times(std::conj(a), b); }
-inline double times(double a, double b) { return a * b; }
-inline double conj_times(double a, double b) { return a * b; }
 inline double modulus1(complex a) { return std::abs(a.real()) + std::abs(a.imag()); }
 /// x / |x|, and 1 for 0.
 inline complex phase(complex x) {
@@ -240,7 +231,7 @@ struct schur_form {
     buffer<double> d;
 };
 
-/// a: n x n, real, in the units d: the real form first, whose 2 x 2 blocks then take a rotation each.
+/// a: n x n, in the units d. Of a real one the real form first, whose 2 x 2 blocks then take a rotation each.
 inline schur_form schur(std::string_view where, matrix<double> a, buffer<double> d) {
     const auto real = real_schur(where, std::move(a));
     schur_form form{to_complex(real.t), to_complex(real.q), std::move(d)};
@@ -249,8 +240,20 @@ inline schur_form schur(std::string_view where, matrix<double> a, buffer<double>
         for (index_t j = 0; j < i; ++j) form.t(i, j) = 0;
     return form;
 }
+inline schur_form schur(std::string_view where, complex_matrix a, buffer<double> d) {
+    const index_t n = a.rows();
+    schur_form form{{}, complex_matrix(n, n), std::move(d)};
+    for (index_t i = 0; i < n; ++i) form.q(i, i) = 1;
+    hessenberg(a, form.q);
+    triangularize(where, a, form.q);
+    for (index_t i = 0; i < n; ++i)
+        for (index_t j = 0; j < i; ++j) a(i, j) = 0;
+    form.t = std::move(a);
+    return form;
+}
 /// In the units that balance a.
-inline schur_form schur(std::string_view where, matrix<double> a) {
+template <class T>
+schur_form schur(std::string_view where, matrix<T> a) {
     auto d = balance_scales(a);
     return schur(where, std::move(a), std::move(d));
 }

@@ -236,6 +236,7 @@ void describe_poles(Result& out) {
     else out.spectral = spectral_abscissa(out.system.a);
     out.stable = out.spectral < (discrete ? 1 : 0);
 }
+inline double spectral_norm(const complex_matrix& x) { return largest_singular_value(x); }
 /// What else is said about one once its system stands.
 template <class Result>
 void describe(Result& out) {

@@ -58,6 +58,12 @@ inline complex_matrix times_state(const diagonal<complex>& a, complex_matrix x) 
     return x;
 }
 
+/// w^H A x.
+template <class A>
+complex_matrix project(const complex_matrix& w, const A& a, const complex_matrix& x) {
+    return project(w, times_state(a, x));
+}
+
 /// The same for an A that only a function knows.
 template <class F>
 struct product_with {

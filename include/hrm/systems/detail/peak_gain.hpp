@@ -108,7 +108,7 @@ struct gain_curve {
         // Without D, only B B^T and C^T C matter: never more than n columns and rows.
         if (d0.empty() && b0.cols() > a.rows()) b0 = lower_factor(std::move(b0));
         if (d0.empty() && c0.rows() > a.rows()) c0 = transpose(lower_factor(transpose(c0)));
-        const auto form = circle ? contractive_schur(where, std::move(a0)) : hurwitz_schur(where, std::move(a0));
+        const auto form = circle ? stable_schur<two_sided::product>(where, std::move(a0)) : stable_schur<two_sided::sum>(where, std::move(a0));
         t = form.t;
         b = into_schur(form, b0);
         for (index_t i = 0; i < c0.rows(); ++i)
