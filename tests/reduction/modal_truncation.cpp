@@ -5,6 +5,7 @@
 #include <hrm/systems/norms.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -68,4 +69,56 @@ TEST_CASE("slowest first, a tolerance, unstable modes, and what cannot be diagon
     const continuous<dense<double>> jordan{{{{-1, 1, 0}, {0, -1, 1}, {0, 0, -1}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
     CHECK_THROWS_WITH_AS(modal_truncation(jordan), doctest::Contains("defective"), numerical_error);
     CHECK(modal_truncation(continuous<dense<float>>{}).system.order() == 0);
+}
+
+TEST_CASE("complex systems: every pole is a mode; real ones in unitary coordinates; within the bound, unstable modes stay") {
+    random_stream r(3);
+    for (int trial = 0; trial < 6; ++trial) {
+        const auto check = [&](const auto& g) {
+            const auto all = modal_truncation(g), some = modal_truncation(g, {.rank = 4, .error = error_report::measured});
+            CHECK(all.system.order() == g.order());
+            CHECK(all.bound == 0);
+            CHECK(some.system.order() == 4);
+            CHECK(static_cast<index_t>(some.weight.size()) == g.order());
+            CHECK(std::is_sorted(some.weight.rbegin(), some.weight.rend()));
+            REQUIRE(some.measured_error);
+            CHECK(*some.measured_error <= some.bound * (1 + 1e-9));
+            CHECK(hinf_norm(difference(g, some.system)).value == doctest::Approx(*some.measured_error).epsilon(1e-6));
+            for (const double omega : {-2.0, 0.1, 1.0})
+                CHECK(distance_of(frequency_response(all.system, omega), frequency_response(g, omega)) < 1e-12 * all.condition * all.condition);
+            for (const auto& l : some.system.a.poles) {
+                double nearest = 1;
+                for (const auto& h : eigenvalues(g.a)) nearest = std::min(nearest, std::abs(l - h));
+                CHECK(nearest < 1e-12 * all.condition);
+            }
+        };
+        diagonal<number> poles, rates;
+        for (index_t i = 0; i < 7; ++i) poles.poles.push_back(std::polar(r.uniform(0, 0.98), r.uniform(-3, 3)));
+        for (index_t i = 0; i < 7; ++i) rates.poles.emplace_back(r.uniform(-2, -0.05), r.uniform(-3, 3));
+        const auto b = normal_complex(r, 7, 2), c = normal_complex(r, 3, 7), d = normal_complex(r, 3, 2);
+        check(discrete<diagonal<number>>{poles, b, c, d});
+        check(continuous<diagonal<number>>{rates, b, c, {}});
+        check(turned_by(random_unitary(r, 7), to_dense(continuous<diagonal<number>>{rates, b, c, d})));
+        // A pair counts once in a real system and each of its poles alone, with half of its residue, in a complex one.
+        const auto real = random_dense(r, 6, 2, 3, 0.9);
+        const auto turned = turned_by(random_unitary(r, 6), complex_of(real));
+        check(turned);
+        double sum = 0, twice = 0;
+        const auto w = modal_truncation(turned, {.order = mode_order::slowest}).weight, v = modal_truncation(real, {.order = mode_order::slowest}).weight;
+        for (const double x : w) sum += 1 / x;
+        for (const auto& l : eigenvalues(real.a)) twice += 1 - std::abs(l);
+        CHECK(v[0] == doctest::Approx(w[0]).epsilon(1e-10));
+        CHECK(sum == doctest::Approx(twice).epsilon(1e-10));
+    }
+    const continuous<diagonal<number>> g{{{{-5, 1}, {-1, -1}, {-3, 2}, {0.5, 4}}}, {{100}, {1}, {1}, {1}}, {{1, 1, 1, {0, 1}}}, {{7}}};
+    CHECK(modal_truncation(g, {.rank = 2, .order = mode_order::slowest}).system.a.poles == buffer<number>{{0.5, 4}, {-1, -1}});
+    const auto strong = modal_truncation(g, {.rank = 2});
+    CHECK(strong.system.a.poles == buffer<number>{{0.5, 4}, {-5, 1}});
+    CHECK(strong.bound == doctest::Approx(1 + 1.0 / 3));
+    CHECK(modal_truncation(g, {.rank = 0}).system.order() == 1);
+    const continuous<dense<number>> jordan{{{{{-1, 2}, 1, 0}, {0, {-1, 2}, 1}, {0, 0, {-1, 2}}}}, {{1}, {1}, {1}}, {{1, 1, 1}}, {}};
+    CHECK_THROWS_WITH_AS(modal_truncation(jordan), doctest::Contains("defective"), numerical_error);
+    CHECK(modal_truncation(discrete<dense<std::complex<float>>>{}).system.order() == 0);
+    CHECK(modal_truncation(continuous<diagonal<number>>{{{-1}}, matrix<number>(1, 0), matrix<number>(0, 1), {}}).weight == std::vector<double>{0});
+    CHECK_THROWS_AS(modal_truncation(continuous<dense<number>>{{{{{0, std::nan("")}}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

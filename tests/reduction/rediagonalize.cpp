@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -92,4 +94,23 @@ TEST_CASE("repeated poles with independent eigenvectors are no obstacle; nor is 
     auto bad = s;
     bad.a.a(0, 1) = std::nan("");
     CHECK_THROWS_AS(rediagonalize(bad), numerical_error);
+}
+
+TEST_CASE("a complex system has one mode a pole, or stays dense where its eigenvectors depend on each other") {
+    random_stream r(5);
+    for (int trial = 0; trial < 10; ++trial) {
+        const index_t n = 1 + r.below(10);
+        discrete<dense<number>> s{{normal_complex(r, n, n)}, normal_complex(r, n, 2), normal_complex(r, 3, n), normal_complex(r, 3, 2)};
+        for (auto& x : s.a.a.flat()) x *= 0.3;
+        const auto m = rediagonalize(s);
+        REQUIRE(m.diagonal());
+        const auto x = impulse_response(s, 30), y = impulse_response(std::get<0>(m.system), 30);
+        for (std::size_t k = 0; k < x.size(); ++k) CHECK(distance_of(y[k], x[k]) < 1e-13 * m.condition * m.condition);
+    }
+    CHECK(rediagonalize(discrete<dense<number>>{{random_unitary(r, 6)}, matrix<number>(6, 1), matrix<number>(1, 6), {}}).condition == doctest::Approx(1));  // normal
+    const auto jordan = rediagonalize(discrete<dense<number>>{{{{{0, 0.5}, 1}, {0, {0, 0.5}}}}, {{1}, {1}}, {{1, 1}}, {}});
+    CHECK_FALSE(jordan.diagonal());
+    CHECK(std::get<1>(jordan.system).order() == 2);
+    CHECK(rediagonalize(discrete<dense<number>>{}).diagonal());
+    CHECK_THROWS_AS(rediagonalize(discrete<dense<number>>{{{{{0, std::nan("")}}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

@@ -113,8 +113,8 @@ inline index_t choose_rank(std::span<const double> sigma, index_t limit, const b
     return std::min(r, limit);
 }
 
-template <linear_system T>
-using reduced_system = std::conditional_t<in_discrete_time<T>, discrete<dense<double>>, continuous<dense<double>>>;
+template <any_system T, class S = in_precision<double, typename T::scalar>>
+using reduced_system = std::conditional_t<in_discrete_time<T>, discrete<dense<S>>, continuous<dense<S>>>;
 
 }  // namespace detail
 }  // namespace hrm

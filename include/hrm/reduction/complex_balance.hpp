@@ -7,33 +7,6 @@
 namespace hrm {
 namespace detail {
 
-/// [Re x, -Im x; Im x, Re x]: what x does to real and imaginary parts.
-inline matrix<double> real_form(const complex_matrix& x) {
-    const index_t n = x.rows(), m = x.cols();
-    matrix<double> y(2 * n, 2 * m);
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < m; ++j) {
-            y(i, j) = y(n + i, m + j) = x(i, j).real();
-            y(n + i, j) = x(i, j).imag();
-            y(i, m + j) = -y(n + i, j);
-        }
-    return y;
-}
-inline dense<double> real_form(const dense<complex>& a) { return {real_form(a.a)}; }
-inline complex_pairs<double> real_form(const diagonal<complex>& a) {
-    complex_pairs<double> y;
-    for (const auto& l : a.poles) {
-        y.re.push_back(l.real());
-        y.im.push_back(l.imag());
-    }
-    return y;
-}
-/// A real system of twice as many states, inputs and outputs, whose gain at omega is the larger of G's at omega and -omega, and
-/// whose resolvents are as long as those of A: it stands for the complex one where rounding is accounted for.
-template <template <class> class System, class A>
-auto real_form(const System<A>& s) {
-    return System<decltype(real_form(s.a))>{real_form(s.a), real_form(s.b), real_form(s.c), real_form(s.d)};
-}
 template <class V>
 V twice(V x) {
     const auto n = static_cast<std::ptrdiff_t>(x.size());
@@ -76,29 +49,12 @@ double complex_split_allowance(const Parts& parts, const T& whole) {
     return std::numeric_limits<double>::infinity();
 }
 
-/// Errors between a stable system and its reduction; nothing where a pole lies so near to the boundary that the Schur form of
-/// the two together finds it beyond, or a norm is beyond the range of double.
-template <complex_system T, class Result>
-void measure_complex(const T& g, Result& out) {
-    auto e = difference(g, out.system);
-    const bool strictly_proper = std::all_of(e.d.flat().begin(), e.d.flat().end(), [](complex x) { return x == 0.0; });
-    if (strictly_proper) e.d = {};
-    try {
-        const double error = hinf_norm(e).value, allowance = measure_allowance(real_form(e), error);
-        if (!std::isfinite(allowance)) return;
-        if (in_discrete_time<T> || strictly_proper) out.measured_h2 = h2_norm(e);
-        out.measured_error = error;
-        out.measured_rounding = allowance;
-    } catch (const numerical_error&) {
-    }
-}
-
 /// s: in double, stable and finite, or the factorisation throws; where weak states of a discrete system are residualised, its
 /// textbook form. As reduce_by_factors.
 template <complex_system T>
 auto reduce_complex(const T& s, const balance_options& o) {
     constexpr auto where = "hrm::balance";
-    using R = std::conditional_t<in_discrete_time<T>, discrete<dense<complex>>, continuous<dense<complex>>>;
+    using R = reduced_system<T>;
     const auto f = complex_factors_of(where, s, std::min(o.floor, negligible_floor));
     const auto svd = jacobi_svd(factor_product(where, f));
     balanced_system<R> out;
@@ -157,7 +113,7 @@ auto balance_stable(const T& s, const balance_options& o) {
         return reduce_complex(s, o);
     }();
     describe(out);
-    if (o.error == error_report::measured && out.stable) measure_complex(s, out);
+    if (o.error == error_report::measured && out.stable) measure(error_system(s, out.system), out);
     out.certified = out.stable && allows(out);
     return out;
 }

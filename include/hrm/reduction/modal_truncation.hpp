@@ -24,7 +24,7 @@ struct modal_options {
     error_report error = error_report::bound;
 };
 
-/// System: continuous or discrete<complex_pairs<double>>, some of the poles of the whole and no others.
+/// System: continuous or discrete<complex_pairs<double>>, complex diagonal<complex>, some of the poles of the whole and no others.
 template <class System>
 struct modal_reduction : measured_errors {
     System system;
@@ -35,46 +35,52 @@ struct modal_reduction : measured_errors {
 
 namespace detail {
 
-template <template <class> class System, class A>
-System<complex_pairs<double>> modal_system(const System<A>& s, double& condition) {
-    if constexpr (!std::same_as<A, dense<double>>) return {to_pairs(s.a), s.b, s.c, s.d};
+template <template <class> class System, class A, class T = typename A::scalar>
+System<modal_structure<T>> modal_system(const System<A>& s, double& condition) {
+    if constexpr (complex_scalar<T> && !std::same_as<A, dense<T>>) return s;
+    else if constexpr (!std::same_as<A, dense<T>>) return {to_pairs(s.a), s.b, s.c, s.d};
     else {
         require_finite("hrm::modal_truncation", "A", s.a.a);
-        if (const auto modes = find_modes(s.a.a)) return in_modes(*modes, s);
-        System<complex_pairs<double>> to{{}, {}, matrix<double>(s.outputs(), s.order()), s.d};
+        if constexpr (real<T>)
+            if (const auto modes = find_modes(s.a.a)) return in_modes(*modes, s);
+        System<modal_structure<T>> to{{}, {}, {}, s.d};
         const auto v = modal_vectors(s.a.a, to.a);
         const auto sigma = jacobi_svd(v).sigma;
-        condition = sigma.back() > 0 ? sigma.front() / sigma.back() : std::numeric_limits<double>::infinity();
+        condition = sigma.empty() ? 1 : sigma.back() > 0 ? sigma.front() / sigma.back() : std::numeric_limits<double>::infinity();
         if (!(condition <= 1e10))
             throw numerical_error("hrm::modal_truncation: A is defective to rounding: its eigenvectors have condition " +
                                   std::to_string(condition) + ", expected at most 1e+10");
         to.b = solve(v, s.b);
-        multiply(s.c.view(), v.view(), to.c.view());
+        to.c = product(s.c, v);
         return to;
     }
 }
+
+/// The single poles of a modal A, before pairs.
+inline index_t singles(const complex_pairs<double>& a) { return a.reals(); }
+inline index_t singles(const diagonal<complex>& a) { return a.order(); }
 
 }  // namespace detail
 
 /// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay.  O(n (m + p)) for modal A,
 /// also in disguise; dense A through its eigenvectors, O(n^3).  Throws numerical_error where those are dependent.
 /// Davison 1966; dominance after Rommes & Martins 2006.
-template <template <class> class System, structure A>
-modal_reduction<System<complex_pairs<double>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {
+template <template <class> class System, any_structure A>
+modal_reduction<System<detail::modal_structure<typename A::scalar>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {
     system.check();
-    modal_reduction<System<complex_pairs<double>>> out;
+    modal_reduction<System<detail::modal_structure<typename A::scalar>>> out;
     detail::check_finite("hrm::modal_truncation", system);
     const auto g = detail::modal_system(cast<double>(system), out.condition);
     detail::require_finite("hrm::modal_truncation", "B", g.b);
     detail::require_finite("hrm::modal_truncation", "C", g.c);
-    const index_t q = g.a.reals(), k = g.a.pairs();
+    const index_t q = detail::singles(g.a), k = (g.order() - q) / 2;
     const auto l = eigenvalues(g.a);  // a pair is two neighbours there
     std::vector<double> weight, share;
     for (index_t i = 0; i < q + k; ++i) {
         double b = 0, c = 0;
         for (index_t row = i; row < g.order(); row += i < q ? g.order() : k) {
-            for (index_t j = 0; j < g.inputs(); ++j) b = std::hypot(b, g.b(row, j));
-            for (index_t j = 0; j < g.outputs(); ++j) c = std::hypot(c, g.c(j, row));
+            for (index_t j = 0; j < g.inputs(); ++j) b = std::hypot(b, std::abs(g.b(row, j)));
+            for (index_t j = 0; j < g.outputs(); ++j) c = std::hypot(c, std::abs(g.c(j, row)));
         }
         const double depth = detail::depth<System<A>>(l[static_cast<std::size_t>(i < q ? i : 2 * i - q)]);
         share.push_back(depth > 0 ? b * c / depth : std::numeric_limits<double>::infinity());

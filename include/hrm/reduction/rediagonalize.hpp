@@ -14,13 +14,23 @@
 
 namespace hrm {
 
-/// A dense system in modal coordinates, or itself where those are too ill-conditioned to compute in.
-struct rediagonalized {
-    std::variant<discrete<complex_pairs<double>>, discrete<dense<double>>> system;
+namespace detail {
+
+/// The structure of a system of this scalar in modal coordinates.
+template <class T>
+using modal_structure = std::conditional_t<complex_scalar<T>, diagonal<std::complex<double>>, complex_pairs<double>>;
+
+}  // namespace detail
+
+/// A dense system in modal coordinates, or itself where those are too ill-conditioned to compute in.  T: double or complex.
+template <class T>
+struct rediagonalized_of {
+    std::variant<discrete<detail::modal_structure<T>>, discrete<dense<T>>> system;
     double condition = 1;  ///< cond(V) in the 2-norm, infinite where A is defective to rounding
 
     bool diagonal() const { return system.index() == 0; }
 };
+using rediagonalized = rediagonalized_of<double>;
 
 /// The largest cond(V) that is accepted. Errors of the modal form are about eps cond(V): this one leaves 1e-10 in double,
 /// and in float the fallback costs less than the digits would.
@@ -100,19 +110,27 @@ inline matrix<double> modal_vectors(const matrix<double>& a, complex_pairs<doubl
     return v;
 }
 
+/// Of a complex A every pole stands for itself, and V holds its eigenvectors.
+inline complex_matrix modal_vectors(const complex_matrix& a, diagonal<complex>& poles) {
+    const auto form = schur("hrm::rediagonalize", a);
+    for (index_t i = 0; i < a.rows(); ++i) poles.poles.push_back(form.t(i, i));
+    return eigenvectors(form);
+}
+
 }  // namespace detail
 
-/// Diagonalises A over the reals, so that the fast scans apply to a truncated system:
+/// Diagonalises A, a real one over the reals, so that the fast scans apply to a truncated system:
 ///     A V = V blockdiag(l_1, .., l_q, [re -im; im re], ..),   B <- V^-1 B,   C <- C V,   D stays.
 /// q real poles first, then pairs, planar (hrm/systems/structure.hpp). An eigenvector v of re + i im gives the columns
 /// Re v and -Im v, its phase chosen so that they are orthogonal. O(n^3). The input-output map is the same, to rounding.
-template <real S>
-rediagonalized rediagonalize(const discrete<dense<S>>& system, double limit = largest_modal_condition) {
+/// Of a complex A every pole stands for itself.
+template <real_or_complex S>
+rediagonalized_of<in_precision<double, S>> rediagonalize(const discrete<dense<S>>& system, double limit = largest_modal_condition) {
     system.check();
     detail::require_finite("hrm::rediagonalize", "A", system.a.a);
     auto s = cast<double>(system);
     const index_t n = s.order();
-    discrete<complex_pairs<double>> modal;
+    discrete<detail::modal_structure<in_precision<double, S>>> modal;
     const auto v = detail::modal_vectors(s.a.a, modal.a);
     double condition = 1;
     if (n > 0) {
