@@ -101,8 +101,8 @@ void call_group(int group, const System<A>& g, Call call) {
             balanced_with("balance, residualize", {.rank = 1, .error = error_report::measured, .weak = weak_states::residualize});
             balanced_with("balance, residualize, free",
                           {.energy = 0.9, .basis = projection::balancing_free, .gap = gap_rule::largest, .weak = weak_states::residualize});
-            real_only(debt{"balance, given Gramians", "ABCD"}, [&](numbers& x, const auto& g) {
-                matrix<double> one(g.order(), g.order());
+            call(debt{"balance, given Gramians", "ABCD"}, [&](numbers& x) {
+                std::decay_t<decltype(g.b)> one(g.order(), g.order());
                 for (index_t i = 0; i < g.order(); ++i) one(i, i) = 1;
                 x << balance(g, one, one, {.rank = 1}).system;
             });
@@ -127,25 +127,26 @@ void call_group(int group, const System<A>& g, Call call) {
             call(debt{"observability", "AC"}, [&](numbers& x) { x << observability(g); });
             call(debt{"controllability_factor", "AB"}, [&](numbers& x) { x << controllability_factor(g); });
             call(debt{"observability_factor", "AC"}, [&](numbers& x) { x << observability_factor(g); });
-            real_only(debt{"controllability, band", "AB"}, [&](numbers& x, const auto& g) { x << controllability(g, band{0.1, 1}); });
-            real_only(debt{"observability, band", "AC"}, [&](numbers& x, const auto& g) { x << observability(g, band{0, 2}); });
+            call(debt{"controllability, band", "AB"}, [&](numbers& x) { x << controllability(g, band{0.1, 1}); });
+            call(debt{"observability, band", "AC"}, [&](numbers& x) { x << observability(g, band{0, 2}); });
             if constexpr (step) {
-                real_only(debt{"controllability, steps", "AB"}, [&](numbers& x, const auto& g) { x << controllability(g, index_t{5}); });
-                real_only(debt{"observability, steps", "AC"}, [&](numbers& x, const auto& g) { x << observability(g, index_t{1}); });
+                call(debt{"controllability, steps", "AB"}, [&](numbers& x) { x << controllability(g, index_t{5}); });
+                call(debt{"observability, steps", "AC"}, [&](numbers& x) { x << observability(g, index_t{1}); });
             } else {
-                real_only(debt{"controllability, horizon", "AB"}, [&](numbers& x, const auto& g) { x << controllability(g, horizon{1.5}); });
-                real_only(debt{"observability, horizon", "AC"}, [&](numbers& x, const auto& g) { x << observability(g, horizon{0}); });
+                call(debt{"controllability, horizon", "AB"}, [&](numbers& x) { x << controllability(g, horizon{1.5}); });
+                call(debt{"observability, horizon", "AC"}, [&](numbers& x) { x << observability(g, horizon{0}); });
             }
-            real_only(debt{"weighted_controllability", "AB"}, [&](numbers& x, const auto& g) {
+            call(debt{"weighted_controllability", "AB"}, [&](numbers& x) {
                 const System<diagonal<double>> weight{{{step ? 0.5 : -2.0}}, matrix<double>(1, 1, 1.0), matrix<double>(g.inputs(), 1, 1.0),
                                                       matrix<double>(g.inputs(), 1, 0.5)};
                 x << weighted_controllability(g, weight);
             });
-            real_only(debt{"weighted_observability", "AC"}, [&](numbers& x, const auto& g) {
+            call(debt{"weighted_observability", "AC"}, [&](numbers& x) {
                 const System<diagonal<double>> weight{{{step ? 0.5 : -2.0}}, matrix<double>(1, g.outputs(), 1.0), matrix<double>(2, 1, 1.0), {}};
                 x << weighted_observability(g, weight);
             });
-            real_only(debt{"factor_semidefinite"}, [&](numbers& x, const auto& g) { x << factor_semidefinite(controllability(g)).l; });
+            call(debt{"cross_gramian", "ABC"}, [&](numbers& x) { x << cross_gramian(g, cross_pairs::summed); });
+            call(debt{"factor_semidefinite"}, [&](numbers& x) { x << factor_semidefinite(controllability(g)).l; });
             return;
         case 4:
             call(debt{"h2_norm", "ABCD"}, [&](numbers& x) {

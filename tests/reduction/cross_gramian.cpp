@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/hankel.hpp>
+#include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/reduction/simulate.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -72,4 +74,30 @@ TEST_CASE("not square, unstable, not finite, empty") {
     CHECK_THROWS_AS(cross_gramian(s), numerical_error);
     CHECK(cross_gramian(random_diagonal(r, 0, 1, 1)).empty());
     CHECK(largest(cross_gramian(random_diagonal(r, 3, 0, 0))) == 0);
+}
+
+TEST_CASE("complex systems, and dense real ones: the equation's solution; the diagonal form agrees") {
+    for (const auto& r : operations_references())
+        r.visit([&](const auto& g) {
+            CAPTURE(r.discrete);
+            CHECK(distance_of(cross_gramian(g), r.cross) < 1e-12);
+            using System = std::decay_t<decltype(g)>;
+            diagonal<number> poles;
+            const auto v = detail::modal_vectors(g.a.a, poles);
+            const auto check = [&](const auto& modal) {  // X = V X' V^-1
+                CHECK(distance_of(times(v, cross_gramian(modal)), times(r.cross, v)) < 1e-12);
+            };
+            if constexpr (in_discrete_time<System>) check(discrete<diagonal<number>>{poles, solve(v, g.b), times(g.c, v), {}});
+            else check(continuous<diagonal<number>>{poles, solve(v, g.b), times(g.c, v), {}});
+        });
+    random_stream r(6);
+    const auto pairs = random_pairs(r, 2, 2, 2, 3, 0.9);
+    const auto x = cross_gramian(pairs, cross_pairs::summed);
+    CHECK(distance(cross_gramian(to_dense(pairs), cross_pairs::summed), x) <= 1e-12 * norm(x));
+    const auto q = random_unitary(r, 6);
+    CHECK(distance_of(cross_gramian(turned_by(q, complex_of(pairs)), cross_pairs::summed), times(adjoint_of(q), times(complex_of(x), q))) < 1e-12);
+    CHECK_THROWS_AS(cross_gramian(complex_of(pairs)), shape_error);
+    CHECK_THROWS_AS(cross_gramian(discrete<dense<number>>{{{{{0, 1.5}}}}, {{1}}, {{1}}, {}}), unstable_error);
+    CHECK_THROWS_AS(cross_gramian(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
+    CHECK(cross_gramian(discrete<dense<number>>{}).empty());
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -40,4 +41,20 @@ TEST_CASE("zero rows, noise below 1e-6 and real indefiniteness are told apart") 
     CHECK_THROWS_AS(factor_semidefinite(bad), numerical_error);
     CHECK_THROWS_AS(factor_semidefinite(flat), shape_error);
     CHECK(factor_semidefinite(matrix<double>{}).l.rows() == 0);
+}
+
+TEST_CASE("Hermitian: factors give the matrix back, of any rank; what is indefinite or not finite is refused") {
+    random_stream r(2);
+    for (index_t n : {1, 5, 9})
+        for (index_t rank = 0; rank <= n; rank += 2) {
+            const auto x = normal_complex(r, n, rank);
+            const auto w = times(x, adjoint_of(x));
+            const auto f = factor_semidefinite(w);
+            CHECK(f.l.cols() == rank);
+            CHECK(f.dropped <= 1e-13);
+            CHECK(distance_of(times(f.l, adjoint_of(f.l)), w) <= 1e-13);
+        }
+    CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{1, {0, -2}}, {{0, 2}, 1}}), numerical_error);
+    CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{-1}}), numerical_error);
+    CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{1, 0}, {{0, std::nan("")}, 1}}), numerical_error);
 }

@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/complex_balance.hpp>
 #include <hrm/reduction/balance.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -161,4 +163,73 @@ TEST_CASE("balanced for a band, the error there is smaller than that of plain ba
         better += worst(limited.system) < worst(plain.system);
     }
     CHECK(better >= 8);
+}
+
+TEST_CASE("complex systems: over a band and a time they are SciPy's quadratures and sums, dense and diagonal") {
+    for (const auto& r : operations_references())
+        r.visit([&](const auto& g) {
+            CAPTURE(r.discrete);
+            constexpr bool step = in_discrete_time<std::decay_t<decltype(g)>>;
+            const auto in_time = [](const auto& s) {
+                if constexpr (step) return controllability(s, index_t{7});
+                else return controllability(s, horizon{1.5});
+            };
+            CHECK(distance_of(controllability(g, band{0.3, 2}), r.band) < 1e-10);  // what the quadrature was asked for
+            CHECK(distance_of(in_time(g), r.horizon) < 1e-10);
+            const double all = step ? std::numbers::pi : std::numeric_limits<double>::infinity();
+            CHECK(distance_of(controllability(g, band{0, all}), controllability(g)) < 1e-12);
+            const auto dual_of = dual(g);
+            CHECK(distance_of(observability(dual_of, band{0.3, 2}), r.band) < 1e-10);
+            if constexpr (step) CHECK(distance_of(observability(dual_of, index_t{7}), r.horizon) < 1e-10);
+            else CHECK(distance_of(observability(dual_of, horizon{1.5}), r.horizon) < 1e-10);
+            // Of the diagonal form V^-1 A V the Gramians are V^-1 W V^-H.
+            diagonal<number> poles;
+            const auto v = detail::modal_vectors(g.a.a, poles);
+            auto modal = g;
+            modal.a.a = to_dense(poles);
+            modal.b = solve(v, g.b);
+            const auto back = [&](const matrix<number>& w) { return times(v, times(w, adjoint_of(v))); };
+            const auto on_diagonal = [&] {
+                if constexpr (step) return discrete<diagonal<number>>{poles, modal.b, times(g.c, v), {}};
+                else return continuous<diagonal<number>>{poles, modal.b, times(g.c, v), {}};
+            }();
+            CHECK(distance_of(back(controllability(on_diagonal, band{0.3, 2})), r.band) < 1e-10);
+            CHECK(distance_of(back(in_time(on_diagonal)), r.horizon) < 1e-10);
+            CHECK(distance_of(in_time(on_diagonal), in_time(modal)) < 1e-12);
+        });
+}
+
+TEST_CASE("complex systems: those of a real one in unitary coordinates, a reduction by them, and what is refused") {
+    random_stream r(8);
+    const auto q = random_unitary(r, 6);
+    const auto turned_gramian = [&](const matrix<double>& w) { return times(adjoint_of(q), times(complex_of(w), q)); };
+    const auto s = random_dense(r, 6, 2, 3, 1.05);  // unstable
+    const auto turned = turned_by(q, complex_of(s));
+    CHECK(distance_of(controllability(turned, index_t{13}), turned_gramian(controllability(s, index_t{13}))) < 1e-13);
+    CHECK(distance_of(observability(turned, index_t{6}), turned_gramian(observability(s, index_t{6}))) < 1e-13);
+    CHECK(observability(turned, index_t{0}) == matrix<number>(6, 6));
+    const continuous<dense<double>> c{s.a, s.b, s.c, {}};
+    const continuous<dense<number>> turned_c{turned.a, turned.b, turned.c, {}};
+    CHECK(distance_of(controllability(turned_c, horizon{5}), turned_gramian(controllability(c, horizon{5}))) < 1e-12);
+    CHECK_THROWS_AS(controllability(turned_c, band{0, 1}), unstable_error);
+    CHECK_THROWS_AS(controllability(turned_c, horizon{-1}), numerical_error);
+    CHECK_THROWS_AS(controllability(turned, index_t{-1}), numerical_error);
+
+    const auto g = random_dense(r, 6, 2, 3, 0.9);
+    const auto turned_g = turned_by(q, complex_of(g));
+    const band w{0, 2.5};
+    for (const auto weak : {weak_states::truncate, weak_states::residualize}) {
+        const auto want = balance(g, controllability(g, w), observability(g, w), {.rank = 3, .error = error_report::measured, .weak = weak});
+        const auto got = balance(turned_g, controllability(turned_g, w), observability(turned_g, w), {.rank = 3, .error = error_report::measured, .weak = weak});
+        for (std::size_t i = 0; i < 3; ++i) CHECK(got.sigma[i] == doctest::Approx(want.sigma[i]).epsilon(1e-8));
+        CHECK(!got.certified);
+        REQUIRE(want.measured_error);
+        REQUIRE(got.measured_error);
+        CHECK(*got.measured_error == doctest::Approx(*want.measured_error).epsilon(1e-6));
+        for (const double omega : {-0.4, 0.2}) CHECK(distance_of(frequency_response(got.system, omega), frequency_response(want.system, omega)) < 1e-7);
+    }
+    CHECK_THROWS_AS(balance(turned_g, matrix<number>(5, 5), matrix<number>(6, 6)), shape_error);
+    auto negative = controllability(turned_g);
+    negative(0, 1) = -negative(0, 1), negative(1, 0) = 10.0 * negative(0, 0);
+    CHECK_THROWS_AS(balance(turned_g, negative, negative), numerical_error);
 }

@@ -8,6 +8,7 @@
 #include <hrm/reduction/balance.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -172,4 +173,35 @@ TEST_CASE("what is unstable is named: the system or the weight, and the function
                          "hrm::weighted_controllability: the system (split takes its unstable part off): A is unstable: spectral abscissa 2, must be below 0", unstable_error);
     CHECK_THROWS_WITH_AS(weighted_observability(g, stable), doctest::Contains("hrm::weighted_observability: the system"), unstable_error);
     CHECK_THROWS_WITH_AS(weighted_controllability(stable, w), "hrm::weighted_controllability: the weight: A is unstable: spectral abscissa 1, must be below 0", unstable_error);
+}
+
+TEST_CASE("complex systems behind complex filters, by quadrature; a real side may stand beside a complex one") {
+    for (const auto& r : operations_references())
+        r.visit([&](const auto& g) {
+            CAPTURE(r.discrete);
+            auto filter = g;
+            filter.a.a = r.aw, filter.b = r.bw, filter.c = r.cw, filter.d = r.dw;
+            CHECK(distance_of(weighted_controllability(g, filter), r.weighted) < 1e-10);  // what the quadrature was asked for
+            CHECK(distance_of(weighted_observability(dual(g), dual(filter)), r.weighted) < 1e-10);
+            // Lin & Chiu:  0 < P' = P - X F^-1 X^H <= P, and P - P' is of the filter's rank but for the quadrature's error.
+            const auto less = weighted_controllability(g, filter, weighting::lin_chiu);
+            auto rest = r.weighted;
+            for (std::size_t i = 0; i < rest.flat().size(); ++i) rest.flat()[i] -= less.flat()[i];
+            const auto sigma = jacobi_svd(rest).sigma;
+            CHECK(sigma[1] > 1e-3 * sigma[0]);
+            CHECK(sigma[2] < 1e-9 * sigma[0]);
+            CHECK(factor_semidefinite(less).l.cols() == 5);
+        });
+    random_stream r(5);
+    const auto g = random_dense(r, 5, 2, 3, 0.8), h = random_dense(r, 3, 4, 2, 0.7);
+    const auto q = random_unitary(r, 5), u = random_unitary(r, 3);
+    for (const auto kind : {weighting::enns, weighting::lin_chiu}) {
+        const auto want = times(adjoint_of(q), times(complex_of(weighted_controllability(g, h, kind)), q));
+        const auto turned = turned_by(q, complex_of(g));
+        CHECK(distance_of(weighted_controllability(turned, turned_by(u, complex_of(h)), kind), want) < 1e-12);
+        CHECK(distance_of(weighted_controllability(turned, h, kind), want) < 1e-12);
+        CHECK(distance_of(weighted_controllability(g, complex_of(h), kind), complex_of(weighted_controllability(g, h, kind))) < 1e-12);
+    }
+    CHECK_THROWS_AS(weighted_controllability(complex_of(g), complex_of(random_dense(r, 3, 5, 2, 1.2))), unstable_error);
+    CHECK_THROWS_AS(weighted_controllability(complex_of(g), complex_of(random_dense(r, 3, 5, 3, 0.5))), shape_error);
 }

@@ -163,6 +163,25 @@ auto balance_double(const T& s, const balance_options& o) {
     }
 }
 
+/// balance() with given Gramians; reduce(s, factor of wc, factor of wo) reduces.
+template <any_system T, class S, class F>
+auto balance_given(const T& system, const matrix<S>& wc, const matrix<S>& wo, const balance_options& options, F reduce) {
+    system.check();
+    require_shape("hrm::balance", "Wc", wc.rows(), wc.cols(), system.order(), system.order());
+    require_shape("hrm::balance", "Wo", wo.rows(), wo.cols(), system.order(), system.order());
+    auto s = cast<double>(system);
+    check_finite("hrm::balance", s);
+    const auto c = hrm::factor_semidefinite(wc), o = hrm::factor_semidefinite(wo);
+    const auto whole = s;
+    if constexpr (in_discrete_time<T>)
+        if (options.weak == weak_states::residualize) s = to_textbook(s);
+    auto out = reduce(s, c, o);
+    describe(out);
+    out.regularisation = std::max(c.dropped, o.dropped);
+    if (options.error == error_report::measured && out.stable && is_stable(whole)) measure(error_system(whole, out.system), out);
+    return out;
+}
+
 }  // namespace detail
 
 /// Reduces a system to the states that matter most to its input-output map.
@@ -187,20 +206,9 @@ auto balance(const T& system, const balance_options& options = {}) {
 /// A may be unstable, and nothing is split off. Throws numerical_error if a Gramian is not semidefinite.
 template <linear_system T>
 auto balance(const T& system, const matrix<double>& wc, const matrix<double>& wo, const balance_options& options = {}) {
-    system.check();
-    require_shape("hrm::balance", "Wc", wc.rows(), wc.cols(), system.order(), system.order());
-    require_shape("hrm::balance", "Wo", wo.rows(), wo.cols(), system.order(), system.order());
-    auto s = cast<double>(system);
-    detail::check_finite("hrm::balance", s);
-    const auto c = factor_semidefinite(wc), o = factor_semidefinite(wo);
-    const auto whole = s;
-    if constexpr (in_discrete_time<T>)
-        if (options.weak == weak_states::residualize) s = detail::to_textbook(s);
-    auto out = detail::reduce_by_factors(s, s.a, {c.l, o.l}, options);
-    detail::describe(out);
-    out.regularisation = std::max(c.dropped, o.dropped);
-    if (options.error == error_report::measured && out.stable && is_stable(whole)) detail::measure(detail::error_system(whole, out.system), out);
-    return out;
+    return detail::balance_given(system, wc, wo, options, [&](const auto& s, const auto& c, const auto& o) {
+        return detail::reduce_by_factors(s, s.a, detail::gramian_factors{c.l, o.l}, options);
+    });
 }
 
 }  // namespace hrm

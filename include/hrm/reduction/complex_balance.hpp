@@ -49,22 +49,16 @@ double complex_split_allowance(const Parts& parts, const T& whole) {
     return std::numeric_limits<double>::infinity();
 }
 
-/// s: in double, stable and finite, or the factorisation throws; where weak states of a discrete system are residualised, its
-/// textbook form. As reduce_by_factors.
+/// As reduce_by_factors.
 template <complex_system T>
-auto reduce_complex(const T& s, const balance_options& o) {
+auto reduce_complex(const T& s, const complex_factors& f, const balance_options& o) {
     constexpr auto where = "hrm::balance";
     using R = reduced_system<T>;
-    const auto f = complex_factors_of(where, s, std::min(o.floor, negligible_floor));
     const auto svd = jacobi_svd(factor_product(where, f));
     balanced_system<R> out;
     out.sigma = svd.sigma;
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
-    // Values below the rounding of Lo^H Lc have directions of noise.
-    const double eps = std::numeric_limits<double>::epsilon(), largest = out.sigma.empty() ? 0 : out.sigma[0];
-    double least = static_cast<double>(s.order()) * eps;
-    if (!f.graded && largest > 0) least = std::max(least, 10 * eps * sum_of_products(row_lengths(f.lc), row_lengths(f.lo)) / largest);
-    out.numerical_rank = rank_by_tolerance(out.sigma, least);
+    out.numerical_rank = rank_above_noise(out.sigma, f);
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
     const bool weak = o.weak == weak_states::residualize;
     const complex_projection strong(f, svd, 0, r, o.basis);
@@ -94,7 +88,7 @@ auto reduce_complex(const T& s, const balance_options& o) {
     if constexpr (in_discrete_time<T>)
         if (weak) {
             out.delayed = from_textbook(out.system);
-            if (!out.delayed) rows.read_out = std::sqrt(largest * square_of(out.system.c.data(), out.system.c.size()));
+            if (!out.delayed && !out.sigma.empty()) rows.read_out = std::sqrt(out.sigma[0] * frobenius_squared(out.system.c));
         }
     out.bound = tail_bound(out.sigma, r);
     out.rounding = complex_rounding(s, poles, std::move(rows), out.bound, f, r < out.numerical_rank);
@@ -107,10 +101,11 @@ auto reduce_complex(const T& s, const balance_options& o) {
 }
 template <complex_system T>
 auto balance_stable(const T& s, const balance_options& o) {
+    const auto run = [&o](const T& g) { return reduce_complex(g, complex_factors_of("hrm::balance", g, std::min(o.floor, negligible_floor)), o); };
     auto out = [&] {
         if constexpr (in_discrete_time<T>)
-            if (o.weak == weak_states::residualize) return reduce_complex(to_textbook(s), o);
-        return reduce_complex(s, o);
+            if (o.weak == weak_states::residualize) return run(to_textbook(s));
+        return run(s);
     }();
     describe(out);
     if (o.error == error_report::measured && out.stable) measure(error_system(s, out.system), out);
@@ -152,6 +147,14 @@ template <complex_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
     return detail::balance_complex(cast<double>(system), options);
+}
+
+/// The same with given Gramians, n x n, Hermitian positive semidefinite, as for a real system: no theorem, no split.
+template <complex_system T>
+auto balance(const T& system, const matrix<std::complex<double>>& wc, const matrix<std::complex<double>>& wo, const balance_options& options = {}) {
+    return detail::balance_given(system, wc, wo, options, [&](const auto& s, const auto& c, const auto& o) {
+        return detail::reduce_complex(s, detail::complex_factors{c.l, o.l, true}, options);
+    });
 }
 
 }  // namespace hrm

@@ -6,7 +6,7 @@
 
 #include <hrm/linalg/complex_equations.hpp>
 #include <hrm/reduction/detail/blaschke.hpp>
-#include <hrm/reduction/dual.hpp>
+#include <hrm/reduction/gramian.hpp>
 #include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/stability.hpp>
@@ -27,6 +27,15 @@ void require_stable(const char* where, const buffer<complex>& poles) {
     for (const auto& l : poles)
         if (!(Domain::denominator(l, l).real() > 0))
             throw_unstable(where, disk ? "spectral radius" : "spectral abscissa", disk ? std::abs(l) : l.real(), disk ? 1 : 0);
+}
+
+/// kernel(l_i, l_j) b_i b_j^H.
+template <class Kernel>
+complex_matrix modal_gramian(const diagonal<complex>& a, const complex_matrix& b, Kernel kernel) {
+    auto w = squared(b);
+    for (index_t i = 0; i < w.rows(); ++i)
+        for (index_t j = 0; j < w.cols(); ++j) w(i, j) *= kernel(a.poles[static_cast<std::size_t>(i)], a.poles[static_cast<std::size_t>(j)]);
+    return w;
 }
 
 /// L with L L^H = the Gramian P_ij = b_i b_j^H / (1 - l_i conj l_j) (continuous: / (-l_i - conj l_j)), without P: small columns
@@ -138,11 +147,11 @@ matrix<std::complex<double>> controllability_factor(const T& system) {
     detail::check_finite(where, s);
     if constexpr (std::same_as<std::decay_t<decltype(s.a)>, dense<std::complex<double>>>) {
         constexpr auto kind = in_discrete_time<T> ? detail::two_sided::product : detail::two_sided::sum;
-        return detail::complex_factor<kind>(where, s.a.a, s.b);
+        return detail::in_range(where, detail::complex_factor<kind>(where, s.a.a, s.b));
     } else {
         using domain = detail::stable_domain<T>;
         detail::require_stable<domain>(where, s.a.poles);
-        return detail::complex_cauchy_factor<domain>(s.a.poles, s.b);
+        return detail::in_range(where, detail::complex_cauchy_factor<domain>(s.a.poles, s.b));
     }
 }
 template <complex_system T>
@@ -157,17 +166,12 @@ matrix<std::complex<double>> controllability(const T& system) {
     const auto s = cast<double>(system);
     constexpr auto where = "hrm::controllability";
     detail::check_finite(where, s);
-    auto w = detail::product(s.b, detail::adjoint(s.b));
-    if constexpr (!std::same_as<std::decay_t<decltype(s.a)>, dense<std::complex<double>>>) {
+    if constexpr (detail::is_modal<T>) {
         using domain = detail::stable_domain<T>;
         detail::require_stable<domain>(where, s.a.poles);
-        const auto pole = [&](index_t i) { return s.a.poles[static_cast<std::size_t>(i)]; };
-        for (index_t i = 0; i < s.order(); ++i)
-            for (index_t j = 0; j < s.order(); ++j) w(i, j) /= domain::denominator(pole(i), pole(j));
-    } else if constexpr (in_discrete_time<T>) w = stein(s.a.a, w);
-    else w = lyapunov(s.a.a, w);
-    detail::require_finite(where, "the result", w);
-    return w;
+        return detail::in_range(where, detail::modal_gramian(s.a, s.b, [](auto x, auto y) { return 1.0 / domain::denominator(x, y); }));
+    } else if constexpr (in_discrete_time<T>) return detail::in_range(where, stein(s.a.a, detail::squared(s.b)));
+    else return detail::in_range(where, lyapunov(s.a.a, detail::squared(s.b)));
 }
 template <complex_system T>
 matrix<std::complex<double>> observability(const T& system) {

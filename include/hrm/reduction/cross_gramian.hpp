@@ -2,7 +2,7 @@
 
 #include <complex>
 
-#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/systems/norms.hpp>
 
 namespace hrm {
@@ -64,24 +64,41 @@ matrix<double> modal_cross_gramian(const complex_pairs<double>& a, const matrix<
 /// n x n, not symmetric in general. X^2 = Wc Wo where the system is symmetric, G = G^T (one input and output always): its
 /// eigenvalues are then the Hankel singular values with signs, from one equation.
 /// summed: over all pairs of one input and one output, for any p and m.
-/// Diagonal and pairs: (B C)_ij / (1 - l_i l_j), continuous / -(l_i + l_j), O(n^2 m).  Throws shape_error unless p = m or pairs is
-/// summed, unstable_error where A is not stable.  Fernando & Nicholson 1983.
-template <linear_system T>
-    requires(detail::is_modal<T>)
-matrix<double> cross_gramian(const T& system, cross_pairs pairs = cross_pairs::square) {
+/// Diagonal and pairs: (B C)_ij / (1 - l_i l_j), continuous / -(l_i + l_j), O(n^2 m); dense: the Sylvester equation, O(25 n^3).
+/// Throws shape_error unless p = m or pairs is summed, unstable_error where A is not stable.  Fernando & Nicholson 1983.
+template <any_system T>
+auto cross_gramian(const T& system, cross_pairs pairs = cross_pairs::square) {
     system.check();
-    if (pairs == cross_pairs::square) require_size("hrm::cross_gramian", "outputs", system.outputs(), system.inputs());
+    constexpr auto where = "hrm::cross_gramian";
+    if (pairs == cross_pairs::square) require_size(where, "outputs", system.outputs(), system.inputs());
     auto s = cast<double>(system);
+    using M = decltype(s.b);
     if (pairs == cross_pairs::summed) {
-        s.b = detail::product(s.b, matrix<double>(s.inputs(), 1, 1.0));
-        s.c = detail::product(matrix<double>(1, s.outputs(), 1.0), s.c);
+        s.b = detail::product(s.b, M(s.inputs(), 1, 1.0));
+        s.c = detail::product(M(1, s.outputs(), 1.0), s.c);
     }
-    detail::require_finite("hrm::cross_gramian", "B", s.b);
-    detail::require_finite("hrm::cross_gramian", "C", s.c);
+    detail::require_finite(where, "A", s.a);
+    detail::require_finite(where, "B", s.b);
+    detail::require_finite(where, "C", s.c);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-    const complex_pairs<double> a = detail::to_pairs(s.a);
-    detail::require_stable<domain>("hrm::cross_gramian", detail::modal(a, s.b));
-    return detail::modal_cross_gramian<domain>(a, s.b, s.c);
+    if constexpr (!detail::is_modal<T>) {
+        detail::require_stable(where, s);
+        auto right = detail::product(s.b, s.c);
+        for (auto& x : right.flat()) x = -x;
+        if constexpr (in_discrete_time<T>) return detail::in_range(where, discrete_sylvester(s.a.a, s.a.a, right));
+        else return detail::in_range(where, sylvester(s.a.a, s.a.a, right));
+    } else if constexpr (complex_system<T>) {
+        detail::require_stable<domain>(where, s.a.poles);
+        auto x = detail::product(s.b, s.c);
+        const auto pole = [&](index_t i) { return s.a.poles[static_cast<std::size_t>(i)]; };
+        for (index_t i = 0; i < x.rows(); ++i)
+            for (index_t j = 0; j < x.cols(); ++j) x(i, j) /= domain::denominator(pole(i), std::conj(pole(j)));
+        return detail::in_range(where, std::move(x));
+    } else {
+        const complex_pairs<double> a = detail::to_pairs(s.a);
+        detail::require_stable<domain>(where, detail::modal(a, s.b));
+        return detail::modal_cross_gramian<domain>(a, s.b, s.c);
+    }
 }
 
 }  // namespace hrm

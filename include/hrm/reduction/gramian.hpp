@@ -89,20 +89,14 @@ inline void check_steps(const char* where, index_t steps) {
 }
 
 /// A result, or an error where it is beyond the range of double.
-inline matrix<double> in_range(const char* where, matrix<double> w) {
+template <class T>
+matrix<T> in_range(const char* where, matrix<T> w) {
     require_finite(where, "the result", w);
     return w;
 }
 
-template <linear_system T>
+template <any_system T>
 inline constexpr bool is_modal = !std::same_as<typename T::structure_type, dense<typename T::scalar>>;
-
-template <class A>
-matrix<double> squared(const A& x) {
-    matrix<double> w(x.rows(), x.rows());
-    multiply(x.view(), transposed(x.view()), w.view());
-    return w;
-}
 
 }  // namespace detail
 

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include <hrm/linalg/expm.hpp>
-#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
 #include <hrm/systems/discretize.hpp>
 #include <hrm/systems/modal.hpp>
@@ -52,33 +52,43 @@ inline complex band_integral(unit_disk, complex l, band w) {
     return (at(w.high) - at(w.low) + at(-w.low) - at(-w.high)) / (2 * std::numbers::pi);
 }
 
+/// (w + w^H) / 2.
+template <class T>
+matrix<T> hermitian_part(matrix<T> w) {
+    for (index_t i = 0; i < w.rows(); ++i) {
+        w(i, i) = std::real(w(i, i));
+        for (index_t j = 0; j < i; ++j) w(j, i) = conjugate(w(i, j) = (w(i, j) + conjugate(w(j, i))) / 2.0);
+    }
+    return w;
+}
+
 /// Wc in modal coordinates, kernel(l_i, l_j) b_i b_j^*, of any A: dense ones through their eigenvectors.
-template <linear_system T, class Kernel>
-matrix<double> modal_gramian(const char* where, const T& system, bool needs_stable, Kernel kernel) {
+template <any_system T, class Kernel>
+auto modal_gramian(const char* where, const T& system, bool needs_stable, Kernel kernel) {
     system.check();
     const auto s = cast<double>(system);
+    using M = std::decay_t<decltype(s.b)>;
     require_finite(where, "A", s.a);
     require_finite(where, "B", s.b);
-    const auto closed = [&](const auto& a, const matrix<double>& b) {
-        const auto rows = modal(a, b);
-        if (needs_stable) require_stable<std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>>(where, rows);
-        return in_range(where, planar_gramian(rows, kernel));
+    const auto closed = [&](const auto& a, const M& b) {
+        using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+        if constexpr (complex_system<T>) {
+            if (needs_stable) require_stable<domain>(where, a.poles);
+            return in_range(where, modal_gramian(a, b, kernel));
+        } else {
+            const auto rows = modal(a, b);
+            if (needs_stable) require_stable<domain>(where, rows);
+            return in_range(where, planar_gramian(rows, kernel));
+        }
     };
     if constexpr (is_modal<T>) return closed(s.a, s.b);
     else {
-        const auto between = [](const matrix<double>& x, const matrix<double>& w) {  // x w x^T
-            matrix<double> xw(x.rows(), w.cols()), y(x.rows(), x.rows());
-            multiply(x.view(), w.view(), xw.view());
-            multiply(xw.view(), transposed(x.view()), y.view());
-            for (index_t i = 0; i < y.rows(); ++i)
-                for (index_t j = 0; j < i; ++j) y(i, j) = y(j, i) = (y(i, j) + y(j, i)) / 2;
-            return y;
-        };
-        if (const auto modes = find_modes(s)) {
-            const auto half = modes->from_modes(closed(modes->a, modes->to_modes(s.b)));
-            return in_range(where, modes->from_modes(transpose(half)));
-        }
-        complex_pairs<double> a;
+        if constexpr (linear_system<T>)
+            if (const auto modes = find_modes(s)) {
+                const auto half = modes->from_modes(closed(modes->a, modes->to_modes(s.b)));
+                return in_range(where, modes->from_modes(transpose(half)));
+            }
+        modal_structure<std::decay_t<decltype(s.b(0, 0))>> a;
         const auto v = modal_vectors(s.a.a, a);
         const auto sigma = jacobi_svd(v).sigma;
         if (!sigma.empty() && !(sigma.back() > 1e-7 * sigma.front()))
@@ -86,13 +96,15 @@ matrix<double> modal_gramian(const char* where, const T& system, bool needs_stab
                                   std::to_string(sigma.front() / sigma.back()) +
                                   ", expected at most 1e+07; a filter that passes the band says the same for any A: weighted_" +
                                   "controllability and weighted_observability");
-        return in_range(where, between(v, closed(a, solve(v, s.b))));
+        M w(s.order(), s.order());
+        add_times_adjoint(product(v, closed(a, solve(v, s.b))), v, w);
+        return in_range(where, hermitian_part(std::move(w)));
     }
 }
 
 /// Wc over a band, see controllability.
-template <linear_system T>
-matrix<double> band_gramian(const char* where, const T& system, band w) {
+template <any_system T>
+auto band_gramian(const char* where, const T& system, band w) {
     check_band(where, w, in_discrete_time<T>);
     using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
     return modal_gramian(where, system, true, [w](auto x, auto y) {
@@ -109,20 +121,20 @@ matrix<double> band_gramian(const char* where, const T& system, band w) {
 ///     discrete:    (s_i + conj s_j - |band|/pi)/(1 - l_i conj l_j) b_i b_j^*        with that of 1/(1 - l e^{-i omega}).
 /// n x n, positive semidefinite; the whole axis or circle gives the Gramian itself. Diagonal A and pairs O(n^2 m), dense A
 /// through its eigenvectors, O(n^3). Throws numerical_error if A is unstable, or defective to seven digits.
-template <linear_system T>
-matrix<double> controllability(const T& system, band w) {
+template <any_system T>
+auto controllability(const T& system, band w) {
     return detail::band_gramian("hrm::controllability", system, w);
 }
-template <linear_system T>
-matrix<double> observability(const T& system, band w) {
+template <any_system T>
+auto observability(const T& system, band w) {
     return detail::band_gramian("hrm::observability", dual(system), w);
 }
 
 /// Wc = integral_0^T e^{At} B B^T e^{A^T t} dt, any A, stable or not. Diagonal A and pairs: the closed form
 ///     (e^{(l_i + conj l_j) T} - 1)/(l_i + conj l_j) b_i b_j^*
 /// Dense: over T/2^k by the exponential of [-A BB^T; 0 A^T] (Van Loan 1978), then k doublings, W <- W + E W E^T. O(k n^3).
-template <structure A>
-matrix<double> controllability(const continuous<A>& system, horizon t) {
+template <any_structure A>
+auto controllability(const continuous<A>& system, horizon t) {
     if (!(t.length >= 0 && std::isfinite(t.length)))
         throw numerical_error("hrm::controllability: the horizon is " + std::to_string(t.length) + ", expected a finite length, 0 or more");
     using T = continuous<A>;
@@ -137,46 +149,37 @@ matrix<double> controllability(const continuous<A>& system, horizon t) {
         detail::require_finite("hrm::controllability", "A", s.a.a);
         detail::require_finite("hrm::controllability", "B", s.b);
         const index_t n = s.order();
+        using M = std::decay_t<decltype(s.b)>;
         double norm = 0;
-        for (double x : s.a.a.flat()) norm = std::hypot(norm, x);
+        for (const auto& x : s.a.a.flat()) norm = std::hypot(norm, std::abs(x));
         const int doublings = norm * t.length > 1 ? static_cast<int>(std::ceil(std::log2(norm * t.length))) : 0;
         const double step = std::ldexp(t.length, -doublings);
         const auto q = detail::squared(s.b);
-        matrix<double> generator(2 * n, 2 * n);
+        M generator(2 * n, 2 * n);
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < n; ++j) {
                 generator(i, j) = -step * s.a.a(i, j);
                 generator(i, n + j) = step * q(i, j);
-                generator(n + i, n + j) = step * s.a.a(j, i);
+                generator(n + i, n + j) = step * detail::conjugate(s.a.a(j, i));
             }
         const auto grown = expm(generator);
-        matrix<double> e(n, n), upper(n, n), w(n, n);  // e^{A step}, then W = e upper
-        for (index_t i = 0; i < n; ++i)
-            for (index_t j = 0; j < n; ++j) {
-                e(i, j) = grown(n + j, n + i);
-                upper(i, j) = grown(i, n + j);
-            }
-        multiply(e.view(), upper.view(), w.view());
+        auto e = detail::adjoint(detail::submatrix(grown, n, n, n, n));  // e^{A step}, then W = e upper
+        auto w = detail::product(e, detail::submatrix(grown, 0, n, n, n));
         for (int k = 0; k < doublings; ++k) {
-            matrix<double> ew(n, n), square(n, n);
-            multiply(e.view(), w.view(), ew.view());
-            multiply(ew.view(), transposed(e.view()), w.view(), into::add);
-            multiply(e.view(), e.view(), square.view());
-            e = std::move(square);
+            detail::add_times_adjoint(detail::product(e, w), e, w);
+            e = detail::product(e, e);
         }
-        for (index_t i = 0; i < n; ++i)
-            for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
-        return detail::in_range("hrm::controllability", std::move(w));
+        return detail::in_range("hrm::controllability", detail::hermitian_part(std::move(w)));
     }
 }
-template <structure A>
-matrix<double> observability(const continuous<A>& system, horizon t) {
+template <any_structure A>
+auto observability(const continuous<A>& system, horizon t) {
     return controllability(dual(system), t);
 }
 
 /// Time-limited Wc = sum_{k < steps} A^k B B^T (A^T)^k of a dense A, stable or not, by doubling:  O(n^3 log steps).
-template <real S>
-matrix<double> controllability(const discrete<dense<S>>& system, index_t steps) {
+template <real_or_complex S>
+auto controllability(const discrete<dense<S>>& system, index_t steps) {
     system.check();
     detail::check_steps("hrm::controllability", steps);
     const auto s = cast<double>(system);
@@ -184,33 +187,30 @@ matrix<double> controllability(const discrete<dense<S>>& system, index_t steps) 
     detail::require_finite("hrm::controllability", "B", s.b);
     const index_t n = s.order();
     const auto q = detail::squared(s.b);
-    // W and E = A^count for the leading bits of steps; a further bit: W <- Q + A W A^T, E <- A E.
-    matrix<double> w(n, n), e(n, n);
+    // W and E = A^count for the leading bits of steps; a further bit: W <- Q + A W A^H, E <- A E.
+    std::decay_t<decltype(s.b)> w(n, n), e(n, n);
     for (index_t i = 0; i < n; ++i) e(i, i) = 1;
-    const auto times = [n](const matrix<double>& x, const matrix<double>& y) {
-        matrix<double> z(n, n);
-        multiply(x.view(), y.view(), z.view());
-        return z;
-    };
     int bit = 62;
     while (bit >= 0 && ((steps >> bit) & 1) == 0) --bit;
     for (; bit >= 0; --bit) {
-        const auto ew = times(e, w);
-        multiply(ew.view(), transposed(e.view()), w.view(), into::add);
-        e = times(e, e);
+        detail::add_times_adjoint(detail::product(e, w), e, w);
+        e = detail::product(e, e);
         if (((steps >> bit) & 1) == 0) continue;
         auto next = q;
-        const auto aw = times(s.a.a, w);
-        multiply(aw.view(), transposed(s.a.a.view()), next.view(), into::add);
+        detail::add_times_adjoint(detail::product(s.a.a, w), s.a.a, next);
         w = std::move(next);
-        e = times(s.a.a, e);
+        e = detail::product(s.a.a, e);
     }
-    for (index_t i = 0; i < n; ++i)
-        for (index_t j = 0; j < i; ++j) w(i, j) = w(j, i) = (w(i, j) + w(j, i)) / 2;
-    return detail::in_range("hrm::controllability", std::move(w));
+    return detail::in_range("hrm::controllability", detail::hermitian_part(std::move(w)));
 }
-template <real S>
-matrix<double> observability(const discrete<dense<S>>& system, index_t steps) {
+template <complex_scalar S>
+matrix<std::complex<double>> controllability(const discrete<diagonal<S>>& system, index_t steps) {
+    detail::check_steps("hrm::controllability", steps);
+    return detail::modal_gramian("hrm::controllability", system, false, [steps](auto x, auto y) { return detail::geometric_sum(x * std::conj(y), steps); });
+}
+template <any_structure A>
+    requires(std::same_as<A, dense<typename A::scalar>> || complex_structure<A>)
+auto observability(const discrete<A>& system, index_t steps) {
     return controllability(dual(system), steps);
 }
 

@@ -100,11 +100,11 @@ namespace detail {
 
 /// Throws unstable_error, with the pole that lies farthest out, unless the system is stable:  a function that finds out on its
 /// way, in another's name, asks here whose fault it was.
-template <structure A>
+template <any_structure A>
 void require_stable(std::string_view where, const discrete<A>& system) {
     if (const double radius = spectral_radius(system.a); !(radius < 1)) throw_unstable(where, "spectral radius", radius, 1);
 }
-template <structure A>
+template <any_structure A>
 void require_stable(std::string_view where, const continuous<A>& system) {
     if (const double abscissa = spectral_abscissa(system.a); !(abscissa < 0)) throw_unstable(where, "spectral abscissa", abscissa, 0);
 }

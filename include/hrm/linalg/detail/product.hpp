@@ -52,6 +52,25 @@ matrix<S> adjoint(const matrix<S>& a) {
         for (index_t j = 0; j < a.cols(); ++j) c(j, i) = std::conj(a(i, j));
     return c;
 }
+template <class T>
+void add(matrix<T>& to, const matrix<T>& from, double sign = 1) {
+    for (index_t i = 0; i < to.rows(); ++i)
+        for (index_t j = 0; j < to.cols(); ++j) to(i, j) += sign * from(i, j);
+}
+/// y += sign a b^H.
+inline void add_times_adjoint(const matrix<double>& a, const matrix<double>& b, matrix<double>& y, double sign = 1) {
+    multiply(a.view(), transposed(b.view()), y.view(), into::add, sign);
+}
+inline void add_times_adjoint(const complex_matrix& a, const complex_matrix& b, complex_matrix& y, double sign = 1) {
+    add(y, product(a, adjoint(b)), sign);
+}
+/// x x^H.
+template <class T>
+matrix<T> squared(const matrix<T>& x) {
+    matrix<T> w(x.rows(), x.rows());
+    add_times_adjoint(x, x, w);
+    return w;
+}
 
 /// Rows [row, row + rows) and columns [col, col + cols) of x.
 template <class T>

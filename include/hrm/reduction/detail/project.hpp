@@ -124,12 +124,6 @@ struct oblique_projection {
     }
 };
 
-template <class T>
-void add(matrix<T>& to, const matrix<T>& from, double sign = 1) {
-    for (index_t i = 0; i < to.rows(); ++i)
-        for (index_t j = 0; j < to.cols(); ++j) to(i, j) += sign * from(i, j);
-}
-
 /// The weak states 2 follow the strong ones 1:  x2 = E^-1 (A21 x1 + B2 u),  E = -A22 (discrete: I - A22), so that
 ///     A = A11 + A12 E^-1 A21,  B = B1 + A12 E^-1 B2,  C = C1 + C2 E^-1 A21,  D = D + C2 E^-1 B2.
 template <class System>
@@ -250,6 +244,17 @@ void describe(Result& out) {
     out.condition = spectral_norm(out.t) * spectral_norm(out.w);
 }
 
+/// How many sigma, all n of a system, are more than rounding: those below that of Lo^H Lc, eps sum_i |lo_i| |lc_i| whatever the
+/// units of the states, have directions of noise.  f: factors of its Gramians.
+template <class Factors>
+index_t rank_above_noise(const std::vector<double>& sigma, const Factors& f) {
+    const double eps = std::numeric_limits<double>::epsilon();
+    double least = static_cast<double>(sigma.size()) * eps;
+    if (!f.graded && !sigma.empty() && sigma[0] > 0)
+        least = std::max(least, 10 * eps * sum_of_products(row_lengths(f.lc), row_lengths(f.lo)) / sigma[0]);
+    return rank_by_tolerance(sigma, least);
+}
+
 /// The whole reduction of s, given factors of its Gramians: of (A, B, C), or of the textbook form for a discrete system
 /// whose weak states are residualised. a: A once more, as what times_state multiplies by. Finds the poles of the result as well.
 template <linear_system T, class A>
@@ -258,16 +263,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     core_svd core(leading_product(f, o.tolerance), f.graded && o.floor == 0);
     out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
-    // Values below the rounding of Lo^T Lc, eps sum_i |lo_i| |lc_i| whatever the units of the states, have directions of noise.
-    const double eps = std::numeric_limits<double>::epsilon(), largest = out.sigma.empty() ? 0 : out.sigma[0];
-    double least = static_cast<double>(s.order()) * eps;
-    if (!f.graded && largest > 0) {
-        double noise = 0;
-        const auto lc = row_lengths(f.lc), lo = row_lengths(f.lo);
-        for (std::size_t i = 0; i < lc.size(); ++i) noise += lo[i] * lc[i];
-        least = std::max(least, 10 * eps * noise / largest);
-    }
-    out.numerical_rank = rank_by_tolerance(out.sigma, least);
+    out.numerical_rank = rank_above_noise(out.sigma, f);
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
     const bool weak = o.weak == weak_states::residualize;
     const index_t all = weak ? out.numerical_rank : r;
@@ -323,7 +319,7 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     if constexpr (in_discrete_time<T>)
         if (weak) {  // s is the textbook form already; states for a delayed read-out have poles at 0
             out.delayed = from_textbook(out.system);
-            if (!out.delayed) rows.read_out = std::sqrt(largest * frobenius_squared(out.system.c));
+            if (!out.delayed && !out.sigma.empty()) rows.read_out = std::sqrt(out.sigma[0] * frobenius_squared(out.system.c));
         }
     out.spectral = poles.spectral;
     out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
