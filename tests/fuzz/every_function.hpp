@@ -110,12 +110,12 @@ void call_group(int group, const System<A>& g, Call call) {
             return;
         case 2:
             call(debt{"hankel_singular_values", "ABC"}, [&](numbers& x) { x << hankel_singular_values(g); });
-            real_only(debt{"approximate_hankel_norm", "ABCD"}, [&](numbers& x, const auto& g) {
+            call(debt{"approximate_hankel_norm", "ABCD"}, [&](numbers& x) {
                 const auto h = approximate_hankel_norm(g, {.rank = 1});
                 x << h.system << h.sigma << h.bound << h.hankel_error;
             });
             call(debt{"modal_truncation", "ABCD"}, [&](numbers& x) { x << modal_truncation(g, {.rank = 2}).system; });
-            real_only(debt{"refine_h2", "ABC"}, [&](numbers& x, const auto& g) {
+            call(debt{"refine_h2", "ABC"}, [&](numbers& x) {
                 const auto start = balance(g, {.rank = 1, .unstable = unstable_poles::refuse}).system;
                 const auto r = refine_h2(g, start, {.steps = 5});
                 x << r.system << r.h2_error << r.start_error;

@@ -10,28 +10,6 @@ using namespace hrm;
 
 namespace {
 
-template <class System>
-System drawn(random_stream& r, index_t n, index_t m, index_t p) {
-    System g{{}, normal_complex(r, n, m), normal_complex(r, p, n), {}};
-    if (r.uniform() < 0.5) g.d = normal_complex(r, p, m);
-    constexpr bool discrete_time = in_discrete_time<System>;
-    if constexpr (std::same_as<typename System::structure_type, diagonal<number>>) {
-        for (index_t i = 0; i < n; ++i) {
-            const double depth = std::exp2(r.uniform(-8, 0));
-            g.a.poles.push_back(discrete_time ? std::polar(1 - depth, r.uniform(0, 6.3)) : number(-depth, r.uniform(-2, 2)));
-        }
-    } else {
-        g.a.a = normal_complex(r, n, n);
-        if constexpr (discrete_time) {
-            const double radius = spectral_radius(g.a);
-            for (auto& x : g.a.a.flat()) x *= 0.95 / radius;
-        } else {
-            const double abscissa = spectral_abscissa(g.a) + 0.2;
-            for (index_t i = 0; i < n; ++i) g.a.a(i, i) -= abscissa;
-        }
-    }
-    return g;
-}
 double off_identity(const matrix<number>& x) {
     double off = 0;
     for (index_t i = 0; i < x.rows(); ++i)

@@ -5,6 +5,7 @@
 #include <hrm/reduction/hankel.hpp>
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -136,4 +137,57 @@ TEST_CASE("the bound holds for a discrete system with poles next to both ends of
     const auto r = approximate_hankel_norm(s, {.rank = 2});
     CHECK(r.unstable == 0);
     CHECK(hinf_norm(difference(s, r.system)).value <= r.bound);
+}
+
+namespace {
+
+template <class System>
+void check_complex(std::uint64_t seed) {
+    random_stream r(seed);
+    for (int trial = 0; trial < 8; ++trial) {
+        CAPTURE(trial);
+        const index_t n = 3 + r.below(6), m = 1 + r.below(3), p = 1 + r.below(3), rank = r.below(n);
+        const auto g = drawn<System>(r, n, m, p);
+        const auto h = approximate_hankel_norm(g, {.rank = rank, .error = error_report::measured});
+        REQUIRE(h.order() == rank + h.delayed);
+        CHECK(h.stable);
+        CHECK(h.hankel_error == h.sigma[static_cast<std::size_t>(rank)]);
+        REQUIRE(h.measured_error);
+        CHECK(*h.measured_error <= h.bound * (1 + 1e-8) + h.measured_rounding);
+        const auto e = difference(g, h.system);
+        const double hankel = [&] {
+            if constexpr (in_discrete_time<System>) return hankel_singular_values(to_continuous(e))[0];
+            else return hankel_singular_values(e)[0];
+        }();
+        CHECK(hankel == doctest::Approx(h.hankel_error).epsilon(1e-6).scale(1e-3 * h.sigma[0]));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("complex systems: the Hankel norm of the error is sigma_{r+1}, and the bound holds") {
+    SUBCASE("continuous, dense") { check_complex<continuous<dense<number>>>(91); }
+    SUBCASE("continuous, diagonal") { check_complex<continuous<diagonal<number>>>(92); }
+    SUBCASE("discrete, dense") { check_complex<discrete<dense<number>>>(93); }
+    SUBCASE("discrete, diagonal") { check_complex<discrete<diagonal<number>>>(94); }
+}
+
+TEST_CASE("complex systems: a real one in unitary coordinates; unstable poles are kept or refused; nothing at all") {
+    random_stream r(7);
+    const auto s = random_continuous(r, 6, 2, 2);
+    const auto turned = turned_by(random_unitary(r, 6), complex_of(s));
+    const auto want = approximate_hankel_norm(s, {.rank = 3});
+    const auto got = approximate_hankel_norm(turned, {.rank = 3});
+    CHECK(got.bound == doctest::Approx(want.bound).epsilon(1e-10));
+    for (const double omega : {-1.0, 0.2, 3.0}) CHECK(distance_of(frequency_response(got.system, omega), frequency_response(want.system, omega)) < 1e-9);
+    const continuous<diagonal<number>> mixed{{{{0.5, 1}, {-1, 2}, {-0.3, -1}}}, {{1}, {2}, {1}}, {{1, 1, 2}}, {}};
+    const auto kept = approximate_hankel_norm(mixed, {.rank = 1});
+    CHECK(kept.unstable == 1);
+    CHECK(kept.order() == 2);
+    CHECK(!kept.stable);
+    CHECK_THROWS_AS(approximate_hankel_norm(mixed, {.unstable = unstable_poles::refuse}), unstable_error);
+    CHECK_THROWS_AS(approximate_hankel_norm(mixed, {.basis = projection::balancing_free}), numerical_error);
+    CHECK(approximate_hankel_norm(discrete<dense<number>>{}).order() == 0);
+    CHECK(approximate_hankel_norm(continuous<diagonal<number>>{{{-1}}, matrix<number>(1, 0), matrix<number>(1, 1), {}}).bound == 0);
+    CHECK_THROWS_AS(approximate_hankel_norm(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

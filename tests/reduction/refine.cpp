@@ -4,6 +4,7 @@
 
 #include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -216,4 +217,81 @@ TEST_CASE("unstable parts are kept, and errors measured where asked for") {
     CHECK_FALSE(refine_h2(stable, balance(stable, {.rank = 3}).system).measured_error);
     CHECK_THROWS_WITH_AS(refine_h2(g, balance(stable, {.rank = 3}).system), "hrm::refine_h2: the start has 0 unstable poles, the system 2", unstable_error);
     CHECK_THROWS_WITH_AS(refine_h2(stable, b.system), doctest::Contains("hrm::refine_h2: the start: A is unstable"), unstable_error);
+}
+
+namespace {
+
+// G - D at a point s of the plane, discrete C (sI - A)^-1 B as well.
+template <class System>
+matrix<number> strictly(const System& g, number s) {
+    const auto a = to_dense(g.a);
+    matrix<number> pencil(g.order(), g.order());
+    for (index_t i = 0; i < g.order(); ++i)
+        for (index_t j = 0; j < g.order(); ++j) pencil(i, j) = (i == j ? s : number{}) - a(i, j);
+    return times(g.c, solve(pencil, g.b));
+}
+template <class System>
+int check_complex(std::uint64_t seed) {
+    random_stream r(seed);
+    int converged = 0;
+    for (int trial = 0; trial < 6; ++trial) {
+        CAPTURE(trial);
+        const auto g = drawn<System>(r, 8, 2, 1 + r.below(3));
+        const auto start = balance(g, {.rank = 2});
+        const auto f = refine_h2(g, start.system, {.steps = 300, .tolerance = 1e-11, .error = error_report::measured});
+        CHECK(f.h2_error <= f.start_error);
+        CHECK(f.start_error == doctest::Approx(h2_norm(detail::error_system(g, start.system))).epsilon(1e-10));
+        CHECK(f.h2_error == doctest::Approx(h2_norm(detail::error_system(g, f.system))).epsilon(1e-10));
+        CHECK(f.measured_error);
+        CHECK(is_stable(f.system));
+        if (!f.converged) continue;
+        ++converged;
+        // G meets Gr at the mirror images -conj l, discrete 1/conj l, of Gr's poles, along the residues c b^H of Gr.
+        const auto modes = rediagonalize(discrete<dense<number>>{f.system.a, f.system.b, f.system.c, {}});
+        REQUIRE(modes.diagonal());
+        const auto& own = std::get<0>(modes.system);
+        for (index_t i = 0; i < 2; ++i) {
+            const auto l = own.a.poles[static_cast<std::size_t>(i)];
+            const auto mirrored = in_discrete_time<System> ? 1.0 / std::conj(l) : -std::conj(l);
+            const auto whole = strictly(g, mirrored), small = strictly(f.system, mirrored);
+            matrix<number> b(g.inputs(), 1), c(1, g.outputs());
+            for (index_t j = 0; j < g.inputs(); ++j) b(j, 0) = std::conj(own.b(i, j));
+            for (index_t j = 0; j < g.outputs(); ++j) c(0, j) = std::conj(own.c(j, i));
+            CHECK(distance_of(times(small, b), times(whole, b)) < 1e-6);
+            CHECK(distance_of(times(c, small), times(c, whole)) < 1e-6);
+        }
+    }
+    return converged;
+}
+
+}  // namespace
+
+TEST_CASE("complex systems: never worse than the start; where it converges it meets G at the mirror images of its poles") {
+    SUBCASE("continuous, dense") { CHECK(check_complex<continuous<dense<number>>>(71) >= 3); }
+    SUBCASE("continuous, diagonal") { CHECK(check_complex<continuous<diagonal<number>>>(72) >= 3); }
+    SUBCASE("discrete, dense") { CHECK(check_complex<discrete<dense<number>>>(73) >= 3); }
+    SUBCASE("discrete, diagonal") { CHECK(check_complex<discrete<diagonal<number>>>(74) >= 3); }
+}
+
+TEST_CASE("complex systems: a real one in unitary coordinates, unstable parts, order zero, and what is refused") {
+    random_stream r(11);
+    const auto g = random_dense(r, 8, 2, 2, 0.8);
+    const auto turned = turned_by(random_unitary(r, 8), complex_of(g));
+    const auto start = balance(g, {.rank = 3}).system;
+    const auto want = refine_h2(g, start);
+    const auto got = refine_h2(turned, turned_by(random_unitary(r, 3), complex_of(start)));
+    CHECK(got.start_error == doctest::Approx(want.start_error).epsilon(1e-10));
+    CHECK(got.h2_error == doctest::Approx(want.h2_error).epsilon(1e-8));
+    const continuous<diagonal<number>> mixed{{{{0.5, 1}, {-1, 2}, {-0.3, -1}}}, {{1}, {2}, {1}}, {{1, 1, 2}}, {}};
+    const auto kept = refine_h2(mixed, balance(mixed, {.rank = 1}).system);
+    CHECK(kept.unstable == 1);
+    CHECK(kept.system.order() == 2);
+    CHECK(kept.h2_error <= kept.start_error);
+    CHECK(refine_h2(turned, balance(turned, {.rank = 0}).system).system.order() == 0);
+    CHECK(refine_h2(turned, balance(turned).system).h2_error <= 1e-10);
+    CHECK_THROWS_AS(refine_h2(mixed, continuous<dense<number>>{{{{-1}}}, {{1}}, {{1}}, {}}), unstable_error);
+    CHECK_THROWS_AS(refine_h2(turned, discrete<dense<number>>{{{{0.5}}}, {{1}}, {{1}}, {}}), shape_error);
+    auto bad = mixed;
+    bad.a.poles[1] = {0, std::nan("")};
+    CHECK_THROWS_AS(refine_h2(bad, continuous<dense<number>>{{{{-1}}}, {{1}}, {{1}}, {}}), numerical_error);
 }

@@ -8,7 +8,9 @@
 #include <doctest/doctest.h>
 
 #include <hrm/core/random.hpp>
+#include <hrm/reduction/dual.hpp>
 #include <hrm/systems/convert.hpp>
+#include <hrm/systems/stability.hpp>
 
 // Complex systems: drawn ones, and those of make_complex.py with what SciPy and mpmath say of them.
 
@@ -166,4 +168,27 @@ template <template <class> class System, class A>
 System<hrm::dense<number>> complex_of(const System<A>& g) {
     const auto s = hrm::to_dense(g);
     return {{complex_of(s.a.a)}, complex_of(s.b), complex_of(s.c), complex_of(s.d)};
+}
+// A stable system, every second one with D.
+template <class System>
+System drawn(hrm::random_stream& r, hrm::index_t n, hrm::index_t m, hrm::index_t p) {
+    System g{{}, normal_complex(r, n, m), normal_complex(r, p, n), {}};
+    if (r.uniform() < 0.5) g.d = normal_complex(r, p, m);
+    constexpr bool discrete_time = hrm::in_discrete_time<System>;
+    if constexpr (std::same_as<typename System::structure_type, hrm::diagonal<number>>) {
+        for (hrm::index_t i = 0; i < n; ++i) {
+            const double depth = std::exp2(r.uniform(-8, 0));
+            g.a.poles.push_back(discrete_time ? std::polar(1 - depth, r.uniform(0, 6.3)) : number(-depth, r.uniform(-2, 2)));
+        }
+    } else {
+        g.a.a = normal_complex(r, n, n);
+        if constexpr (discrete_time) {
+            const double radius = hrm::spectral_radius(g.a);
+            for (auto& x : g.a.a.flat()) x *= 0.95 / radius;
+        } else {
+            const double abscissa = hrm::spectral_abscissa(g.a) + 0.2;
+            for (hrm::index_t i = 0; i < n; ++i) g.a.a(i, i) -= abscissa;
+        }
+    }
+    return g;
 }

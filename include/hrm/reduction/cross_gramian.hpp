@@ -97,7 +97,7 @@ auto cross_gramian(const T& system, cross_pairs pairs = cross_pairs::square) {
     } else {
         const complex_pairs<double> a = detail::to_pairs(s.a);
         detail::require_stable<domain>(where, detail::modal(a, s.b));
-        return detail::modal_cross_gramian<domain>(a, s.b, s.c);
+        return detail::in_range(where, detail::modal_cross_gramian<domain>(a, s.b, s.c));
     }
 }
 

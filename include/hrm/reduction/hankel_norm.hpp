@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/complex_balance.hpp>
 
 namespace hrm {
 
-/// The best approximation of its order in the Hankel norm.  R: discrete<dense<double>> or continuous<dense<double>>.
+/// The best approximation of its order in the Hankel norm.  R: discrete<dense<double>> or continuous<dense<double>>, or of complex.
 template <class R>
 struct hankel_norm_approximation : measured_errors {
     R system;                    ///< order r, its own D; unstable states last
@@ -26,16 +26,17 @@ struct hankel_norm_approximation : measured_errors {
 namespace detail {
 
 /// The stable part of the all-pass dilation. Balanced, with sigma = sigma_{r+1} and its equals moved to the end (block 2):
-///     U = -C2 (B2^T)^+,   Gamma = S1^2 - sigma^2,
-///     A = Gamma^-1 (sigma^2 A11^T + S1 A11 S1 - sigma C1^T U B1^T),   B = Gamma^-1 (S1 B1 + sigma C1^T U),
-///     C = C1 S1 + sigma U B1^T,   D = D - sigma U:
+///     U = -C2 (B2^H)^+,   Gamma = S1^2 - sigma^2,
+///     A = Gamma^-1 (sigma^2 A11^H + S1 A11 S1 - sigma C1^H U B1^H),   B = Gamma^-1 (S1 B1 + sigma C1^H U),
+///     C = C1 S1 + sigma U B1^H,   D = D - sigma U:
 /// G - (A, B, C, D) is sigma times an all-pass, and r of the poles are stable. Glover 1984; pseudo-inverse, Safonov et al. 1990.
-inline continuous<dense<double>> all_pass_part(const continuous<dense<double>>& g, const std::vector<double>& sigma, index_t r, index_t last) {
+template <class T>
+continuous<dense<T>> all_pass_part(const continuous<dense<T>>& g, const std::vector<double>& sigma, index_t r, index_t last) {
     const index_t n = g.order(), m = g.inputs(), p = g.outputs(), k = last - r, rest = n - k;
     const double s = sigma[static_cast<std::size_t>(r)];
     const auto from = [&](index_t i) { return i < r ? i : i + k; };  // state i of block 1
     const auto value = [&](index_t i) { return sigma[static_cast<std::size_t>(from(i))]; };
-    matrix<double> b2(k, m), c2(p, k), b1(rest, m), c1(p, rest);
+    matrix<T> b2(k, m), c2(p, k), b1(rest, m), c1(p, rest);
     for (index_t i = 0; i < k; ++i) {
         for (index_t j = 0; j < m; ++j) b2(i, j) = g.b(r + i, j);
         for (index_t j = 0; j < p; ++j) c2(j, i) = g.c(j, r + i);
@@ -44,26 +45,26 @@ inline continuous<dense<double>> all_pass_part(const continuous<dense<double>>& 
         for (index_t j = 0; j < m; ++j) b1(i, j) = g.b(from(i), j);
         for (index_t j = 0; j < p; ++j) c1(j, i) = g.c(j, from(i));
     }
-    // (B2^T)^+ by its singular values: more equal sigma than ports leave B2 B2^T singular.
+    // (B2^H)^+ by its singular values: more equal sigma than ports leave B2 B2^H singular.
     const auto svd = jacobi_svd(b2);
-    matrix<double> u(p, m);
+    matrix<T> u(p, m);
     for (std::size_t h = 0; h < svd.sigma.size(); ++h) {
         if (!(svd.sigma[h] > 1e-12 * svd.sigma[0])) break;
         const auto col = static_cast<index_t>(h);
         for (index_t i = 0; i < p; ++i) {
-            double sum = 0;
-            for (index_t j = 0; j < k; ++j) sum += c2(i, j) * svd.u(j, col);
-            for (index_t j = 0; j < m; ++j) u(i, j) -= sum / svd.sigma[h] * svd.v(j, col);
+            T sum = 0;
+            for (index_t j = 0; j < k; ++j) sum += times(c2(i, j), svd.u(j, col));
+            for (index_t j = 0; j < m; ++j) u(i, j) -= times(sum / svd.sigma[h], conjugate(svd.v(j, col)));
         }
     }
-    const auto cu = project(c1, u), ub = transpose(product(b1, transpose(u)));  // C1^T U, U B1^T
-    const auto cub = product(cu, transpose(b1));
-    continuous<dense<double>> to{{matrix<double>(rest, rest)}, matrix<double>(rest, m), matrix<double>(p, rest),
-                                 g.d.empty() ? matrix<double>(p, m) : g.d};
+    const auto cu = project(c1, u), ub = product(u, adjoint(b1));  // C1^H U, U B1^H
+    const auto cub = product(cu, adjoint(b1));
+    continuous<dense<T>> to{{matrix<T>(rest, rest)}, matrix<T>(rest, m), matrix<T>(p, rest),
+                                 g.d.empty() ? matrix<T>(p, m) : g.d};
     for (index_t i = 0; i < rest; ++i) {
         const double gamma = (value(i) - s) * (value(i) + s);
         for (index_t j = 0; j < rest; ++j)
-            to.a.a(i, j) = (s * s * g.a.a(from(j), from(i)) + value(i) * g.a.a(from(i), from(j)) * value(j) - s * cub(i, j)) / gamma;
+            to.a.a(i, j) = (s * s * conjugate(g.a.a(from(j), from(i))) + value(i) * g.a.a(from(i), from(j)) * value(j) - s * cub(i, j)) / gamma;
         for (index_t j = 0; j < m; ++j) to.b(i, j) = (value(i) * b1(i, j) + s * cu(i, j)) / gamma;
         for (index_t j = 0; j < p; ++j) to.c(j, i) = c1(j, i) * value(i) + s * ub(j, i);
     }
@@ -73,13 +74,14 @@ inline continuous<dense<double>> all_pass_part(const continuous<dense<double>>& 
 
 /// The textbook discrete system with G(z), z = (1 + s)/(1 - s):
 ///     A = (I - A)^-1 (I + A),  B = sqrt2 (I - A)^-1 B,  C = sqrt2 C (I - A)^-1,  D = D + C (I - A)^-1 B.
-inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
+template <class T>
+discrete<dense<T>> textbook_of(const continuous<dense<T>>& g) {
     const index_t n = g.order();
-    matrix<double> minus = g.a.a, plus = g.a.a;
+    matrix<T> minus = g.a.a, plus = g.a.a;
     for (auto& x : minus.flat()) x = -x;
     for (index_t i = 0; i < n; ++i) minus(i, i) += 1, plus(i, i) += 1;
-    discrete<dense<double>> to{{solve(minus, plus)}, solve(minus, g.b), divide(g.c, minus),
-                               g.d.empty() ? matrix<double>(g.outputs(), g.inputs()) : g.d};
+    discrete<dense<T>> to{{solve(minus, plus)}, solve(minus, g.b), divide(g.c, minus),
+                               g.d.empty() ? matrix<T>(g.outputs(), g.inputs()) : g.d};
     add(to.d, product(to.c, g.b));
     for (auto& x : to.b.flat()) x *= std::sqrt(2.0);
     for (auto& x : to.c.flat()) x *= std::sqrt(2.0);
@@ -87,7 +89,7 @@ inline discrete<dense<double>> textbook_of(const continuous<dense<double>>& g) {
 }
 
 /// approximate_hankel_norm of a stable system in double.
-template <linear_system T>
+template <any_system T>
 hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& system, const balance_options& options) {
     balance_options all;
     all.unstable = unstable_poles::refuse;
@@ -129,7 +131,7 @@ hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& syst
 ///     r.hankel_error == r.sigma[4];
 /// A discrete system goes through the bilinear map, which keeps the Hankel norm.  O(n^3).  Throws numerical_error where options
 /// ask for a basis of its states or for residualisation, which it has not; unstable_error where A is refused.
-template <linear_system T>
+template <any_system T>
 auto approximate_hankel_norm(const T& system, const balance_options& options = {}) {
     system.check();
     detail::check_finite("hrm::approximate_hankel_norm", system);

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/complex_balance.hpp>
 #include <hrm/reduction/detail/measure.hpp>
 #include <hrm/reduction/detail/tall_sylvester.hpp>
 #include <hrm/reduction/rediagonalize.hpp>
@@ -24,7 +24,7 @@ struct refine_options {
     double margin = automatic_margin;  ///< poles nearer than this to the boundary count as unstable (systems/split.hpp)
 };
 
-/// R: discrete<dense<double>> or continuous<dense<double>>.
+/// R: discrete<dense<double>> or continuous<dense<double>>, or of complex.
 template <class R>
 struct refined_system : measured_errors {
     R system;                ///< the best one met, the start included; unstable states last
@@ -84,34 +84,39 @@ double h2_distance(const System<A>& g, const System<dense<double>>& h) {
     return h2_norm(error_system(g, h));
 }
 
+template <template <class> class System, complex_structure A>
+double h2_distance(const System<A>& g, const System<dense<complex>>& h) {
+    return h2_norm(error_system(g, h));
+}
+
 /// H with its modes apart, whatever the time, unless its eigenvectors are nearly dependent: the columns of X then come one by
 /// one, each as accurate as itself, where those of mixed modes differ by digits that are lost.
 template <class System>
 System in_own_modes(System h) {
-    auto modes = rediagonalize(discrete<dense<double>>{h.a, h.b, h.c, {}}, 1e8);
+    auto modes = rediagonalize(discrete<typename System::structure_type>{h.a, h.b, h.c, {}}, 1e8);
     const auto* s = std::get_if<0>(&modes.system);
     return s ? System{{to_dense(s->a)}, s->b, s->c, h.d} : h;
 }
 
 /// refine_h2 of a stable system, modal or dense, in double; the start is stable.
-template <linear_system T>
+template <any_system T>
 refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system<T>& start, const refine_options& o) {
     using small_system = reduced_system<T>;
     refined_system<small_system> out{{}, start, h2_distance(g, start), 0, 0, false, 0};
     out.start_error = out.h2_error;
     const auto large = columns_of(g), turned = large.transposed();
-    const auto b = large.into(g.b), c = turned.into(transpose(g.c));
+    const auto b = large.into(g.b), c = turned.into(adjoint(g.c));
     auto now = in_own_modes(start), best = now;
     now.d = best.d = g.d;
     double least = std::numeric_limits<double>::infinity();
     bool latest_is_best = true;
     for (;; ++out.steps) try {
             const auto x = tall_sylvester(large, b, now);
-            // |G - Gr|^2 = |G|^2 - 2 <G, Gr> + |Gr|^2,  <G, Gr> = tr(C X Cr^T), for nothing; good to a millionth of |G|.
+            // |G - Gr|^2 = |G|^2 - 2 <G, Gr> + |Gr|^2,  <G, Gr> = tr(C X Cr^H), for nothing; good to a millionth of |G|.
             auto strict = now;
             strict.d = {};
             const auto seen = product(g.c, x);
-            const double norm = h2_norm(strict), measure = norm * norm - 2 * dot(seen.data(), now.c.data(), seen.size());
+            const double norm = h2_norm(strict), measure = norm * norm - 2 * std::real(inner(now.c.data(), seen.data(), seen.size()));
             if (latest_is_best = measure < least; latest_is_best) least = measure, best = now;
             if (out.converged || out.steps >= o.steps || now.order() == 0) break;
 
@@ -146,7 +151,7 @@ refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system
     return out;
 }
 /// refine_h2 in double, g modal where it can be.
-template <linear_system T>
+template <any_system T>
 refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& start, const refine_options& o) {
     if (nothing_to_split<T>(g.a, o.margin)) {
         require_stable("hrm::refine_h2: the start", start);
@@ -169,7 +174,7 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
 /// truncation ended.
 ///     auto b = hrm::balance(system, {.rank = 6});
 ///     auto r = hrm::refine_h2(system, b.system);      // r.h2_error <= r.start_error
-/// A step projects onto  range X,  A X + X A_r^T + B B_r^T = 0,  along the orthogonal complement of the dual equation's: the
+/// A step projects onto  range X,  A X + X A_r^T + B B_r^T = 0 (complex: ^H),  along the orthogonal complement of the dual equation's: the
 /// spaces, and so the steps, of the iterative rational Krylov algorithm, {(-l_i I - A)^-1 B b_i} for residues c_i b_i^T at the
 /// poles l_i of Gr, which a defective A_r does not have. The fixed point meets G at the mirror images -l_i, discrete 1/l_i, twice.
 /// Never worse than the start: the best system met is returned. Its D is the system's, as every step keeps it: in continuous time
@@ -177,7 +182,7 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
 /// start: order r, its unstable part (balance keeps it) the system's, which is kept.  O(r n) a step for modal A, also in
 /// disguise; dense O(r n^2) after O(n^3) once.  Throws unstable_error if the unstable parts are not of one order.
 /// Xu & Zeng 2011; Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner, Kubalinska, Vossen & Wilczek 2010.
-template <linear_system T>
+template <any_system T>
 auto refine_h2(const T& system, const detail::reduced_system<T>& start, const refine_options& options = {}) {
     system.check();
     start.check();
@@ -186,7 +191,7 @@ auto refine_h2(const T& system, const detail::reduced_system<T>& start, const re
     detail::check_finite("hrm::refine_h2", system);
     detail::check_finite("hrm::refine_h2: the start", start);
     const auto g = cast<double>(system);
-    if constexpr (!detail::is_modal<T>)
+    if constexpr (linear_system<T> && !detail::is_modal<T>)
         if (const auto modes = find_modes(g.a.a)) return detail::refine(in_modes(*modes, g), start, options);
     return detail::refine(g, start, options);
 }

@@ -6,21 +6,22 @@
 #include <utility>
 
 #include <hrm/linalg/detail/gramian_equation.hpp>
-#include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/systems/convert.hpp>
 
 // The X, n x r, of a large system (A, B) and a small dense one (A_r, B_r), both stable:
-//     continuous:  A X + X A_r^T + B B_r^T = 0        discrete:  A X A_r^T - X + B B_r^T = 0
+//     continuous:  A X + X A_r^T + B B_r^T = 0        discrete:  A X A_r^T - X + B B_r^T = 0        (complex: ^H)
 // one column after the other of the small one's Schur form, each a solve with a shifted A: O(r n) for modal A, dense O(r n^2)
 // after the large one's Schur form, once.  Benner, Koehler & Saak 2011 (the sparse-dense Sylvester equation).
 
 namespace hrm::detail {
 
 /// What the equations ask of the large A: columns into coordinates of its own and back, (shift I + scale A)^-1 y and A y there.
+template <class T>
 struct dense_columns {
     schur_form form;
 
-    complex_matrix into(const matrix<double>& b) const { return into_schur(form, b); }
+    complex_matrix into(const matrix<T>& b) const { return into_schur(form, b); }
     void solve(complex shift, complex scale, complex* y) const {
         const index_t n = form.t.rows();
         for (index_t i = n - 1; i >= 0; --i) {
@@ -36,22 +37,25 @@ struct dense_columns {
             y[i] = sum;
         }
     }
-    matrix<double> out_of(const complex_matrix& y) const {  // columns that are real out there
+    matrix<T> out_of(const complex_matrix& y) const {  // of a real system, columns that are real out there
         const auto x = product(form.q, y);
-        matrix<double> real(x.rows(), x.cols());
+        matrix<T> to(x.rows(), x.cols());
         for (index_t i = 0; i < x.rows(); ++i)
-            for (index_t j = 0; j < x.cols(); ++j) real(i, j) = form.d[static_cast<std::size_t>(i)] * x(i, j).real();
-        return real;
+            for (index_t j = 0; j < x.cols(); ++j)
+                if constexpr (real<T>) to(i, j) = form.d[static_cast<std::size_t>(i)] * x(i, j).real();
+                else to(i, j) = form.d[static_cast<std::size_t>(i)] * x(i, j);
+        return to;
     }
-    /// Of A^T, from the same form: turned over, T^T is upper triangular again.
+    /// Of A^T, complex A^H, from the same form: turned over, T^T is upper triangular again.
     dense_columns transposed() const {
         const index_t n = form.t.rows();
         dense_columns to{{complex_matrix(n, n), complex_matrix(n, n), form.d}};
         for (double& d : to.form.d) d = 1 / d;
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < n; ++j) {
-                to.form.t(i, j) = form.t(n - 1 - j, n - 1 - i);
-                to.form.q(i, j) = std::conj(form.q(i, n - 1 - j));
+                const complex t = form.t(n - 1 - j, n - 1 - i), q = form.q(i, n - 1 - j);
+                to.form.t(i, j) = real<T> ? t : std::conj(t);
+                to.form.q(i, j) = real<T> ? std::conj(q) : q;
             }
         return to;
     }
@@ -88,17 +92,31 @@ struct modal_columns {
     }
     modal_columns transposed() const { return {transpose(a)}; }
 };
-template <linear_system T>
+struct diagonal_columns {
+    diagonal<complex> a;
+
+    const complex_matrix& into(const complex_matrix& b) const { return b; }
+    void solve(complex shift, complex scale, complex* y) const {
+        for (const auto& l : a.poles) *y++ /= shift + scale * l;
+    }
+    void times_a(complex* y) const {
+        for (const auto& l : a.poles) *y++ *= l;
+    }
+    const complex_matrix& out_of(const complex_matrix& y) const { return y; }
+    diagonal_columns transposed() const { return {adjoint(a)}; }
+};
+template <any_system T>
 auto columns_of(const T& g) {
-    if constexpr (is_modal<T>) return modal_columns{to_pairs(g.a)};
-    else return dense_columns{schur("hrm::refine_h2", g.a.a)};
+    if constexpr (!is_modal<T>) return dense_columns<typename T::scalar>{schur("hrm::refine_h2", g.a.a)};
+    else if constexpr (complex_system<T>) return diagonal_columns{g.a};
+    else return modal_columns{to_pairs(g.a)};
 }
 
 /// X.  b: B in the large system's coordinates, n x m.  With A_r = D Q T Q^H D^-1 and Y = X D^-1 Q the columns of
 ///     A Y + Y T^H + B (Q^H D^-1 B_r)^H = 0
 /// follow from the last to the first; discrete alike.
 template <class System, class Columns>
-matrix<double> tall_sylvester(const Columns& large, const complex_matrix& b, const System& small) {
+matrix<typename System::scalar> tall_sylvester(const Columns& large, const complex_matrix& b, const System& small) {
     const index_t n = b.rows(), r = small.order();
     const auto form = schur("hrm::refine_h2", small.a.a);
     const auto ports = into_schur(form, small.b);
