@@ -84,40 +84,34 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
     return out;
 }
 
-/// What rounding moves in the stable part on the way to it:  A1 = w1^T A t1  and so on are off by eps |w1| |A|, where |w1| is
+/// What rounding moves in the stable part on the way to it:  A1 = w1^H A t1  and so on are off by eps |w1| |A|, where |w1| is
 /// the norm of the projector, and what A1 is off by counts as in measure_allowance.
-template <class System, linear_system T>
+template <class System, any_system T>
 double split_allowance(const split_system<System>& parts, const T& whole) {
     const auto g = to_dense(parts.stable);
-    const auto times = [](const matrix<double>& all, const matrix<double>& part) {
+    const auto times = [](const auto& all, const auto& part) {
         const double of = frobenius_squared(part);
         return of > 0 ? std::max(1.0, std::sqrt(frobenius_squared(all) / of)) : 1;
     };
     const double larger = std::max({times(to_dense(whole.a), g.a.a), times(whole.b, g.b), times(whole.c, g.c)});
     try {
-        const double moved = measure_allowance(g, 0, parts.condition * larger);
+        const double moved = measure_allowance(real_form(g), 0, parts.condition * larger);
         if (std::isfinite(moved)) return moved;
     } catch (const numerical_error&) {  // poles next to the boundary, beyond it in these units
     }
     return std::numeric_limits<double>::infinity();
 }
 
-/// The stable part reduced, the rest put beside it again.
-template <linear_system T>
-auto balance_split(const T& s, const balance_options& o) {
-    auto [parts, out] = apart(s, o.margin, [&](const T& stable) { return balance_stable(stable, modes_of(stable), o); });
-    const index_t n = s.order(), ns = parts.stable.order(), nu = n - ns, rows = out.t.cols();
+/// The stable part reduced by `reduce`, the rest put beside it again.
+template <any_system T, class F>
+auto balance_split(const T& s, const balance_options& o, F reduce) {
+    auto [parts, out] = apart(s, o.margin, reduce);
+    const index_t n = s.order(), ns = parts.stable.order(), nu = n - ns;
     out.unstable = nu;
     out.split_condition = parts.condition;
     if (nu == 0 && is_modal<T>) return out;
-    const auto lift = [&](const matrix<double>& basis, const matrix<double>& inner) {
-        auto y = product(matrix<double>(matrix_view<const double>(basis.view().slice_cols(0, ns))), inner);
-        matrix<double> both(n, rows + nu);
-        for (index_t i = 0; i < n; ++i) {
-            std::copy_n(y.view().row(i), rows, both.view().row(i));
-            std::copy_n(basis.view().row(i) + ns, nu, both.view().row(i) + rows);
-        }
-        return both;
+    const auto lift = [&](const auto& basis, const auto& inner) {
+        return beside(product(submatrix(basis, 0, n, 0, ns), inner), submatrix(basis, 0, n, ns, nu));
     };
     out.t = lift(parts.t, out.t);
     out.w = lift(parts.w, out.w);
@@ -129,6 +123,10 @@ auto balance_split(const T& s, const balance_options& o) {
         out.certified = out.certified && ns > 0 && allows(out);
     }
     return out;
+}
+template <linear_system T>
+auto balance_split(const T& s, const balance_options& o) {
+    return balance_split(s, o, [&](const T& stable) { return balance_stable(stable, modes_of(stable), o); });
 }
 
 template <linear_system T>

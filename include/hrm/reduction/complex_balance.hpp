@@ -32,23 +32,6 @@ double complex_rounding(const T& s, const poles_and_resolvents& poles, projected
     return rounding_allowance(whole, whole.a, poles, rows, bound, lengths, cut);
 }
 
-/// What rounding moves in the stable part on the way to it: split_allowance, of the real form.
-template <class Parts, complex_system T>
-double complex_split_allowance(const Parts& parts, const T& whole) {
-    const auto& g = parts.stable;
-    const auto times_larger = [](const complex_matrix& all, const complex_matrix& part) {
-        const double of = square_of(part.data(), part.size());
-        return of > 0 ? std::max(1.0, std::sqrt(square_of(all.data(), all.size()) / of)) : 1;
-    };
-    const double larger = std::max({times_larger(whole.a.a, g.a.a), times_larger(whole.b, g.b), times_larger(whole.c, g.c)});
-    try {
-        const double moved = measure_allowance(real_form(g), 0, parts.condition * larger);
-        if (std::isfinite(moved)) return moved;
-    } catch (const numerical_error&) {  // poles next to the boundary, beyond it in these units
-    }
-    return std::numeric_limits<double>::infinity();
-}
-
 /// As reduce_by_factors.
 template <complex_system T>
 auto reduce_complex(const T& s, const complex_factors& f, const balance_options& o) {
@@ -118,24 +101,7 @@ template <complex_system T>
 auto balance_complex(const T& s, const balance_options& o) {
     check_finite("hrm::balance", s);
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
-    auto [parts, out] = apart(s, o.margin, [&](const T& stable) { return balance_stable(stable.order() == s.order() ? s : stable, o); });
-    const index_t n = s.order(), nu = parts.unstable.order(), ns = n - nu;
-    if (nu == 0) return out;
-    const auto lift = [&](const complex_matrix& basis, const complex_matrix& inner) {
-        return beside(product(submatrix(basis, 0, n, 0, ns), inner), submatrix(basis, 0, n, ns, nu));
-    };
-    out.t = lift(parts.t, out.t);
-    out.w = lift(parts.w, out.w);
-    out.system = beside("hrm::balance", out.system, parts.unstable);
-    out.unstable = nu;
-    out.split_condition = parts.condition;
-    describe(out);
-    describe_poles(out);
-    if constexpr (std::same_as<typename T::structure_type, dense<complex>>) {
-        if (ns > 0) out.rounding += complex_split_allowance(parts, s);
-        out.certified = out.certified && ns > 0 && allows(out);
-    }
-    return out;
+    return nothing_to_split<T>(s.a, o.margin) ? balance_stable(s, o) : balance_split(s, o, [&](const T& stable) { return balance_stable(stable, o); });
 }
 
 }  // namespace detail

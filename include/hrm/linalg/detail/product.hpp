@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 
@@ -72,6 +73,16 @@ matrix<T> squared(const matrix<T>& x) {
     return w;
 }
 
+/// [x y].
+template <class T>
+matrix<T> beside(const matrix<T>& x, const matrix<T>& y) {
+    matrix<T> both(x.rows(), x.cols() + y.cols());
+    for (index_t i = 0; i < x.rows(); ++i) {
+        std::copy_n(x.view().row(i), x.cols(), both.view().row(i));
+        std::copy_n(y.view().row(i), y.cols(), both.view().row(i) + x.cols());
+    }
+    return both;
+}
 /// Rows [row, row + rows) and columns [col, col + cols) of x.
 template <class T>
 matrix<T> submatrix(const matrix<T>& x, index_t row, index_t rows, index_t col, index_t cols) {

@@ -12,16 +12,6 @@
 
 namespace hrm::detail {
 
-/// [x y].
-inline complex_matrix beside(const complex_matrix& x, const complex_matrix& y) {
-    complex_matrix both(x.rows(), x.cols() + y.cols());
-    for (index_t i = 0; i < x.rows(); ++i) {
-        std::copy_n(x.view().row(i), x.cols(), both.view().row(i));
-        std::copy_n(y.view().row(i), y.cols(), both.view().row(i) + x.cols());
-    }
-    return both;
-}
-
 /// t, w: n x count, for the singular directions [first, first + count), as oblique_projection gives them to a real system, with ^H for ^T.
 struct complex_projection {
     complex_matrix t, w;

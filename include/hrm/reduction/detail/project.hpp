@@ -276,14 +276,6 @@ auto reduce_by_factors(const T& s, const A& a, gramian_factors f, const balance_
     matrix<double> all_t, all_w;
     if (all > r) {  // the weak directions beside the strong ones, in the basis of least rounding: the result knows their span alone
         const oblique_projection rest(f, svd, r, all - r, o.basis == projection::balancing_free ? projection::square_root : o.basis);
-        const auto beside = [&](const matrix<double>& x, const matrix<double>& y) {
-            matrix<double> both(x.rows(), all);
-            for (index_t i = 0; i < x.rows(); ++i) {
-                std::copy_n(x.view().row(i), r, both.view().row(i));
-                std::copy_n(y.view().row(i), all - r, both.view().row(i) + r);
-            }
-            return both;
-        };
         all_t = beside(out.t, rest.t);
         all_w = beside(out.w, rest.w);
         t_scale.insert(t_scale.end(), rest.t_scale.begin(), rest.t_scale.end());
