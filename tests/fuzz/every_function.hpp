@@ -202,7 +202,7 @@ void call_group(int group, const System<A>& g, Call call) {
                 for (const auto method : {discretization::zoh, discretization::bilinear, discretization::forward_euler, discretization::backward_euler,
                                           discretization::generalized_bilinear})
                     call(debt{"discretize", "", false}, [&](numbers& x) { x << discretize(g, 0.1, method, 0.7); });
-            if constexpr (whole) real_only(debt{"explicit_form", "", false}, [&](numbers& x, const auto& g) { x << explicit_form(g.a.a, g); });
+            if constexpr (whole) call(debt{"explicit_form", "", false}, [&](numbers& x) { x << explicit_form(g.a.a, g); });
     }
 }
 

@@ -43,3 +43,14 @@ TEST_CASE("a singular or ill-fitting E is refused") {
                          numerical_error);
     CHECK_THROWS_AS(explicit_form(matrix<float>(3, 3), g), shape_error);
 }
+
+TEST_CASE("a complex E is solved for as well") {
+    const matrix<std::complex<double>> e{{{0, 2}, 1}, {0, {1, 1}}}, a{{{0, -2}, {1, 3}}, {0, {-1, -1}}}, b{{2}, {{1, 1}}};
+    const auto g = explicit_form(e, continuous<dense<std::complex<double>>>{{a}, b, {{1, 1}}, {}});
+    const std::complex<double> want[4] = {-1.0, {1.5, -1}, 0.0, -1.0};  // E^-1 = [-i/2, (1 + i)/4; 0, (1 - i)/2]
+    for (index_t i = 0; i < 2; ++i)
+        for (index_t j = 0; j < 2; ++j) CHECK(std::abs(g.a.a(i, j) - want[2 * i + j]) < 1e-15);
+    CHECK(std::abs(g.b(0, 0) - std::complex<double>(0, -0.5)) < 1e-15);
+    CHECK(std::abs(g.b(1, 0) - 1.0) < 1e-15);
+    CHECK_THROWS_AS(explicit_form(matrix<std::complex<double>>(2, 2), g), numerical_error);
+}

@@ -17,9 +17,6 @@
 namespace hrm {
 namespace detail {
 
-template <any_system T>
-using stable_domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-
 /// Throws unless every pole lies in the open domain.
 template <class Domain>
 void require_stable(const char* where, const buffer<complex>& poles) {
@@ -97,7 +94,7 @@ complex_factors complex_factors_of(const char* where, const T& s, double toleran
         auto a = s.a.a;
         return {complex_factor<kind>(where, s.a.a, s.b), complex_factor<kind>(where, dual_of.a.a, dual_of.b), false, balance_scales(a)};
     } else {
-        using domain = stable_domain<T>;
+        using domain = domain_of<T>;
         require_stable<domain>(where, s.a.poles);
         auto b = s.b, ch = dual_of.b;
         std::vector<int> shift(static_cast<std::size_t>(s.order()));
@@ -149,7 +146,7 @@ matrix<std::complex<double>> controllability_factor(const T& system) {
         constexpr auto kind = in_discrete_time<T> ? detail::two_sided::product : detail::two_sided::sum;
         return detail::in_range(where, detail::complex_factor<kind>(where, s.a.a, s.b));
     } else {
-        using domain = detail::stable_domain<T>;
+        using domain = detail::domain_of<T>;
         detail::require_stable<domain>(where, s.a.poles);
         return detail::in_range(where, detail::complex_cauchy_factor<domain>(s.a.poles, s.b));
     }
@@ -167,7 +164,7 @@ matrix<std::complex<double>> controllability(const T& system) {
     constexpr auto where = "hrm::controllability";
     detail::check_finite(where, s);
     if constexpr (detail::is_modal<T>) {
-        using domain = detail::stable_domain<T>;
+        using domain = detail::domain_of<T>;
         detail::require_stable<domain>(where, s.a.poles);
         return detail::in_range(where, detail::modal_gramian(s.a, s.b, [](auto x, auto y) { return 1.0 / domain::denominator(x, y); }));
     } else if constexpr (in_discrete_time<T>) return detail::in_range(where, stein(s.a.a, detail::squared(s.b)));

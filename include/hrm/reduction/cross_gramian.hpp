@@ -80,7 +80,7 @@ auto cross_gramian(const T& system, cross_pairs pairs = cross_pairs::square) {
     detail::require_finite(where, "A", s.a);
     detail::require_finite(where, "B", s.b);
     detail::require_finite(where, "C", s.c);
-    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    using domain = detail::domain_of<T>;
     if constexpr (!detail::is_modal<T>) {
         detail::require_stable(where, s);
         auto right = detail::product(s.b, s.c);

@@ -95,6 +95,10 @@ matrix<T> in_range(const char* where, matrix<T> w) {
     return w;
 }
 
+/// Where the poles of a stable system lie.
+template <any_system T>
+using domain_of = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+
 template <any_system T>
 inline constexpr bool is_modal = !std::same_as<typename T::structure_type, dense<typename T::scalar>>;
 
@@ -108,7 +112,7 @@ matrix<double> controllability(const T& system) {
     const auto s = cast<double>(system);
     detail::require_finite("hrm::controllability", "A", s.a);
     detail::require_finite("hrm::controllability", "B", s.b);
-    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    using domain = detail::domain_of<T>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
         detail::require_stable<domain>("hrm::controllability", rows);
@@ -151,7 +155,7 @@ matrix<double> controllability_factor(const T& system) {
     const auto s = cast<double>(system);
     detail::require_finite("hrm::controllability_factor", "A", s.a);
     detail::require_finite("hrm::controllability_factor", "B", s.b);
-    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    using domain = detail::domain_of<T>;
     if constexpr (detail::is_modal<T>) {
         const auto rows = detail::modal(s.a, s.b);
         detail::require_stable<domain>("hrm::controllability_factor", rows);

@@ -71,7 +71,7 @@ auto modal_gramian(const char* where, const T& system, bool needs_stable, Kernel
     require_finite(where, "A", s.a);
     require_finite(where, "B", s.b);
     const auto closed = [&](const auto& a, const M& b) {
-        using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+        using domain = domain_of<T>;
         if constexpr (complex_system<T>) {
             if (needs_stable) require_stable<domain>(where, a.poles);
             return in_range(where, modal_gramian(a, b, kernel));
@@ -106,7 +106,7 @@ auto modal_gramian(const char* where, const T& system, bool needs_stable, Kernel
 template <any_system T>
 auto band_gramian(const char* where, const T& system, band w) {
     check_band(where, w, in_discrete_time<T>);
-    using domain = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
+    using domain = domain_of<T>;
     return modal_gramian(where, system, true, [w](auto x, auto y) {
         const auto sum = band_integral(domain{}, x, w) + std::conj(band_integral(domain{}, y, w));
         const double width = in_discrete_time<T> ? (w.high - w.low) / std::numbers::pi : 0;

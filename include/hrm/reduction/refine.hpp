@@ -73,7 +73,7 @@ double h2_distance(const System<A>& g, const System<dense<double>>& h) {
         if (same) {
             const auto modes = rediagonalize(discrete<dense<double>>{h.a, h.b, h.c, {}});  // whatever the time
             if (const auto* s = std::get_if<0>(&modes.system)) {
-                using domain = std::conditional_t<in_discrete_time<System<A>>, unit_disk, half_plane>;
+                using domain = domain_of<System<A>>;
                 const auto e = modal_difference(System<complex_pairs<double>>{to_pairs(g.a), g.b, g.c, {}},
                                                 System<complex_pairs<double>>{s->a, s->b, s->c, {}});
                 const auto rows = modal(e.a, e.b);

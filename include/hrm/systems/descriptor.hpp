@@ -8,16 +8,17 @@
 namespace hrm {
 
 /// The system with E solved for:  E x' = A x + B u  (discrete: E s_t = A s_{t-1} + B u_t)  becomes  E^-1 A, E^-1 B; C and D
-/// stay.  e: n x n, invertible.  O(n^3).  Throws numerical_error, with the condition, where E is singular to twelve digits:
+/// stay.  e: n x n, invertible, real or complex.  O(n^3).  Throws numerical_error, with the condition, where E is singular to twelve digits:
 /// such a system may differentiate its input and has no form of this kind.
-template <template <class> class System, real S>
-System<dense<double>> explicit_form(const matrix<S>& e, const System<dense<S>>& system) {
+template <template <class> class System, real_or_complex S>
+System<dense<in_precision<double, S>>> explicit_form(const matrix<S>& e, const System<dense<S>>& system) {
+    using T = in_precision<double, S>;
     system.check();
     const index_t n = system.order(), m = system.inputs();
     require_shape("hrm::explicit_form", "E", e.rows(), e.cols(), n, n);
-    const auto wide = detail::cast_elements<double>(e);
+    const auto wide = detail::cast_elements<T>(e);
     auto g = cast<double>(system);
-    matrix<double> right(n, 2 * n + m);  // [A | B | I]
+    matrix<T> right(n, 2 * n + m);  // [A | B | I]
     for (index_t i = 0; i < n; ++i) {
         for (index_t j = 0; j < n; ++j) right(i, j) = g.a.a(i, j);
         for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);

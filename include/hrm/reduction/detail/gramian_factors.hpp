@@ -257,9 +257,6 @@ gramian_factors schur_factors(const char* where, const System& s, bool side_by_s
     return f;
 }
 
-template <linear_system T>
-using domain_of = std::conditional_t<in_discrete_time<T>, unit_disk, half_plane>;
-
 /// Of a symmetric A, by its eigenvectors: every column that is not rounding.
 template <linear_system T>
 std::optional<gramian_factors> symmetric_factors(const char* where, const T& s) {
