@@ -248,7 +248,8 @@ inline std::optional<low_rank_pair> low_rank_factors(const matrix<double>& a, co
     const bool dual = ct.cols() < b.cols();
     const auto &start = dual ? ct : b, &ports = dual ? b : ct;
     const index_t n = a.rows(), width = start.cols(), most = std::max(2 * n / 5, std::min<index_t>(n / 2, 60));
-    if (n < 100 || width == 0 || 24 * width > most) return {};  // some thirty directions an input are the least that was seen to do
+    // Some thirty directions an input are the least that was seen to do, and fifty where A is not dissipative.
+    if (n < 100 || width == 0 || 30 * width > most || (48 * width > most && !dissipation::likely(a))) return {};
     const auto in_range = [](const matrix<double>& x) {  // of squares of lengths
         double largest = 0;
         for (double v : x.flat()) largest = std::max(largest, std::abs(v));
