@@ -108,27 +108,29 @@ void in_slabs(index_t rows, workspace& ws, team* threads, F&& product, const G& 
     if (!by_slabs) after(0, rows);
 }
 
-/// S^T X for x: L x d, s: L x n, by parts, the last rows first. before(first row, rows, scratch) reads so many rows of X first: a cache
-/// has them then.
+/// What is multiplied when rows of T are summed over, with parameters stored in P.
+template <real S, storable T, storable P>
+using summed = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
+/// S^T X for x: L x d, s: L x n, by parts, the last rows first, as skinny::across leaves it. before(first row, rows, scratch) reads so many
+/// rows of X first: a cache has them then.
 template <real S, storable T, storable P, class F>
-matrix_view<const S> sum_parts(matrix_view<const T> x, matrix_view<const S> s, F&& before, workspace& ws, team* threads) {
+const S* sum_parts(matrix_view<const T> x, matrix_view<const S> s, F&& before, workspace& ws, team* threads) {
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part, size = s.cols * x.cols;
-    const auto sum = ws.template take_matrix<S>(parts * s.cols, x.cols);
+    S* const sum = ws.template take<S>(parts * size).data();
     share(threads, parts, 1, ws, [&](index_t item, index_t, workspace& own) {
         const index_t p = parts - 1 - item, first = p * part;
         auto how = skinny::start::afresh;
         from_the_end(first, std::min(part, x.rows - first), slab, [&](index_t at, index_t some) {
             before(at, some, own);
-            using A = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
-            skinny::across<A>(x.slice_rows(at, some), s.slice_rows(at, some), how, sum.slice_rows(p * s.cols, s.cols), own);
+            skinny::across<summed<S, T, P>>(x.slice_rows(at, some), s.slice_rows(at, some), how, sum + p * size, own);
             how = skinny::start::on_top;
         });
     });
     if (parts > 1)
         share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
-            for (index_t p = 1; p < parts; ++p) axpy<S>(S{1}, sum.data + p * size + first, sum.data + first, count);
+            for (index_t p = 1; p < parts; ++p) axpy<S>(S{1}, sum + p * size + first, sum + first, count);
         });
-    return sum.slice_rows(0, s.cols);
+    return sum;
 }
 
 /// Y += k S V, V packed.
@@ -205,7 +207,7 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
-    const auto sum = sum_parts<S, T, P>(dy, s, [&](index_t t, index_t rows, workspace& own) {
+    const S* const sum = sum_parts<S, T, P>(dy, s, [&](index_t t, index_t rows, workspace& own) {
         const auto to = ds.slice_rows(t, rows);
         skinny::down(dy.slice_rows(t, rows), w, to, own);
         if (f != S{1})
@@ -214,7 +216,7 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
         if (alone(threads)) after(t, rows);
     }, ws, threads);
     if (!alone(threads)) from_the_end(0, dy.rows, part_of(dy.rows), [&](index_t first, index_t rows) { from_the_end(first, rows, slab, after); });
-    skinny::add_turned<S>(sum, k, dc);
+    skinny::add_turned<summed<S, T, P>>(sum, k, dc);
 }
 
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
@@ -230,11 +232,14 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
         if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
         else add(skinny::pack<S, P>(m, ws));
     }
-    const auto sum = sum_parts<S, T, P>(u, x, [](index_t, index_t, workspace&) {}, ws, threads);
-    for (index_t i = 0; i < db.rows; ++i) axpy<S>(S{1}, sum.row(i), db.row(i), db.cols);
-    if (!along) return;
-    const auto rows = widened<S, P>(b, ws);
-    for (index_t i = 0; i < db.rows; ++i) along[i] = static_cast<double>(dot<S>(sum.row(i), rows.row(i), db.cols));
+    const S* const sum = sum_parts<S, T, P>(u, x, [](index_t, index_t, workspace&) {}, ws, threads);
+    const auto row = ws.template take<S>(u.cols);
+    const auto rows = widened<S, P>(along ? b : matrix_view<const P>{}, ws);
+    for (index_t i = 0; i < db.rows; ++i) {
+        skinny::copy_row<summed<S, T, P>>(sum, db.rows, i, u.cols, row.data());
+        axpy<S>(S{1}, row.data(), db.row(i), u.cols);
+        if (along) along[i] = static_cast<double>(dot<S>(row.data(), rows.row(i), u.cols));
+    }
 }
 
 }  // namespace hrm::detail

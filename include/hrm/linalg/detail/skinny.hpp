@@ -59,20 +59,29 @@ packed<S> pack(strided_view<const T> m, workspace& ws) {
     });
     return to;
 }
-/// g += k sum^T.
-template <real S>
-void add_turned(matrix_view<const S> sum, S k, matrix_view<S> g) {
-    constexpr index_t W = simd::lanes<S>;
-    alignas(64) S square[W * W] = {};
-    for (index_t i = 0; i < sum.rows; i += W)
-        for (index_t j = 0; j < sum.cols; j += W) {
-            const index_t rows = std::min(W, sum.rows - i), cols = std::min(W, sum.cols - j);
-            if (rows == W && cols == W) copy_turned<S>(sum.row(i) + j, sum.stride, square, W);
-            else
-                for (index_t r = 0; r < rows; ++r)
-                    for (index_t c = 0; c < cols; ++c) square[c * W + r] = sum(i + r, j + c);
-            for (index_t c = 0; c < cols; ++c) axpy<S>(k, square + c * W, g.row(j + c) + i, rows);
-        }
+/// Row i of G, whose sums `across` left: n x d.
+template <simd::lane_value A, real S>
+void copy_row(const S* sum, index_t n, index_t i, index_t d, S* to) {
+    for_columns<A>(d, [&]<int P, int W>(index_t at) { std::copy_n(sum + at * n + i * P * W, P * W, to + at); });
+}
+/// g += k G^T.
+template <simd::lane_value A, real S>
+void add_turned(const S* sum, S k, matrix_view<S> g) {
+    constexpr index_t L = simd::lanes<S>;
+    alignas(64) S square[L * L];
+    for_columns<A>(g.rows, [&]<int P, int W>(index_t at) {
+        constexpr index_t wide = P * W;
+        for (index_t i = 0; i < g.cols; i += L)
+            for (index_t j = 0; j < wide; j += L) {
+                const index_t rows = std::min(L, g.cols - i), cols = std::min(L, wide - j);
+                const S* const from = sum + at * g.cols + i * wide + j;
+                if (rows == L && cols == L) copy_turned<S>(from, wide, square, L);
+                else
+                    for (index_t r = 0; r < rows; ++r)
+                        for (index_t c = 0; c < cols; ++c) square[c * L + r] = from[r * wide + c];
+                for (index_t c = 0; c < cols; ++c) axpy<S>(k, square + c * L, g.row(at + j + c) + i, rows);
+            }
+    });
 }
 
 /// Rows of X between two looks at what lies further away, sums over rows or a part of W; those that a cache holds while groups of
@@ -80,11 +89,11 @@ void add_turned(matrix_view<const S> sum, S k, matrix_view<S> g) {
 inline constexpr index_t span = 96, band = 24;
 /// Rows of at most so many numbers are no stream for long enough to be foreseen: the next ones are asked for.
 inline constexpr index_t short_row = 512;
-/// Columns of n numbers that stay in the L2 beside what goes by: whole sums.
+/// Columns of n numbers that stay in the L2 beside what goes by: whole sums, or whole groups of them.
 template <simd::lane_value S>
 index_t part_in_cache(index_t n) {
-    constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S));
-    return std::max(depth, numbers / std::max<index_t>(1, n) / depth * depth);
+    constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S)), whole = 3 * depth;
+    return std::max(whole, numbers / std::max<index_t>(1, n) / whole * whole);
 }
 
 /// Z = X W. X is read where it lies, in as many straight streams as a tile has rows: the processor foresees these, and copies or
@@ -174,11 +183,13 @@ void take_piece(const T* from, index_t stride, index_t rows, index_t ahead, A* t
     }
 }
 
-/// sum (n x d) = or += S^T X, the columns of X in the lanes: `span` rows at a time, a piece of each, which is read once for `tall`
+/// G (n x d) = or += S^T X, the columns of X in the lanes: `span` rows at a time, a piece of each, which is read once for `tall`
 /// columns of S, where it lies or as it was widened or joined. The next pieces are asked for meanwhile: they are no stream that a
-/// processor foresees. A part of the sum stays in the L2 for all rows.
+/// processor foresees. A part of the sum stays in the L2 for all rows. G lies in the groups of columns that are summed at a time
+/// (for_columns): element (i, j) of the group at column c, w wide, at [c * n + i * w + j - c]. Rows a multiple of 4 KiB apart would take
+/// a twentieth of the time.
 template <simd::lane_value A, real S, storable T>
-void across(matrix_view<const T> x, matrix_view<const S> s, start how, matrix_view<S> sum, workspace& ws) {
+void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, workspace& ws) {
     constexpr bool as_is = std::same_as<A, T>;
     constexpr index_t each = per<A>;
     scratch_scope scope(ws);
@@ -192,15 +203,21 @@ void across(matrix_view<const T> x, matrix_view<const S> s, start how, matrix_vi
             for_columns<A>(cols, [&]<int P, int W>(index_t at) {
                 const index_t j = c + at, ahead = x.cols <= short_row ? span * x.stride : at + P * W < cols ? P * W : span * x.stride - at;
                 if constexpr (!as_is) take_piece<P, W>(x.row(t) + j, x.stride, rows, ahead, piece);
+                const index_t share = (P * tall<3> + s.cols - 1) / std::max<index_t>(1, s.cols);
+                index_t asked = 0;  // registers of the next piece, a share by every tile: requests that come at once wait for each other
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
                     with_start(t > 0 || how == start::on_top, [&]<start first>() {
-                        const auto run = [&]<bool asks>(const A* a, index_t step, const A* b, index_t next) {
-                            tile<A, first, R, P, W, asks>(operands<A>(rows), a + i, 1, step, b, next, sum.row(i) + j, sum.stride, ahead);
+                        const auto run = [&]<int asks>(const A* a, index_t step, const A* b, index_t next) {
+                            tile<A, first, R, P, W, asks>(operands<A>(rows), a + i, 1, step, b, next, sum + j * s.cols + i * P * W, P * W, ahead + asked * W);
                         };
-                        if constexpr (each > 1) run.template operator()<false>(joined, s.cols, piece, P * W);
-                        else if constexpr (!as_is) run.template operator()<false>(s.row(t), s.stride, piece, P * W);
-                        else if (i == 0) run.template operator()<true>(s.row(t), s.stride, x.row(t) + j, x.stride);
-                        else run.template operator()<false>(s.row(t), s.stride, x.row(t) + j, x.stride);
+                        if constexpr (each > 1) run.template operator()<0>(joined, s.cols, piece, P * W);
+                        else if constexpr (!as_is) run.template operator()<0>(s.row(t), s.stride, piece, P * W);
+                        else if (asked == P) run.template operator()<0>(s.row(t), s.stride, x.row(t) + j, x.stride);
+                        else
+                            with_count<P>(std::min(share, P - asked), [&]<int asks>() {
+                                run.template operator()<asks>(s.row(t), s.stride, x.row(t) + j, x.stride);
+                                asked += asks;
+                            });
                     });
                 });
             });

@@ -25,13 +25,6 @@ inline constexpr int dots_rows = 3, dots_wide = 4, dots_alone = 8;
 /// Columns that stay in the L1 while all of B's rows go by.
 inline constexpr index_t dots_piece = 512;
 
-/// f.template operator()<q>(), q from 1 to most.
-template <int most, class F>
-void with_count(index_t q, F&& f) {
-    if constexpr (most > 1)
-        if (q < most) return with_count<most - 1>(q, f);
-    f.template operator()<most>();
-}
 /// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
 template <int most, class F>
 void for_alike(index_t n, F&& f) {

@@ -50,6 +50,14 @@ void with_start(bool on_top, F&& f) {
     else f.template operator()<start::afresh>();
 }
 
+/// f.template operator()<q>(), q from 1 to most.
+template <int most, class F>
+void with_count(index_t q, F&& f) {
+    if constexpr (most > 1)
+        if (q < most) return with_count<most - 1>(q, f);
+    f.template operator()<most>();
+}
+
 /// to = x, or += x. Sums of pairs are rounded as their products are: without numbers below 2^-126.
 template <class A, int W, storable T>
 [[gnu::always_inline]] inline void put(simd::pack<sum_of<A>, W> x, start how, T* to) {
@@ -64,11 +72,11 @@ template <class A, int W, storable T>
 }
 
 /// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .).   a(r, k) is at a + r * row + k * step, b(k, .) at b + k * next.
-/// Where it `asks`, what lies `ahead` of every b(k, .) is asked for meanwhile. Where operands A are pairs, those of `a` may be bf16 as
+/// So many registers as `asks` says, `ahead` of b(k, .), are asked for meanwhile. Where operands A are pairs, those of `a` may be bf16 as
 /// they lie.
 /// K ascending, one fused multiply-add each: no element depends on R, P or W.
 /// What happens at the end is known here: g++ writes all sums to memory before a branch there.
-template <simd::lane_value A, start how, int R, int P, int W, bool asks = false, class From, class B, storable T>
+template <simd::lane_value A, start how, int R, int P, int W, int asks = 0, class From, class B, storable T>
 [[gnu::noinline]] void tile(index_t steps, const From* a, index_t row, index_t step, const B* b, index_t next, T* to, index_t stride,
                             [[maybe_unused]] index_t ahead = 0) {
     simd::pack<sum_of<A>, W> sum[R][P] = {};
@@ -80,7 +88,8 @@ template <simd::lane_value A, start how, int R, int P, int W, bool asks = false,
 #pragma GCC unroll 3
         for (int v = 0; v < P; ++v) {
             simd::load<A, W>(in[v], b + v * W);
-            if constexpr (asks) __builtin_prefetch(b + ahead + v * W, 0, 2);
+            if constexpr (asks > 0)
+                if (v < asks) __builtin_prefetch(b + ahead + v * W, 0, 2);
         }
 #pragma GCC unroll 2
         for (auto& p : four) asm("" : "+r"(p));
