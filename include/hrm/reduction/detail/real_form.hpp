@@ -1,5 +1,6 @@
 #pragma once
 
+#include <hrm/linalg/detail/product.hpp>
 #include <hrm/systems/convert.hpp>
 
 namespace hrm::detail {
