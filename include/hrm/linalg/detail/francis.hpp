@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <hrm/linalg/detail/hessenberg.hpp>
+#include <hrm/linalg/detail/reflections.hpp>
 #include <hrm/linalg/detail/schur_blocks.hpp>
 #include <hrm/linalg/simd.hpp>
 
@@ -26,38 +27,6 @@ inline double make_short_reflector(double* x, index_t n) {
     x[2] *= scale;
     x[0] = beta;
     return tau;
-}
-
-/// Reflections I - tau v v^T of three rows each, v = (1, v1, v2), the next a row below; t = tau v.
-struct reflections {
-    static constexpr index_t most = 8;
-    index_t count = 0;
-    double tau[most], v1[most], v2[most], t1[most], t2[most];
-};
-
-/// x <- H_last .. H_first x in P registers of columns from the j-th on: each number is read and written once.
-template <int P>
-inline void reflect(const reflections& by, matrix_view<double> x, index_t j) {
-    using pack = simd::pack<double>;
-    constexpr index_t W = simd::lanes<double>;
-    pack a[P], b[P], c[P];
-    for (int p = 0; p < P; ++p) {
-        simd::load<double>(a[p], x.row(0) + j + p * W);
-        simd::load<double>(b[p], x.row(1) + j + p * W);
-    }
-    for (index_t i = 0; i < by.count; ++i)
-        for (int p = 0; p < P; ++p) {
-            if (i + 2 < x.rows) simd::load<double>(c[p], x.row(i + 2) + j + p * W);
-            else c[p] = pack{};
-            const pack sum = a[p] + by.v1[i] * b[p] + by.v2[i] * c[p];
-            simd::store<double>(x.row(i) + j + p * W, a[p] - by.tau[i] * sum);
-            a[p] = b[p] - by.t1[i] * sum;
-            b[p] = c[p] - by.t2[i] * sum;
-        }
-    for (int p = 0; p < P; ++p) {
-        simd::store<double>(x.row(by.count) + j + p * W, a[p]);
-        if (by.count + 1 < x.rows) simd::store<double>(x.row(by.count + 1) + j + p * W, b[p]);
-    }
 }
 
 /// Rows a, b, c minus tau (1, v1, v2) (a + v1 b + v2 c), from column `first` to n.  t1 = tau v1, t2 = tau v2.
@@ -110,10 +79,10 @@ inline void reflect_columns(double tau, double v1, double v2, double t1, double 
     }
 }
 
-/// One step of the bulge at column k of the Hessenberg h: a reflection of rows k + 1 .. k + 3, which joins `by`, clears what
+/// One step of the bulge at column k of the Hessenberg h: a reflection of rows k + 1 .. k + 3, which is returned, clears what
 /// column k has below row k + 1. For k = first - 1 it introduces the bulge: x ~ (H - s1)(H - s2) e_1.
 /// h may have columns of zeros at the end, best up to whole registers, which the loops over rows then consist of.
-inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift, index_t first, reflections& by) {
+inline reflection bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift, index_t first) {
     constexpr index_t W = simd::lanes<double>;
     const index_t n = h.rows, len = std::min<index_t>(3, n - 1 - k);
     double x[3] = {};
@@ -127,8 +96,7 @@ inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift
         if (len == 3) x[2] = c * h(first + 2, first + 1);
     }
     const double tau = make_short_reflector(x, len), v1 = x[1], v2 = x[2], t1 = tau * v1, t2 = tau * v2;
-    const index_t last = std::min(k + 5, n), at = by.count++;
-    by.tau[at] = tau, by.v1[at] = v1, by.v2[at] = v2, by.t1[at] = t1, by.t2[at] = t2;
+    const index_t last = std::min(k + 5, n);
     if (tau != 0 && len == 3) {
         // To the left of column k these rows are zero: the loop begins with a whole register.
         reflect_rows(tau, v1, v2, t1, t2, h.row(k + 1), h.row(k + 2), h.row(k + 3), (k + 1) / W * W, h.cols);
@@ -153,21 +121,12 @@ inline void bulge_step(matrix_view<double> h, index_t k, const shift_pair& shift
         h(k + 1, k) = x[0];
         for (index_t i = 1; i < len; ++i) h(k + 1 + i, k) = 0;
     }
+    return {tau, v1, v2, t1, t2};
 }
 
-/// Moves the bulge on from column k, which it clears next, to column `end`. qt, of whole registers: its rows are turned along,
-/// some steps at a time.
-inline void chase(matrix_view<double> h, index_t k, index_t end, const shift_pair& shift, index_t first, matrix_view<double> qt) {
-    constexpr index_t W = simd::lanes<double>;
-    while (k < end) {
-        reflections by;
-        const index_t from = k + 1;
-        for (; k < end && by.count < by.most; ++k) bulge_step(h, k, shift, first, by);
-        const auto rows = qt.slice_rows(from, std::min(by.count + 2, h.rows - from));
-        index_t j = 0;
-        for (; j + 3 * W <= qt.cols; j += 3 * W) reflect<3>(by, rows, j);
-        for (; j < qt.cols; j += W) reflect<1>(by, rows, j);
-    }
+/// Moves the bulge on from column k, which it clears next, to column `end`; its train joins `chain`.
+inline void chase(matrix_view<double> h, index_t k, index_t end, const shift_pair& shift, index_t first, reflections& chain) {
+    for (auto at = chain.begin(k + 1, end - k); k < end; ++k) chain[at++] = bulge_step(h, k, shift, first);
 }
 
 /// Where the last unreduced block of the leading `last` rows begins; subdiagonal entries that are rounding become zero.
@@ -198,6 +157,7 @@ inline index_t unreduced_from(matrix_view<double> h, index_t last) {
 /// Throws numerical_error where 60 steps an eigenvalue do not suffice.  Francis 1961.
 inline void francis(std::string_view where, matrix_view<double> h, matrix_view<double> qt) {
     int steps = 0;
+    reflections train;
     for (index_t last = h.rows; last > 0;) {
         const index_t first = unreduced_from(h, last), size = last - first;
         if (size <= 2) {
@@ -217,7 +177,9 @@ inline void francis(std::string_view where, matrix_view<double> h, matrix_view<d
             const double s = std::abs(h(l, l - 1)) + std::abs(h(l - 1, l - 2));
             shift = block_eigenvalues(0.75 * s + h(l, l), -0.4375 * s, s, 0.75 * s + h(l, l));
         }
-        chase(h.slice_rows(0, last), first - 1, last - 2, shift, first, qt);
+        train.clear();
+        chase(h.slice_rows(0, last), first - 1, last - 2, shift, first, train);
+        train.apply_transposed(qt.slice_rows(0, last));
     }
 }
 

@@ -90,10 +90,18 @@ struct balanced_schur {
         scale_rows(x, [](double s) { return s; });
         return x;
     }
-    matrix<double> dual_out_of(matrix<double> x) const {  ///< E^-T x
-        q.apply(x.view());
-        scale_rows(x, [](double s) { return 1 / s; });
-        return x;
+    /// x <- E x and y <- E^-T y, by one pass through Q.
+    void both_out_of(matrix<double>& x, matrix<double>& y) const {
+        matrix<double> both(x.rows(), x.cols() + y.cols());
+        const auto left = both.view().slice_cols(0, x.cols()), right = both.view().slice_cols(x.cols(), y.cols());
+        copy(x.view(), left);
+        copy(y.view(), right);
+        q.apply(both.view());
+        for (index_t i = 0; i < x.rows(); ++i) {
+            const double s = d[static_cast<std::size_t>(i)];
+            for (index_t j = 0; j < x.cols(); ++j) x(i, j) = left(i, j) * s;
+            for (index_t j = 0; j < y.cols(); ++j) y(i, j) = right(i, j) * (1 / s);
+        }
     }
 
 private:

@@ -144,7 +144,7 @@ template <two_sided kind>
 matrix<double> quasi_triangular_factor(matrix_view<const double> t, matrix<double> b) {
     constexpr bool product = kind == two_sided::product;
     constexpr index_t W = simd::lanes<double>;
-    const index_t n = t.rows, inputs = b.cols(), most = n <= 64 ? 64 : 32, wide = (most + W - 1) / W * W;
+    const index_t n = t.rows, inputs = b.cols(), most = n <= 64 ? n : 32, wide = (most + W - 1) / W * W;
     // Of the block of columns at hand: V so far, and each state's own b and f; of a block of its rows: B, U and V transposed.
     matrix<double> u(n, n), known(n, most), own(most, inputs), turn(most, inputs), bt(inputs, wide), ut(most, wide), vt(most, wide);
     std::vector<gramian_block> blocks;

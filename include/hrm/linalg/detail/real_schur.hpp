@@ -15,12 +15,13 @@ inline void copy(matrix_view<const double> from, matrix_view<double> to) {
 }
 
 /// Q as the product it arises as: the blocks of the reduction to Hessenberg form, then the windows of the iteration, each
-/// with Q^T as rows. Applied to the few vectors that are wanted, it costs as many times less than the n x n matrix.
+/// with Q^T as rows or as reflections. Applied to the few vectors that are wanted, it costs as many times less than the n x n matrix.
 struct orthogonal_product {
     struct window {
-        index_t first;
-        matrix<double> ut;  // square, and perhaps columns of zeros
-        matrix_view<const double> square() const { return ut.view().slice_cols(0, ut.rows()); }
+        index_t first, rows;
+        matrix<double> ut;  // square, and perhaps columns of zeros; or empty
+        reflections chain;
+        matrix_view<const double> square() const { return ut.view().slice_cols(0, rows); }
     };
     std::vector<reflector_block> blocks;
     std::vector<window> windows;
@@ -29,13 +30,17 @@ struct orthogonal_product {
     void apply_transposed(matrix_view<double> x) const {
         by_whole_registers(x, [&](matrix_view<double> y) {
             for (const auto& b : blocks) apply_block(b, true, y.slice_rows(b.first, y.rows - b.first));
-            for (const auto& w : windows) turn(w, w.square(), y);
+            for (const auto& w : windows)
+                if (w.ut.empty()) w.chain.apply_transposed(y.slice_rows(w.first, w.rows));
+                else turn(w, w.square(), y);
         });
     }
     /// x <- Q x.
     void apply(matrix_view<double> x) const {
         by_whole_registers(x, [&](matrix_view<double> y) {
-            for (auto w = windows.rbegin(); w != windows.rend(); ++w) turn(*w, transposed(w->square()), y);
+            for (auto w = windows.rbegin(); w != windows.rend(); ++w)
+                if (w->ut.empty()) w->chain.apply(y.slice_rows(w->first, w->rows));
+                else turn(*w, transposed(w->square()), y);
             for (auto b = blocks.rbegin(); b != blocks.rend(); ++b) apply_block(*b, false, y.slice_rows(b->first, y.rows - b->first));
         });
     }
@@ -54,7 +59,7 @@ private:
     }
     template <class U>
     static void turn(const window& w, const U& u, matrix_view<double> x) {
-        const auto part = x.slice_rows(w.first, w.ut.rows());
+        const auto part = x.slice_rows(w.first, w.rows);
         const matrix<double> old{matrix_view<const double>(part)};
         multiply(u, old.view(), part);
     }
@@ -78,23 +83,26 @@ inline void apply_window(matrix_view<double> h, orthogonal_product* q, index_t s
         copy(x, before);
         multiply(before, transposed(square), x);
     }
-    if (q) q->windows.push_back({s, std::move(ut)});
+    if (q) q->windows.push_back({s, w, std::move(ut), {}});
 }
 inline matrix<double> identity(index_t n) {
     matrix<double> x(n, n);
     for (index_t i = 0; i < n; ++i) x(i, i) = 1;
     return x;
 }
-/// A square of h and the identity beside it, both with columns of zeros up to whole registers, as chase asks for.
+/// With columns of zeros up to whole registers, as bulge_step asks for.
+inline matrix<double> in_whole_registers(matrix_view<const double> x) {
+    constexpr index_t W = simd::lanes<double>;
+    matrix<double> y(x.rows, (x.cols + W - 1) / W * W);
+    copy(x, y.view().slice_cols(0, x.cols));
+    return y;
+}
+/// A square of h and the identity beside it.
 struct work_window {
     matrix<double> h, ut;
-    explicit work_window(matrix_view<const double> x) : h(x.rows, whole(x.cols)), ut(x.rows, whole(x.cols)) {
-        copy(x, h.view().slice_cols(0, x.cols));
+    explicit work_window(matrix_view<const double> x) : h(in_whole_registers(x)), ut(h.rows(), h.cols()) {
         for (index_t i = 0; i < x.rows; ++i) ut(i, i) = 1;
     }
-
-private:
-    static index_t whole(index_t n) { return (n + simd::lanes<double> - 1) / simd::lanes<double> * simd::lanes<double>; }
 };
 inline matrix_view<double> block(matrix_view<double> h, index_t first, index_t size) {
     return h.slice_rows(first, size).slice_cols(first, size);
@@ -104,18 +112,22 @@ inline void sweep(matrix_view<double> h, orthogonal_product* q, index_t first, i
     const auto count = static_cast<index_t>(shifts.size());
     std::vector<index_t> at(shifts.size(), first - 1);  // the column each bulge clears next; last - 2: gone
     while (at.back() < last - 2) {
-        const index_t s = std::max(first, at.back()), e = std::min(last, s + 6 * count + 4);
-        work_window window(block(h, s, e - s));
+        const index_t s = std::max(first, at.back()), e = std::min(last, s + 3 * count + 36);
+        auto copied = in_whole_registers(block(h, s, e - s));
+        const auto window = copied.view();
+        reflections chain;
         for (std::size_t b = 0; b < shifts.size(); ++b) {
             auto& k = at[b];
             const index_t ahead = b > 0 && at[b - 1] < last - 2 ? at[b - 1] - 3 : last;
             const index_t to = std::min({last - 2, ahead, e == last ? last : e - 4});
             if (to <= k) continue;
-            chase(window.h.view(), k - s, to - s, shifts[b], first - s, window.ut.view());
+            chase(window, k - s, to - s, shifts[b], first - s, chain);
             k = to;
         }
-        copy(window.h.view(), block(h, s, e - s));
-        apply_window(h, q, s, std::move(window.ut));
+        copy(window, block(h, s, e - s));
+        chain.apply_transposed(h.slice_rows(s, e - s).slice_cols(e, h.cols - e));
+        chain.apply_from_right(h.slice_rows(0, s).slice_cols(s, e - s));
+        if (q) q->windows.push_back({s, e - s, {}, std::move(chain)});
     }
 }
 
@@ -208,8 +220,7 @@ inline void quasi_triangularize(std::string_view where, matrix_view<double> h, o
             last = first;
             continue;
         }
-        const index_t most = size < 150 ? 10 : size < 590 ? std::max<index_t>(10, size / 9) : 64;
-        const index_t width = std::min(size, stalled >= 4 ? 2 * most : size < 500 ? most : 3 * most / 2);
+        const index_t most = std::clamp<index_t>(size / 14, 12, 48), width = std::min(size, stalled >= 4 ? 2 * most : most);
         const index_t gone = deflate(where, h, q, first, last, width, shifts);
         last -= gone;
         stalled = gone > 0 ? 0 : stalled + 1;

@@ -35,13 +35,9 @@ struct gramian_factors {
     bool rotated = false;         ///< an orthogonal similarity led to them, which is exact for A + E, |E| ~ 10 eps |A|; as where they are not graded
     std::vector<double> rest_c = {}, rest_o = {};  ///< lengths, at most, of the rows of columns left out; empty: nobody knows
 
-    matrix<double> out_of(matrix<double> x) const {
-        if (coordinates) return coordinates->out_of(x);
-        return x;
-    }
-    matrix<double> dual_out_of(matrix<double> x) const {
-        if (coordinates) return coordinates->dual_out_of(x);
-        return x;
+    /// Columns of the states in place of those of the coordinates, of t as of lc, of w as of lo.
+    void out_of(matrix<double>& t, matrix<double>& w) const {
+        if (coordinates) coordinates->both_out_of(t, w);
     }
 };
 

@@ -93,8 +93,9 @@ struct oblique_projection {
             for (index_t i = 0; i < v.rows(); ++i) v(i, j) = scale * svd.v(i, first + j);
             for (index_t i = 0; i < u.rows(); ++i) u(i, j) = scale * svd.u(i, first + j);
         }
-        t = f.out_of(tall_product(f.lc.view().slice_cols(0, v.rows()), v));  // leading columns alone may have taken part
-        w = f.dual_out_of(tall_product(f.lo.view().slice_cols(0, u.rows()), u));
+        t = tall_product(f.lc.view().slice_cols(0, v.rows()), v);  // leading columns alone may have taken part
+        w = tall_product(f.lo.view().slice_cols(0, u.rows()), u);
+        f.out_of(t, w);
         t_scale.assign(static_cast<std::size_t>(count), 1);
         for (std::size_t j = 0; j < t_scale.size(); ++j) t_scale[j] = std::sqrt(svd.sigma[static_cast<std::size_t>(first) + j]);
         w_scale = t_scale;
