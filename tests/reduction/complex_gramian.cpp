@@ -102,3 +102,12 @@ TEST_CASE("complex Gramians: float in, nothing to reach, empty, unstable, not fi
     huge.c(0, 0) = 1e200;
     CHECK_THROWS_AS(hankel_singular_values(huge), numerical_error);
 }
+
+TEST_CASE("complex systems: singular values beyond the range of double are refused, entries of Lo^H Lc within it or not") {
+    for (const double c : {1.5e154, 1.5e155}) {  // Lo^H Lc = 1e154 [c c; 0 0]
+        const discrete<dense<number>> g{{matrix<number>(2, 2)}, {{1e154, 0}, {0, 1e154}}, {{c, c}}, {}};
+        CHECK_THROWS_WITH_AS(hankel_singular_values(g), "hrm::hankel_singular_values: the singular values are beyond the range of double", numerical_error);
+    }
+    const discrete<dense<number>> g{{matrix<number>(2, 2)}, {{1e154, 0}, {0, 1e154}}, {{1e154, 1e154}}, {}};
+    CHECK(hankel_singular_values(g)[0] == doctest::Approx(std::sqrt(2.0) * 1e308));
+}

@@ -37,7 +37,7 @@ template <complex_system T>
 auto reduce_complex(const T& s, const complex_factors& f, const balance_options& o) {
     constexpr auto where = "hrm::balance";
     using R = reduced_system<T>;
-    const auto svd = jacobi_svd(factor_product(where, f));
+    const auto svd = hankel_svd(where, f);
     balanced_system<R> out;
     out.sigma = svd.sigma;
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
