@@ -318,20 +318,20 @@ inline void shuffle(V& x, const V& a, const V& b, std::integer_sequence<int, lan
 #endif
 }
 /// The blocks of h lanes that a and b have off the diagonal change places.
-template <int h, lane_value S, int... lane>
-inline void exchange(pack<S>& a, pack<S>& b, std::integer_sequence<int, lane...>) {
+template <int h, class V, int... lane>
+inline void exchange(V& a, V& b, std::integer_sequence<int, lane...>) {
     constexpr int w = sizeof...(lane);
-    pack<S> upper, lower;
+    V upper, lower;
     shuffle(upper, a, b, std::integer_sequence<int, (lane & h ? w + lane - h : lane)...>{});
     shuffle(lower, a, b, std::integer_sequence<int, (lane & h ? w + lane : lane + h)...>{});
     a = upper, b = lower;
 }
-template <int h, lane_value S>
-inline void turn_blocks(pack<S> (&x)[lanes<S>]) {
+template <int h, class V, int W>
+inline void turn_blocks(V (&x)[W]) {
 #pragma GCC unroll 16
-    for (int i = 0; i < lanes<S>; ++i)
-        if (!(i & h)) exchange<h, S>(x[i], x[i + h], std::make_integer_sequence<int, lanes<S>>{});
-    if constexpr (h > 1) turn_blocks<h / 2, S>(x);
+    for (int i = 0; i < W; ++i)
+        if (!(i & h)) exchange<h>(x[i], x[i + h], std::make_integer_sequence<int, W>{});
+    if constexpr (h > 1) turn_blocks<h / 2>(x);
 }
 /// Blocks of h lanes of a and b by turns, from the lower and from the upper half of every n lanes.
 template <int h, int n, class V, int... lane>
@@ -345,10 +345,10 @@ inline void interleave(V& a, V& b, std::integer_sequence<int, lane...>) {
 }
 }  // namespace detail
 
-/// The transpose of a square of registers: x[i][j] and x[j][i] change places. log2(lanes) rounds, no memory.
-template <lane_value S>
-inline void turn(pack<S> (&x)[lanes<S>]) {
-    detail::turn_blocks<lanes<S> / 2, S>(x);
+/// The transpose of a square of registers: x[i][j] and x[j][i] change places. log2(W) rounds, no memory.
+template <lane_value S, int W = lanes<S>>
+inline void turn(pack<S, W> (&x)[W]) {
+    detail::turn_blocks<W / 2>(x);
 }
 
 /// W lanes, 16 bytes as they lie from each of several places `apart`.

@@ -158,17 +158,24 @@ template <real S, storable T = S, storable P = S, class F = nothing_after>
 void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_view<const P>>& b, const matrix_view<S>& z, workspace& ws,
                 team* threads = nullptr, const F& after = {}) {
     scratch_scope scope(ws);
-    const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit(b.rows, b.cols);
+    const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit<S>(b.rows, b.cols);
     if (u.rows <= skinny::few) {
         if constexpr (skinny::by_pairs<S, T, P>) skinny::by_rows(skinny::as_pairs(u, ws), b, skinny::start::afresh, z);
         else {
             const auto x = widened<S, T>(u, ws);
             const auto m = as_rows<S, P>(b, ws);
+            if constexpr (std::same_as<S, T> && std::same_as<S, P>)
+                if (dots && skinny::dots_stay<S>(b.rows, b.cols)) return skinny::by_dots_at_once<S>(u, b, z), after(0, u.rows);
             if (dots) skinny::by_dots<S>(x, m, z);
             else skinny::by_rows<S>(x, m, skinny::start::afresh, z);
         }
         return after(0, u.rows);
     }
+    if constexpr (std::same_as<S, T> && std::same_as<S, P>)
+        if (dots && skinny::dots_stay<S>(b.rows, b.cols))
+            return in_slabs(u.rows, ws, threads, [&](index_t first, index_t some, workspace&) {
+                skinny::by_dots_at_once<S>(u.slice_rows(first, some), b, z.slice_rows(first, some));
+            }, after);
     if (dots) {
         const auto rows = skinny::pack_rows<S, P>(b, ws);
         return in_slabs(u.rows, ws, threads, [&](index_t first, index_t some, workspace&) {
@@ -207,16 +214,57 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
-    const S* const sum = sum_parts<S, T, P>(dy, s, [&](index_t t, index_t rows, workspace& own) {
+    const auto fill = [&](index_t t, index_t rows, workspace& own) {
         const auto to = ds.slice_rows(t, rows);
         skinny::down(dy.slice_rows(t, rows), w, to, own);
         if (f != S{1})
             for (index_t i = 0; i < rows; ++i)
                 for (index_t j = 0; j < to.cols; ++j) to(i, j) *= f;
         if (alone(threads)) after(t, rows);
-    }, ws, threads);
+    };
+    if constexpr (!skinny::by_pairs<S, T, P>)
+        if (skinny::turned_suits<S>(dy.rows, dy.cols)) {
+            fill(0, dy.rows, ws);
+            if (!alone(threads)) after(0, dy.rows);
+            return skinny::across_turned(widened<S, T>(dy, ws), s, k, dc, ws);
+        }
+    const S* const sum = sum_parts<S, T, P>(dy, s, fill, ws, threads);
     if (!alone(threads)) from_the_end(0, dy.rows, part_of(dy.rows), [&](index_t first, index_t rows) { from_the_end(first, rows, slab, after); });
     skinny::add_turned<summed<S, T, P>>(sum, k, dc);
+}
+
+/// db += G, as skinny::across left it,  along_i = the rows of b times those of G, unless it is null: lanes of products, added in one tree.
+template <real S, storable T, storable P>
+void add_and_dot(const S* sum, matrix_view<const P> b, matrix_view<S> db, double* along, workspace& ws) {
+    scratch_scope scope(ws);
+    const auto products = ws.take<simd::pack<S>>(along ? db.rows : 0);
+    const auto all = ws.take<S>(along ? db.rows : 0);
+    for (index_t i = 0; i < db.rows; ++i) {
+        simd::pack<S> lanes = {};
+        double rest = 0;
+        const P* const y = b.row(i);
+        S* const to = db.row(i);
+        skinny::for_columns<summed<S, T, P>>(db.cols, [&]<int C, int W>(index_t at) {
+            const S* const x = sum + at * db.rows + i * C * W;
+            if constexpr (W == simd::lanes<S>) {
+#pragma GCC unroll 3
+                for (int q = 0; q < C * W; q += W) {
+                    simd::pack<S> v, e, old;
+                    simd::load<S>(v, x + q), simd::load<S>(e, y + at + q), simd::load<S>(old, to + at + q);
+                    simd::multiply_add<S>(lanes, v, e);
+                    simd::store<S>(to + at + q, old + v);
+                }
+            } else
+                for (int q = 0; q < C * W; ++q) {
+                    rest += static_cast<double>(x[q]) * static_cast<double>(y[at + q]);
+                    to[at + q] += x[q];
+                }
+        });
+        if (along) products[static_cast<std::size_t>(i)] = lanes, along[i] = rest;
+    }
+    if (!along) return;
+    skinny::add_lanes<S>(products.data(), db.rows, all.data());
+    for (index_t i = 0; i < db.rows; ++i) along[i] += static_cast<double>(all[static_cast<std::size_t>(i)]);
 }
 
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
@@ -233,13 +281,7 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
         else add(skinny::pack<S, P>(m, ws));
     }
     const S* const sum = sum_parts<S, T, P>(u, x, [](index_t, index_t, workspace&) {}, ws, threads);
-    const auto row = ws.template take<S>(u.cols);
-    const auto rows = widened<S, P>(along ? b : matrix_view<const P>{}, ws);
-    for (index_t i = 0; i < db.rows; ++i) {
-        skinny::copy_row<summed<S, T, P>>(sum, db.rows, i, u.cols, row.data());
-        axpy<S>(S{1}, row.data(), db.row(i), u.cols);
-        if (along) along[i] = static_cast<double>(dot<S>(row.data(), rows.row(i), u.cols));
-    }
+    add_and_dot<S, T, P>(sum, b, db, along, ws);
 }
 
 }  // namespace hrm::detail

@@ -15,36 +15,51 @@
 namespace hrm::detail::skinny {
 
 /// M (k x n) in groups of columns, each k by k: element (k, j) of the group at column c, w wide, at [c * K + k * w + j - c].
-/// What fills the last group up is zero.
+/// What fills the last group up is zero. Or M as it lies, its rows `stride` apart, where its groups are whole.
 template <simd::lane_value S>
 struct packed {
-    S* data = nullptr;
-    index_t rows = 0, cols = 0;
+    const S* data = nullptr;
+    index_t rows = 0, cols = 0, stride = 0;
+    /// Row k of a group that is `wide`, and what lies between two of its rows.
+    const S* group(index_t column, index_t k, index_t wide) const { return stride > 0 ? data + k * stride + column : data + column * rows + k * wide; }
+    index_t step(index_t wide) const { return stride > 0 ? stride : wide; }
 };
 
 /// A square of M turned on its way. A function of its own: nvcc cannot read an unrolled loop in a generic lambda.
-template <simd::lane_value S, storable T>
+template <simd::lane_value S, int W, storable T>
 void copy_turned(const T* from, index_t stride, S* to, index_t next) {
-    simd::pack<S> x[simd::lanes<S>];
+    simd::pack<S, W> x[W];
 #pragma GCC unroll 16
-    for (int i = 0; i < simd::lanes<S>; ++i) simd::load<S>(x[i], from + i * stride);
-    simd::turn<S>(x);
+    for (int i = 0; i < W; ++i) simd::load<S, W>(x[i], from + i * stride);
+    simd::turn<S, W>(x);
 #pragma GCC unroll 16
-    for (int i = 0; i < simd::lanes<S>; ++i) simd::store<S>(to + i * next, x[i]);
+    for (int i = 0; i < W; ++i) simd::store<S, W>(to + i * next, x[i]);
+}
+/// to (k x n, `next` apart) = M (k x n), whose columns are contiguous, by squares of W numbers and of half as many, down to four;
+/// returns the first row that is left.
+template <simd::lane_value S, int W = simd::lanes<S>, storable T>
+index_t turn_rows(strided_view<const T> m, index_t k, S* to, index_t next) {
+    constexpr int half = W / 2;
+    if (m.cols % W == 0)
+        for (; k + W <= m.rows; k += W)
+            for (index_t j = 0; j < m.cols; j += W) copy_turned<S, W>(m.data + k + j * m.col_stride, m.col_stride, to + k * next + j, next);
+    if constexpr (half >= 4) return turn_rows<S, half>(m, k, to, next);
+    return k;
 }
 template <real S, storable T>
 packed<S> pack(strided_view<const T> m, workspace& ws) {
-    constexpr int L = simd::lanes<S>;
-    const packed<S> to{ws.template take<S>(m.rows * padded<S>(m.cols)).data(), m.rows, m.cols};
+    constexpr index_t in_l1 = (16 << 10) / static_cast<index_t>(sizeof(S));
+    if constexpr (std::same_as<S, T>)
+        if (m.col_stride == 1 && padded<S>(m.cols) == m.cols) {
+            const bool one_group = m.cols <= 2 * simd::lanes<S>;
+            if ((one_group && m.row_stride == m.cols) || m.rows * m.cols <= in_l1) return {m.data, m.rows, m.cols, m.row_stride};
+        }
+    S* const all = ws.template take<S>(m.rows * padded<S>(m.cols)).data();
     for_groups<S>(m.cols, [&]<int P, int W>(index_t at) {
         constexpr index_t wide = P * W;
-        S* const group = to.data + at * to.rows;
+        S* const group = all + at * m.rows;
         const index_t live = std::min(wide, m.cols - at);
-        index_t k = 0;
-        if (wide % L == 0 && m.row_stride == 1 && live == wide)  // M's columns are contiguous: squares of registers are turned
-            for (; k + L <= m.rows; k += L)
-                for (index_t j = 0; j < wide; j += L)
-                    copy_turned<S>(m.data + k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
+        index_t k = m.row_stride == 1 && live == wide ? turn_rows<S>(m.block(0, at, m.rows, wide), 0, group, wide) : 0;
         for (; k < m.rows; ++k) {
             S* row = group + k * wide;
             const T* from = m.data + k * m.row_stride + at * m.col_stride;
@@ -57,30 +72,41 @@ packed<S> pack(strided_view<const T> m, workspace& ws) {
             std::fill(row + live, row + wide, S{0});
         }
     });
-    return to;
+    return {all, m.rows, m.cols};
 }
-/// Row i of G, whose sums `across` left: n x d.
-template <simd::lane_value A, real S>
-void copy_row(const S* sum, index_t n, index_t i, index_t d, S* to) {
-    for_columns<A>(d, [&]<int P, int W>(index_t at) { std::copy_n(sum + at * n + i * P * W, P * W, to + at); });
+/// g += k sum^T, W of sum's rows and columns at a time, half as many where fewer are left, and one by one.
+template <real S, int W = simd::lanes<S>>
+void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
+    index_t i = 0;
+    for (; i + W <= sum.rows; i += W) {
+        index_t j = 0;
+        for (; j + W <= sum.cols; j += W) {
+            simd::pack<S, W> x[W];
+#pragma GCC unroll 16
+            for (int r = 0; r < W; ++r) simd::load<S, W>(x[r], sum.row(i + r) + j);
+            simd::turn<S, W>(x);
+#pragma GCC unroll 16
+            for (int c = 0; c < W; ++c) {
+                S* const at = g.row(j + c) + i;
+                simd::pack<S, W> old;
+                simd::load<S, W>(old, at);
+                simd::store<S, W>(at, old + k * x[c]);
+            }
+        }
+        for (; j < sum.cols; ++j)
+            for (index_t r = i; r < i + W; ++r) g(j, r) += k * sum(r, j);
+    }
+    if (i == sum.rows) return;
+    const auto rest = sum.slice_rows(i, sum.rows - i);
+    if constexpr (W > 4) return add_turned_block<S, W / 2>(rest, k, g.slice_cols(i, rest.rows));
+    for (index_t j = 0; j < sum.cols; ++j)
+        for (index_t r = 0; r < rest.rows; ++r) g(j, i + r) += k * rest(r, j);
 }
-/// g += k G^T.
+/// g += k G^T, as `across` left G.
 template <simd::lane_value A, real S>
 void add_turned(const S* sum, S k, matrix_view<S> g) {
-    constexpr index_t L = simd::lanes<S>;
-    alignas(64) S square[L * L];
     for_columns<A>(g.rows, [&]<int P, int W>(index_t at) {
-        constexpr index_t wide = P * W;
-        for (index_t i = 0; i < g.cols; i += L)
-            for (index_t j = 0; j < wide; j += L) {
-                const index_t rows = std::min(L, g.cols - i), cols = std::min(L, wide - j);
-                const S* const from = sum + at * g.cols + i * wide + j;
-                if (rows == L && cols == L) copy_turned<S>(from, wide, square, L);
-                else
-                    for (index_t r = 0; r < rows; ++r)
-                        for (index_t c = 0; c < cols; ++c) square[c * L + r] = from[r * wide + c];
-                for (index_t c = 0; c < cols; ++c) axpy<S>(k, square + c * L, g.row(at + j + c) + i, rows);
-            }
+        add_turned_block<S>(matrix_view<const S>(sum + at * g.cols, g.cols, P * W), k, g.slice_rows(at, P * W));
     });
 }
 
@@ -132,11 +158,12 @@ void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspa
                         for (index_t j = 0; j < cols; j += deep)
                             with_start(j0 + j > 0, [&]<start how>() {
                                 const index_t steps = operands<A>(std::min(deep, cols - j));
-                                const A* const part = w.data + at * w.rows + (j0 + j) / each * group;
+                                const A* const part = w.group(at, (j0 + j) / each, group);
+                                const index_t next = w.step(group);
                                 if constexpr (as_is)
                                     if (!copies || j < copied)
-                                        return tile<A, how, R, P, W>(steps, x.row(t + i) + j0 + j, x.stride, each, part, group, to, to_stride);
-                                tile<A, how, R, P, W>(steps, wide + i * apart + (j - copied), apart, 1, part, group, to, to_stride);
+                                        return tile<A, how, R, P, W>(steps, x.row(t + i) + j0 + j, x.stride, each, part, next, to, to_stride);
+                                tile<A, how, R, P, W>(steps, wide + i * apart + (j - copied), apart, 1, part, next, to, to_stride);
                             });
                         for (index_t r = 0; live < group && r < R; ++r) std::copy_n(edge + r * group, live, in_place + r * z.stride);
                     });
@@ -204,7 +231,8 @@ void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, w
                 const index_t j = c + at, ahead = x.cols <= short_row ? span * x.stride : at + P * W < cols ? P * W : span * x.stride - at;
                 if constexpr (!as_is) take_piece<P, W>(x.row(t) + j, x.stride, rows, ahead, piece);
                 const index_t share = (P * tall<3> + s.cols - 1) / std::max<index_t>(1, s.cols);
-                index_t asked = 0;  // registers of the next piece, a share by every tile: requests that come at once wait for each other
+                const bool last = x.cols <= short_row && t + span >= x.rows;
+                index_t asked = last ? P : 0;  // registers of the next piece, a share by every tile: requests that come at once wait for each other
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
                     with_start(t > 0 || how == start::on_top, [&]<start first>() {
                         const auto run = [&]<int asks>(const A* a, index_t step, const A* b, index_t next) {
@@ -222,6 +250,34 @@ void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, w
                 });
             });
         }
+}
+
+/// Whether X (L x d) stays in the L1, so that it may be read by columns, and a sum over its rows in registers.
+template <real S>
+constexpr bool turned_suits(index_t rows, index_t d) { return rows <= depth && rows * d * static_cast<index_t>(sizeof(S)) <= (32 << 10); }
+/// G (d x n) += X^T (k S), the columns of S in the lanes: nothing is turned, nothing stored in between.
+template <real S>
+void across_turned(matrix_view<const S> x, matrix_view<const S> s, S k, matrix_view<S> g, workspace& ws) {
+    scratch_scope scope(ws);
+    const auto times = ws.take_matrix<S>(s.rows, s.cols);
+    for (index_t t = 0; t < s.rows; ++t)
+        for (index_t j = 0; j < s.cols; ++j) times(t, j) = k * s(t, j);
+    const auto w = pack<S, S>(strided_view<const S>(times), ws);
+    alignas(64) S edge[8 * 2 * simd::lanes<S>];
+    for_groups<S>(s.cols, [&]<int P, int W>(index_t at) {
+        constexpr index_t group = P * W;
+        const index_t live = std::min(group, s.cols - at);
+        for_rows<tall<P>>(x.cols, [&]<int R>(index_t i) {
+            S* const to = g.row(i) + at;
+            const auto run = [&](S* out, index_t stride) {
+                tile<S, start::on_top, R, P, W>(x.rows, x.data + i, 1, x.stride, w.group(at, 0, group), w.step(group), out, stride);
+            };
+            if (live == group) return run(to, g.stride);
+            for (index_t r = 0; r < R; ++r) std::copy_n(to + r * g.stride, live, edge + r * group);
+            run(edge, group);
+            for (index_t r = 0; r < R; ++r) std::copy_n(edge + r * group, live, to + r * g.stride);
+        });
+    });
 }
 
 /// to = k from, as operands.
@@ -251,33 +307,37 @@ void scaled(const float* from, index_t count, float k, A* to) {
 template <real S, class A, storable T>
 void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
     constexpr index_t block = 48, strip = 1024, apart = depth + 16, deep = per<A> * depth, line = 64 / static_cast<index_t>(sizeof(T));
-    constexpr int most = 6;
+    constexpr int most = 6, few_sets = tall<2>;
     alignas(64) A rows[block * apart];
-    alignas(64) T edge[most * 2 * simd::lanes<S>];
+    alignas(64) T edge[few_sets * 2 * simd::lanes<S>];
     for (index_t t = 0; t < s.rows; t += block)
         for (index_t k = 0; k < s.cols; k += deep) {
             const index_t count = std::min(block, s.rows - t), terms = std::min(deep, s.cols - k), steps = operands<A>(terms);
             for (index_t i = 0; i < count; ++i) scaled(s.row(t + i) + k, terms, scale, rows + i * apart);
-            for (index_t c = 0; c < v.cols; c += strip)
-                for_rows<most>(count, [&]<int R>(index_t i) {
-                    const index_t cols = std::min(strip, v.cols - c);
+            for (index_t c = 0; c < v.cols; c += strip) {
+                const index_t cols = std::min(strip, v.cols - c);
+                const auto some = [&]<int R>(index_t i) {
                     const index_t next = i + R < count ? R * y.stride : c + strip < v.cols ? strip - i * y.stride : R * y.stride - c;
                     for_groups<S>(cols, [&]<int P, int W>(index_t at) {
                         constexpr index_t wide = P * W;
                         const index_t ahead = (at + 2 * wide < cols ? 0 : R * y.stride - cols) + 2 * wide;
-                        const A* part = v.data + (c + at) * v.rows + k / per<A> * wide;
+                        const A* const part = v.group(c + at, k / per<A>, wide);
+                        const index_t step = v.step(wide);
                         T* to = y.row(t + i) + c + at;
                         for (int r = 0; r < R; ++r)
                             for (index_t q = 0; q < wide; q += line) __builtin_prefetch(to + r * y.stride + ahead + q, 1, 3);
                         for (int r = 0; v.cols > short_row && r < R; ++r)
                             for (index_t q = 0; q < wide; q += line) __builtin_prefetch(to + r * y.stride + next + q, 0, 2);
                         const index_t live = std::min(wide, v.cols - c - at);
-                        if (live == wide) return tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, to, y.stride);
+                        if (live == wide) return tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, step, to, y.stride);
                         for (index_t r = 0; r < R; ++r) std::copy_n(to + r * y.stride, live, edge + r * wide);
-                        tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, wide, edge, wide);
+                        tile<A, start::on_top, R, P, W>(steps, rows + i * apart, apart, 1, part, step, edge, wide);
                         for (index_t r = 0; r < R; ++r) std::copy_n(edge + r * wide, live, to + r * y.stride);
                     });
-                });
+                };
+                if (y.stride <= short_row) for_rows<few_sets>(count, some);
+                else for_rows<most>(count, some);
+            }
         }
 }
 

@@ -17,13 +17,18 @@ namespace hrm::detail::skinny {
 
 /// B has few rows: at most these.
 inline constexpr index_t narrow = 16;
-/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes too long; in a short row, adding lanes does.
-constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && d >= 64 * n; }
+/// Columns that stay in the L1 while all of B's rows go by.
+inline constexpr index_t dots_piece = 512;
+/// Whether B stays in the L1 and its rows are short: it is taken as it lies for any number of rows of X.
+template <real S>
+constexpr bool dots_stay(index_t n, index_t d) { return n * d * static_cast<index_t>(sizeof(S)) <= (16 << 10) && d <= dots_piece; }
+/// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes too long, unless it
+/// stays; in a short row, adding lanes does.
+template <real S>
+constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && (d >= 64 * n || (d >= 128 && dots_stay<S>(n, d))); }
 /// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers. More rows of X would compete for the
 /// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.
 inline constexpr int dots_rows = 3, dots_wide = 4, dots_alone = 8;
-/// Columns that stay in the L1 while all of B's rows go by.
-inline constexpr index_t dots_piece = 512;
 
 /// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
 template <int most, class F>
@@ -130,32 +135,54 @@ template <int R, int Q, bool packed, bool ask, real S, storable P, storable T>
         for (int q = 0; q < Q; ++q) sums[r * apart + q] = sum[r][q];
 }
 
-/// The halves of a register added, down to 16 bytes.
-template <int W, real S>
-[[gnu::always_inline]] inline void add_halves(const simd::pack<S, W>& x, S* to) {
-    if constexpr (W * sizeof(S) == 16) simd::store<S, W>(to, x);
-    else {
-        simd::pack<S, W / 2> half[2];
-        std::memcpy(half, &x, sizeof(x));
-        add_halves<W / 2, S>(half[0] + half[1], to);
+/// x[0] = the lanes of each of N registers added up, x[i]'s sum in lane i W / N, and where 16 bytes hold several in those behind it:
+/// pairs of registers at a time, the halves of 16 bytes, of those the halves, and then the halves of the register, of those ... The
+/// tree is one whatever N is.
+template <real S, int N, int h = 1, int n = 16 / static_cast<int>(sizeof(S))>
+[[gnu::always_inline]] inline void add_lanes(simd::pack<S>* x) {
+    constexpr int W = simd::lanes<S>, part = 16 / static_cast<int>(sizeof(S));
+    constexpr bool inside = n == part && h < part;  // of 16 bytes: neighbours are joined; then what will lie furthest apart
+    constexpr int left = std::max(1, N / 2);
+#pragma GCC unroll 8
+    for (int i = 0; i < left; ++i) {
+        simd::pack<S> a = x[inside ? 2 * i : i], b = x[N == 1 ? 0 : inside ? 2 * i + 1 : i + left];
+        simd::detail::interleave<h, n>(a, b, std::make_integer_sequence<int, W>{});
+        x[i] = a + b;
+    }
+    if constexpr (inside && 2 * h < part) add_lanes<S, left, 2 * h, n>(x);
+    else if constexpr (inside && W > part) add_lanes<S, left, W / 2, W>(x);
+    else if constexpr (!inside && h > part) add_lanes<S, left, h / 2, n / 2>(x);
+}
+/// z (R x Q, `stride` apart) = the sums of the lanes of each register, of as many rows at once as fill one.
+template <int R, int Q, real S>
+[[gnu::always_inline]] inline void put_lanes(const simd::pack<S> (&sum)[R][Q], S* z, index_t stride) {
+    constexpr int W = simd::lanes<S>, wide = Q > 4 ? 8 : Q > 2 ? 4 : Q, together = std::clamp(W / wide, 1, R), N = together * wide;
+    constexpr int part = std::min(N, 16 / static_cast<int>(sizeof(S))), apart = W * part / N;
+    static_assert(Q <= 8 && N <= W && R % together == 0);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r += together) {
+        simd::pack<S> all[N] = {};
+        alignas(64) S added[W];
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i)
+            if (i % wide < Q) all[i] = sum[r + i / wide][i % wide];
+        add_lanes<S, N>(all);
+        simd::store<S>(added, all[0]);
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i)
+            if (i % wide < Q) z[(r + i / wide) * stride + i % wide] = added[i / part * apart + i % part];
     }
 }
 /// z_i = the sum of the lanes of sums[i].
 template <real S>
 void add_lanes(const simd::pack<S>* sums, index_t count, S* z) {
     constexpr int part = 16 / static_cast<int>(sizeof(S));
-    for (index_t i = 0; i < count; i += part) {
-        simd::pack<S> x[part] = {};
-        S all[part];
-        for (index_t j = 0; j < std::min<index_t>(part, count - i); ++j) x[j] = sums[i + j];
-        simd::turn_parts<S>(x);
-#pragma GCC unroll 2
-        for (int half = part / 2; half > 0; half /= 2)
-#pragma GCC unroll 2
-            for (int j = 0; j < half; ++j) x[j] += x[j + half];
-        add_halves<simd::lanes<S>, S>(x[0], all);
-        std::copy_n(all, std::min<index_t>(part, count - i), z + i);
-    }
+    for (index_t i = 0; i < count; i += part)
+        with_count<part>(count - i, [&]<int Q>() {
+            simd::pack<S> x[1][Q];
+            std::copy_n(sums + i, Q, x[0]);
+            put_lanes<1, Q, S>(x, z + i, 0);
+        });
 }
 
 /// Z = X B^T, B packed. Three rows of X at a time; the next three are asked for meanwhile.
@@ -196,6 +223,32 @@ void by_dots(matrix_view<const S> x, matrix_view<const P> b, matrix_view<S> z) {
                 dots_tile<R, Q, false, false, S, P, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, true, sums + at, b.rows, nullptr, 0);
             });
             for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
+        });
+}
+
+/// Z = X B^T for R rows of X and Q of B, whole rows at once.
+template <int R, int Q, real S>
+[[gnu::noinline]] void dots_at_once(const S* x, index_t x_stride, const S* b, index_t b_stride, index_t count, S* z, index_t z_stride) {
+    constexpr index_t W = simd::lanes<S>;
+    simd::pack<S> sum[R][Q] = {};
+    index_t k = 0;
+    for (; k + W <= count; k += W)
+        dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { simd::load<S>(to, x + r * x_stride + k); },
+                           [&](simd::pack<S>& to, int q) { simd::load<S>(to, b + q * b_stride + k); }, sum);
+    if (k < count)
+        dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { load_first<S>(to, x + r * x_stride + k, count - k); },
+                           [&](simd::pack<S>& to, int q) { load_first<S>(to, b + q * b_stride + k, count - k); }, sum);
+    put_lanes<R, Q, S>(sum, z, z_stride);
+}
+/// The same for a B that stays: two rows of X and half a register of B's at a time, whose sums one tree adds up.
+template <real S>
+void by_dots_at_once(matrix_view<const S> x, matrix_view<const S> b, matrix_view<S> z) {
+    constexpr int lanes = simd::lanes<S>, most = lanes < 4 ? lanes : std::clamp(lanes / 2, 4, 8), rows = lanes / most > 1 ? 2 : 1;
+    for (index_t t = 0; t < x.rows; t += rows)
+        with_count<rows>(x.rows - t, [&]<int R>() {
+            for_alike<most>(b.rows, [&]<int Q>(index_t at) {
+                dots_at_once<R, Q, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, z.row(t) + at, z.stride);
+            });
         });
 }
 

@@ -141,7 +141,7 @@ index_t padded(index_t n) {
 
 /// Columns without padding: three registers at a time, one, 16 bytes, and one by one: f.template operator()<P, W>(first column).
 template <simd::lane_value S, class F>
-void for_columns(index_t d, F&& f) {
+[[gnu::always_inline]] inline void for_columns(index_t d, F&& f) {
     constexpr int W = simd::lanes<S>, few = 16 / static_cast<int>(sizeof(S));
     index_t j = 0;
     for (; j + 3 * W <= d; j += 3 * W) f.template operator()<3, W>(j);

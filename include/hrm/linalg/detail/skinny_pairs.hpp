@@ -33,16 +33,16 @@ inline matrix_view<const bf16_pair> as_pairs(matrix_view<const float> x, float k
 inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
     constexpr index_t L = simd::lanes<bf16_pair>;
     const index_t rows = operands<bf16_pair>(m.rows);
-    const packed<bf16_pair> to{ws.take<bf16_pair>(rows * padded<bf16_pair>(m.cols)).data(), rows, m.cols};
+    bf16_pair* const all = ws.take<bf16_pair>(rows * padded<bf16_pair>(m.cols)).data();
     for_groups<bf16_pair>(m.cols, [&]<int P, int W>(index_t at) {
         constexpr index_t wide = P * W;
-        bf16_pair* const group = to.data + at * to.rows;
+        bf16_pair* const group = all + at * rows;
         const index_t live = std::min(wide, m.cols - at);
         index_t k = 0;
         if (wide % L == 0 && m.row_stride == 1 && live == wide)
             for (; 2 * (k + L) <= m.rows; k += L)
                 for (index_t j = 0; j < wide; j += L)
-                    copy_turned<bf16_pair>(m.data + 2 * k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
+                    copy_turned<bf16_pair, L>(m.data + 2 * k + (at + j) * m.col_stride, m.col_stride, group + k * wide + j, wide);
         if (m.col_stride == 1 && live == wide)
             for (; 2 * (k + 1) <= m.rows; ++k)
                 for (index_t j = 0; j < wide; j += W) {
@@ -51,7 +51,7 @@ inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
                     simd::join<W>(x, from, from + m.row_stride);
                     simd::store<bf16_pair, W>(group + k * wide + j, x);
                 }
-        for (; k < to.rows; ++k) {
+        for (; k < rows; ++k) {
             bf16_pair* const row = group + k * wide;
             for (index_t j = 0; j < live; ++j) {
                 const bf16* const from = m.data + 2 * k * m.row_stride + (at + j) * m.col_stride;
@@ -61,7 +61,7 @@ inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
             std::fill(row + live, row + wide, bf16_pair{0});
         }
     });
-    return to;
+    return {all, rows, m.cols};
 }
 
 }  // namespace hrm::detail::skinny
