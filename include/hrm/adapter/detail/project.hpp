@@ -23,10 +23,9 @@ inline index_t piece_of(index_t rows, const team* threads) {
     const index_t pieces = 8 * threads->size();
     return std::max<index_t>(skinny::span, (rows + pieces * skinny::band - 1) / (pieces * skinny::band) * skinny::band);
 }
-/// Rows summed at once, whatever the threads: 512 or more, at most eight parts, since each costs a read of the gradient.
+/// Rows summed at once, whatever the threads: 512 or more, at most eight parts, since each costs a read of the gradient. All alike.
 inline index_t part_of(index_t rows) {
-    const index_t parts = std::clamp<index_t>(rows / 512, 1, 8);
-    return ((rows + parts - 1) / parts + skinny::span - 1) / skinny::span * skinny::span;
+    return skinny::alike(rows, std::clamp<index_t>(rows / 512, 1, 8));
 }
 
 /// to = from, widened or rounded.
@@ -88,7 +87,7 @@ struct nothing_after {
     void operator()(index_t, index_t) const {}
 };
 /// Rows that are still in the L2 when what comes after them runs, or when they are summed over; every look costs a call. Whole tiles.
-inline constexpr index_t slab = 5 * skinny::span;
+inline constexpr index_t slab = 6 * skinny::span;
 /// f(first, rows) over `rows` rows from `first` on, cut into `most` at a time, the last ones first.
 template <class F>
 void from_the_end(index_t first, index_t rows, index_t most, F&& f) {
@@ -111,19 +110,28 @@ void in_slabs(index_t rows, workspace& ws, team* threads, F&& product, const G& 
 /// What is multiplied when rows of T are summed over, with parameters stored in P.
 template <real S, storable T, storable P>
 using summed = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
-/// S^T X for x: L x d, s: L x n, by parts, the last rows first, as skinny::across leaves it. before(first row, rows, scratch) reads so many
-/// rows of X first: a cache has them then.
-template <real S, storable T, storable P, class F>
-const S* sum_parts(matrix_view<const T> x, matrix_view<const S> s, F&& before, workspace& ws, team* threads) {
+/// S^T X for x: L x d, s: L x n, by parts, the last rows first, as skinny::across leaves it; at most `rows` by `columns` at a time, by rows first.
+/// before(first row, rows, first column, columns, scratch) reads so much of X first: a cache has it then, and while it is summed, what
+/// comes next is asked for. after(first row, rows): what is done when a slab's rows are summed.
+template <real S, storable T, storable P, class F, class G>
+const S* sum_parts(matrix_view<const T> x, matrix_view<const S> s, index_t columns, F&& before, G&& after, workspace& ws, team* threads) {
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part, size = s.cols * x.cols;
+    const bool tiles = columns < x.cols;
     S* const sum = ws.template take<S>(parts * size).data();
     share(threads, parts, 1, ws, [&](index_t item, index_t, workspace& own) {
         const index_t p = parts - 1 - item, first = p * part;
         auto how = skinny::start::afresh;
         from_the_end(first, std::min(part, x.rows - first), slab, [&](index_t at, index_t some) {
-            before(at, some, own);
-            skinny::across<summed<S, T, P>>(x.slice_rows(at, some), s.slice_rows(at, some), how, sum + p * size, own);
-            how = skinny::start::on_top;
+            const index_t most = tiles ? skinny::span_of(some) : some;
+            for (index_t t = at; t < at + some; t += most, how = skinny::start::on_top)
+                for (index_t j = 0; j < x.cols; j += columns) {
+                    const index_t rows = std::min(most, at + some - t), cols = std::min(columns, x.cols - j);
+                    before(t, rows, j, cols, own);
+                    const index_t next = !tiles ? 0 : j + cols < x.cols ? cols : rows * x.stride - j;
+                    skinny::across<summed<S, T, P>>(x.slice_rows(t, rows).slice_cols(j, cols), s.slice_rows(t, rows), how, sum + p * size + j * s.cols,
+                                                    own, next);
+                }
+            after(at, some);
         });
     });
     if (parts > 1)
@@ -214,23 +222,27 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
-    const auto fill = [&](index_t t, index_t rows, workspace& own) {
+    const auto fill = [&](index_t t, index_t rows, index_t j, index_t cols, workspace& own) {
         const auto to = ds.slice_rows(t, rows);
-        skinny::down(dy.slice_rows(t, rows), w, to, own);
-        if (f != S{1})
+        skinny::down(dy.slice_rows(t, rows).slice_cols(j, cols), w, to, own, j);
+        if (f != S{1} && j + cols == dy.cols)
             for (index_t i = 0; i < rows; ++i)
-                for (index_t j = 0; j < to.cols; ++j) to(i, j) *= f;
-        if (alone(threads)) after(t, rows);
+                for (index_t q = 0; q < to.cols; ++q) to(i, q) *= f;
+    };
+    const auto behind = [&](index_t first, index_t rows) {
+        if (alone(threads)) after(first, rows);
     };
     if constexpr (!skinny::by_pairs<S, T, P>)
         if (skinny::turned_suits<S>(dy.rows, dy.cols)) {
-            fill(0, dy.rows, ws);
-            if (!alone(threads)) after(0, dy.rows);
+            fill(0, dy.rows, 0, dy.cols, ws);
+            after(0, dy.rows);
             return skinny::across_turned(widened<S, T>(dy, ws), s, k, dc, ws);
         }
-    const S* const sum = sum_parts<S, T, P>(dy, s, fill, ws, threads);
+    const S* const sum = sum_parts<S, T, P>(dy, s, skinny::whole_groups, fill, behind, ws, threads);
     if (!alone(threads)) from_the_end(0, dy.rows, part_of(dy.rows), [&](index_t first, index_t rows) { from_the_end(first, rows, slab, after); });
-    skinny::add_turned<summed<S, T, P>>(sum, k, dc);
+    share(threads, dc.rows, skinny::whole_groups, ws, [&](index_t first, index_t count, workspace&) {
+        skinny::add_turned<summed<S, T, P>>(sum + first * dc.cols, k, dc.slice_rows(first, count));
+    });
 }
 
 /// db += G, as skinny::across left it,  along_i = the rows of b times those of G, unless it is null: lanes of products, added in one tree.
@@ -280,7 +292,7 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
         if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
         else add(skinny::pack<S, P>(m, ws));
     }
-    const S* const sum = sum_parts<S, T, P>(u, x, [](index_t, index_t, workspace&) {}, ws, threads);
+    const S* const sum = sum_parts<S, T, P>(u, x, u.cols, [](index_t, index_t, index_t, index_t, workspace&) {}, [](index_t, index_t) {}, ws, threads);
     add_and_dot<S, T, P>(sum, b, db, along, ws);
 }
 

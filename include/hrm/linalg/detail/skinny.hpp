@@ -76,7 +76,7 @@ packed<S> pack(strided_view<const T> m, workspace& ws) {
 }
 /// g += k sum^T, W of sum's rows and columns at a time, half as many where fewer are left, and one by one.
 template <real S, int W = simd::lanes<S>>
-void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
+[[gnu::noinline]] void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
     index_t i = 0;
     for (; i + W <= sum.rows; i += W) {
         index_t j = 0;
@@ -113,19 +113,28 @@ void add_turned(const S* sum, S k, matrix_view<S> g) {
 /// Rows of X between two looks at what lies further away, sums over rows or a part of W; those that a cache holds while groups of
 /// W's columns go by. Whole tiles.
 inline constexpr index_t span = 96, band = 24;
+/// `rows` cut into `pieces` alike, but for the last one, of whole tiles: rows of each.
+inline index_t alike(index_t rows, index_t pieces) {
+    constexpr index_t whole = simd::registers == 32 ? 8 : 24;
+    return ((rows + pieces - 1) / pieces + whole - 1) / whole * whole;
+}
+/// The same where each has at most `span` rows.
+inline index_t span_of(index_t rows) { return alike(rows, std::max<index_t>(1, (rows + span - 1) / span)); }
 /// Rows of at most so many numbers are no stream for long enough to be foreseen: the next ones are asked for.
 inline constexpr index_t short_row = 512;
+/// Columns that are whole groups of sums (for_columns), and whole sums of W's products.
+inline constexpr index_t whole_groups = 3 * depth;
 /// Columns of n numbers that stay in the L2 beside what goes by: whole sums, or whole groups of them.
 template <simd::lane_value S>
 index_t part_in_cache(index_t n) {
-    constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S)), whole = 3 * depth;
-    return std::max(whole, numbers / std::max<index_t>(1, n) / whole * whole);
+    constexpr index_t numbers = (index_t{1} << 18) / static_cast<index_t>(sizeof(S));
+    return std::max(whole_groups, numbers / std::max<index_t>(1, n) / whole_groups * whole_groups);
 }
 
 /// Z = X W. X is read where it lies, in as many straight streams as a tile has rows: the processor foresees these, and copies or
 /// requests of ours took longer. A part of W stays in the L2 for `span` rows.
 template <class A, storable T>
-void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspace& ws) {
+void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspace& ws, index_t from = 0) {
     using S = sum_of<A>;
     constexpr bool as_is = std::same_as<S, T> || per<A> > 1;
     constexpr index_t each = per<A>, deep = each * depth, narrow_run = 2 * depth, apart = narrow_run + 16;
@@ -151,14 +160,14 @@ void down(matrix_view<const T> x, packed<A> w, matrix_view<sum_of<A>> z, workspa
                         S* const in_place = z.row(t + i) + at;
                         S* const to = live == group ? in_place : edge;
                         const index_t to_stride = live == group ? z.stride : group;
-                        for (index_t r = 0; live < group && j0 > 0 && r < R; ++r) std::copy_n(in_place + r * z.stride, live, edge + r * group);
+                        for (index_t r = 0; live < group && from + j0 > 0 && r < R; ++r) std::copy_n(in_place + r * z.stride, live, edge + r * group);
                         if (as_is && at == 0 && x.cols <= short_row)
                             for (index_t r = i + R; r < i + 2 * R; ++r)
                                 for (index_t q = 0; q < x.cols; q += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(x.row(t + r) + q, 0, 2);
                         for (index_t j = 0; j < cols; j += deep)
-                            with_start(j0 + j > 0, [&]<start how>() {
+                            with_start(from + j0 + j > 0, [&]<start how>() {
                                 const index_t steps = operands<A>(std::min(deep, cols - j));
-                                const A* const part = w.group(at, (j0 + j) / each, group);
+                                const A* const part = w.group(at, (from + j0 + j) / each, group);
                                 const index_t next = w.step(group);
                                 if constexpr (as_is)
                                     if (!copies || j < copied)
@@ -216,27 +225,28 @@ void take_piece(const T* from, index_t stride, index_t rows, index_t ahead, A* t
 /// (for_columns): element (i, j) of the group at column c, w wide, at [c * n + i * w + j - c]. Rows a multiple of 4 KiB apart would take
 /// a twentieth of the time.
 template <simd::lane_value A, real S, storable T>
-void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, workspace& ws) {
+void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, workspace& ws, index_t next = 0) {
     constexpr bool as_is = std::same_as<A, T>;
     constexpr index_t each = per<A>;
     scratch_scope scope(ws);
     alignas(64) A piece[as_is ? 1 : span / each * 3 * simd::lanes<A>];
     A* const joined = ws.template take<A>(each > 1 ? span / each * s.cols : 0).data();
-    const index_t part = part_in_cache<S>(s.cols);
+    const index_t part = part_in_cache<S>(s.cols), tall_piece = span_of(x.rows);
     for (index_t c = 0; c < x.cols; c += part)
-        for (index_t t = 0; t < x.rows; t += span) {
-            const index_t rows = std::min(span, x.rows - t), cols = std::min(part, x.cols - c);
+        for (index_t t = 0; t < x.rows; t += tall_piece) {
+            const index_t rows = std::min(tall_piece, x.rows - t), cols = std::min(part, x.cols - c);
             if constexpr (each > 1) join_rounded(s.slice_rows(t, rows), joined);
             for_columns<A>(cols, [&]<int P, int W>(index_t at) {
-                const index_t j = c + at, ahead = x.cols <= short_row ? span * x.stride : at + P * W < cols ? P * W : span * x.stride - at;
+                const index_t j = c + at, below = tall_piece * x.stride;
+                const index_t ahead = next > 0 ? next : x.cols <= short_row ? below : at + P * W < cols ? P * W : below - at;
                 if constexpr (!as_is) take_piece<P, W>(x.row(t) + j, x.stride, rows, ahead, piece);
                 const index_t share = (P * tall<3> + s.cols - 1) / std::max<index_t>(1, s.cols);
-                const bool last = x.cols <= short_row && t + span >= x.rows;
+                const bool last = x.cols <= short_row && t + tall_piece >= x.rows;
                 index_t asked = last ? P : 0;  // registers of the next piece, a share by every tile: requests that come at once wait for each other
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
                     with_start(t > 0 || how == start::on_top, [&]<start first>() {
-                        const auto run = [&]<int asks>(const A* a, index_t step, const A* b, index_t next) {
-                            tile<A, first, R, P, W, asks>(operands<A>(rows), a + i, 1, step, b, next, sum + j * s.cols + i * P * W, P * W, ahead + asked * W);
+                        const auto run = [&]<int asks>(const A* a, index_t step, const A* b, index_t b_next) {
+                            tile<A, first, R, P, W, asks>(operands<A>(rows), a + i, 1, step, b, b_next, sum + j * s.cols + i * P * W, P * W, ahead + asked * W);
                         };
                         if constexpr (each > 1) run.template operator()<0>(joined, s.cols, piece, P * W);
                         else if constexpr (!as_is) run.template operator()<0>(s.row(t), s.stride, piece, P * W);

@@ -17,18 +17,18 @@ namespace hrm::detail::skinny {
 
 /// B has few rows: at most these.
 inline constexpr index_t narrow = 16;
-/// Columns that stay in the L1 while all of B's rows go by.
-inline constexpr index_t dots_piece = 512;
+/// Columns of X that stay in the L1 while all of B's rows go by, long enough to be streams.
+inline constexpr index_t dots_piece = 1024;
 /// Whether B stays in the L1 and its rows are short: it is taken as it lies for any number of rows of X.
 template <real S>
-constexpr bool dots_stay(index_t n, index_t d) { return n * d * static_cast<index_t>(sizeof(S)) <= (16 << 10) && d <= dots_piece; }
+constexpr bool dots_stay(index_t n, index_t d) { return n * d * static_cast<index_t>(sizeof(S)) <= (16 << 10) && d <= dots_piece / 2; }
 /// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes too long, unless it
 /// stays; in a short row, adding lanes does.
 template <real S>
 constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && (d >= 64 * n || (d >= 128 && dots_stay<S>(n, d))); }
-/// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers. More rows of X would compete for the
+/// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers, 24 fill 32. More rows of X would compete for the
 /// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.
-inline constexpr int dots_rows = 3, dots_wide = 4, dots_alone = 8;
+inline constexpr int dots_rows = 3, dots_tall = simd::registers == 32 ? 6 : 3, dots_wide = 4, dots_alone = 8;
 
 /// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
 template <int most, class F>
@@ -83,16 +83,11 @@ void load_first(simd::pack<S>& to, const T* from, index_t count) {
     for (index_t l = 0; l < count; ++l) part[l] = static_cast<S>(from[l]);
     simd::load<S>(to, part);
 }
-template <int R, storable T>
-[[gnu::always_inline]] inline void ask_for(const T* from, index_t stride) {
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) __builtin_prefetch(from + r * stride, 0, 2);
-}
 /// sum[r][q] += x_r b_q, one register of each: load(to, row), load_b alike.
 template <int R, int Q, real S, class X, class B>
 [[gnu::always_inline]] inline void dots_step(X&& load, B&& load_b, simd::pack<S> (&sum)[R][Q]) {
     simd::pack<S> x[R];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
         load(x[r], r);
         simd::hold<S>(x[r]);
@@ -102,19 +97,19 @@ template <int R, int Q, real S, class X, class B>
         simd::pack<S> b;
         load_b(b, q);
         simd::hold<S>(b);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (int r = 0; r < R; ++r) simd::multiply_add<S>(sum[r][q], x[r], b);
     }
 }
 /// sum (R x Q registers, `sums` apart) = or += over `count` columns. Row q of b lies `stride` behind the one before, its next
-/// register `step` on; nil where b is packed. Where there is a `next`, R rows of it, `next_stride` apart, are asked for meanwhile.
-template <int R, int Q, bool packed, bool ask, real S, storable P, storable T>
+/// register `step` on; nil where b is packed. So many rows of `next` as `asks` says, `next_stride` apart, are asked for meanwhile.
+template <int R, int Q, bool packed, real S, storable P, storable T>
 [[gnu::noinline]] void dots_tile(const S* x, index_t x_stride, const P* b, index_t b_stride, index_t count, bool afresh,
-                                 simd::pack<S>* sums, index_t apart, const T* next, index_t next_stride) {
+                                 simd::pack<S>* sums, index_t apart, index_t asks, const T* next, index_t next_stride) {
     constexpr index_t W = simd::lanes<S>, line = 64 / static_cast<index_t>(sizeof(S)), step = packed ? Q * W : W;
     const index_t stride = packed ? W : b_stride;
     simd::pack<S> sum[R][Q];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) sum[r][q] = afresh ? simd::pack<S>{} : sums[r * apart + q];
@@ -122,14 +117,15 @@ template <int R, int Q, bool packed, bool ask, real S, storable P, storable T>
     const auto load = [&](simd::pack<S>& to, int r) { simd::load<S>(to, x + r * x_stride + k); };
     const auto load_b = [&](simd::pack<S>& to, int q) { simd::load<S>(to, b + q * stride); };
     for (; k + W <= count; k += W, b += step) {
-        if constexpr (ask)
-            if (k % line == 0) ask_for<R>(next + k, next_stride);
+        if constexpr (packed)
+            if (k % line == 0)
+                for (index_t r = 0; r < asks; ++r) __builtin_prefetch(next + r * next_stride + k, 0, 2);
         dots_step<R, Q, S>(load, load_b, sum);
     }
     if (k < count)
         dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { load_first<S>(to, x + r * x_stride + k, count - k); },
                            [&](simd::pack<S>& to, int q) { load_first<S>(to, b + q * stride, count - k); }, sum);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
         for (int q = 0; q < Q; ++q) sums[r * apart + q] = sum[r][q];
@@ -185,33 +181,31 @@ void add_lanes(const simd::pack<S>* sums, index_t count, S* z) {
         });
 }
 
-/// Z = X B^T, B packed. Three rows of X at a time; the next three are asked for meanwhile.
+/// Z = X B^T, B packed. A few rows of X at a time; each tile asks for its share of the next ones.
 template <real S, storable T>
 void by_dots(matrix_view<const T> x, packed_rows<S> b, matrix_view<S> z) {
     constexpr bool as_is = std::same_as<S, T>;
-    simd::pack<S> sums[dots_rows * narrow];
-    alignas(64) S wide[as_is ? 1 : dots_rows * dots_piece];
-    for (index_t t = 0; t < x.rows; t += dots_rows)
-        with_count<dots_rows>(x.rows - t, [&]<int R>() {
-            const S* packed = b.data;
-            for (index_t j = 0; j < x.cols; j += dots_piece) {
-                const index_t count = std::min(dots_piece, x.cols - j);
-                const T* const next = x.row(t + (t + 2 * R <= x.rows ? R : 0)) + j;
-                const S* here = wide;
-                if constexpr (as_is) here = x.row(t) + j;
-                else
-                    for (int r = 0; r < R; ++r) widen<S>(x.row(t + r) + j, count, wide + r * dots_piece);
-                for_alike<dots_wide>(b.rows, [&]<int Q>(index_t at) {
-                    const auto run = [&]<bool ask>() {
-                        dots_tile<R, Q, true, ask, S>(here, as_is ? x.stride : dots_piece, packed, 0, count, j == 0, sums + at, b.rows, next, x.stride);
-                    };
-                    if (at == 0) run.template operator()<true>();
-                    else run.template operator()<false>();
-                    packed += Q * whole<S>(count);
-                });
-            }
-            for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
-        });
+    simd::pack<S> sums[dots_tall * narrow];
+    alignas(64) S wide[as_is ? 1 : dots_tall * dots_piece];
+    for_rows<dots_tall>(x.rows, [&]<int R>(index_t t) {
+        const S* packed = b.data;
+        for (index_t j = 0; j < x.cols; j += dots_piece) {
+            const index_t count = std::min(dots_piece, x.cols - j), share = (R * dots_wide + b.rows - 1) / std::max<index_t>(1, b.rows);
+            index_t asked = t + 2 * R <= x.rows ? 0 : R;
+            const S* here = wide;
+            if constexpr (as_is) here = x.row(t) + j;
+            else
+                for (int r = 0; r < R; ++r) widen<S>(x.row(t + r) + j, count, wide + r * dots_piece);
+            for_alike<dots_wide>(b.rows, [&]<int Q>(index_t at) {
+                const index_t asks = std::min(share, R - asked);
+                dots_tile<R, Q, true, S>(here, as_is ? x.stride : dots_piece, packed, 0, count, j == 0, sums + at, b.rows, asks,
+                                         x.row(t + (asks > 0 ? R + asked : 0)) + j, x.stride);
+                packed += Q * whole<S>(count);
+                asked += asks;
+            });
+        }
+        for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
+    });
 }
 /// The same for a few rows of X, B as it lies: a decoded token.
 template <real S, storable P>
@@ -220,7 +214,7 @@ void by_dots(matrix_view<const S> x, matrix_view<const P> b, matrix_view<S> z) {
     for (index_t t = 0; t < x.rows; t += dots_rows)
         with_count<dots_rows>(x.rows - t, [&]<int R>() {
             for_alike<R == 1 ? dots_alone : dots_wide>(b.rows, [&]<int Q>(index_t at) {
-                dots_tile<R, Q, false, false, S, P, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, true, sums + at, b.rows, nullptr, 0);
+                dots_tile<R, Q, false, S, P, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, true, sums + at, b.rows, 0, nullptr, 0);
             });
             for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
         });

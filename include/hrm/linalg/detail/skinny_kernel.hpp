@@ -58,17 +58,19 @@ void with_count(index_t q, F&& f) {
     f.template operator()<most>();
 }
 
+/// x += what lies there.
+template <real S, int W, storable T>
+[[gnu::always_inline]] inline void add_to(simd::pack<S, W>& x, const T* from) {
+    simd::pack<S, W> old;
+    simd::load<S, W>(old, from);
+    x += old;
+}
 /// to = x, or += x. Sums of pairs are rounded as their products are: without numbers below 2^-126.
 template <class A, int W, storable T>
 [[gnu::always_inline]] inline void put(simd::pack<sum_of<A>, W> x, start how, T* to) {
-    using S = sum_of<A>;
-    if (how == start::on_top) {
-        simd::pack<S, W> old;
-        simd::load<S, W>(old, to);
-        x += old;
-    }
+    if (how == start::on_top) add_to<sum_of<A>, W>(x, to);
     if constexpr (std::same_as<A, simd::bf16_pair> && std::same_as<T, bf16>) simd::store_normal<W>(to, x);
-    else simd::store<S, W>(to, x);
+    else simd::store<sum_of<A>, W>(to, x);
 }
 
 /// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .).   a(r, k) is at a + r * row + k * step, b(k, .) at b + k * next.
@@ -79,7 +81,8 @@ template <class A, int W, storable T>
 template <simd::lane_value A, start how, int R, int P, int W, int asks = 0, class From, class B, storable T>
 [[gnu::noinline]] void tile(index_t steps, const From* a, index_t row, index_t step, const B* b, index_t next, T* to, index_t stride,
                             [[maybe_unused]] index_t ahead = 0) {
-    simd::pack<sum_of<A>, W> sum[R][P] = {};
+    using S = sum_of<A>;
+    simd::pack<S, W> sum[R][P] = {};
     const From* four[(R + 3) / 4];  // a pointer for every four rows, or each row would get its own, and most of them no register
     for (int r = 0; r < R; r += 4) four[r / 4] = a + r * row;
     const index_t thrice = 3 * row;
@@ -105,10 +108,16 @@ template <simd::lane_value A, start how, int R, int P, int W, int asks = 0, clas
 #pragma GCC unroll 2
         for (auto& p : four) p += step;
     }
+    if constexpr (how == start::on_top) {  // all loads before all stores: those of rows a multiple of 4 KiB apart wait for one another
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+            for (int v = 0; v < P; ++v) add_to<S, W>(sum[r][v], to + r * stride + v * W);
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
-        for (int v = 0; v < P; ++v) put<A, W>(sum[r][v], how, to + r * stride + v * W);
+        for (int v = 0; v < P; ++v) put<A, W>(sum[r][v], start::afresh, to + r * stride + v * W);
 }
 
 /// `count` rows, R at a time, half of that, and one by one: f.template operator()<rows>(first row).
