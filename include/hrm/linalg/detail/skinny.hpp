@@ -76,7 +76,7 @@ packed<S> pack(strided_view<const T> m, workspace& ws) {
 }
 /// g += k sum^T, W of sum's rows and columns at a time, half as many where fewer are left, and one by one.
 template <real S, int W = simd::lanes<S>>
-[[gnu::noinline]] void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
+void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
     index_t i = 0;
     for (; i + W <= sum.rows; i += W) {
         index_t j = 0;
@@ -94,7 +94,7 @@ template <real S, int W = simd::lanes<S>>
             }
         }
         for (; j < sum.cols; ++j)
-            for (index_t r = i; r < i + W; ++r) g(j, r) += k * sum(r, j);
+            for (index_t r = 0; r < W; ++r) g(j, i + r) += k * sum(i + r, j);
     }
     if (i == sum.rows) return;
     const auto rest = sum.slice_rows(i, sum.rows - i);
