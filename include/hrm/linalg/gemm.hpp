@@ -98,9 +98,12 @@ void gemm(S alpha, strided_view<const TA> a, strided_view<const TB> b, S beta, m
             for (index_t j = 0; j < c.cols; ++j) c(i, j) = beta == S{0} ? S{0} : beta * c(i, j);
     if (a.cols == 0 || c.empty()) return;
 
-    // By the shape of B alone, so that a row of the product does not depend on how many there are.
-    if constexpr (std::same_as<S, TA> && std::same_as<S, TB>)
-        if (b.rows * b.cols <= (32 << 10) / static_cast<index_t>(sizeof(S))) return detail::gemm_in_place<simd::registers == 32 ? 12 : 6, S>(alpha, a, b, beta, c);
+    // By the shape of B alone, so that a row of the product does not depend on how many there are; one row has the same bits as it is.
+    if constexpr (std::same_as<S, TA> && std::same_as<S, TB>) {
+        if (b.rows * b.cols <= (32 << 10) / static_cast<index_t>(sizeof(S)))
+            return detail::gemm_in_place<simd::registers == 32 ? 12 : 6, 2, S>(alpha, a, b, beta, c);
+        if (c.rows == 1 && b.col_stride == 1) return detail::gemm_in_place<1, 8, S>(alpha, a, b, beta, c);
+    }
 
     // Three shapes of tile, told apart by what they would compute in vain at the edges. The narrow one loads more for a
     // product and the flat one has just enough sums to hide their latency: a tenth and a third slower, as measured.

@@ -190,11 +190,11 @@ inline void gemm_tile_in_place(S alpha, strided_view<const S> a, const S* __rest
     const S* from[R];
     for (int r = 0; r < R; ++r) from[r] = a.data + std::min<index_t>(r, a.rows - 1) * a.row_stride;
     for (index_t k = 0, at = 0; k < a.cols; ++k, at += a.col_stride, b += apart) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < P; ++v) simd::load<S>(row[v], b + v * W);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int v = 0; v < P; ++v) sum[r][v] += from[r][at] * row[v];
     }
     alignas(64) S edge[P * W] = {};  // what lies beyond live columns is computed with, and left
@@ -205,7 +205,7 @@ inline void gemm_tile_in_place(S alpha, strided_view<const S> a, const S* __rest
         const bool whole = c.cols == P * W;
         if (!whole && beta != S{0})
             for (index_t j = 0; j < c.cols; ++j) edge[j] = to[j];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int v = 0; v < P; ++v) {
             S* const at = (whole ? to : edge) + v * W;
             simd::pack<S> old;
@@ -219,16 +219,19 @@ inline void gemm_tile_in_place(S alpha, strided_view<const S> a, const S* __rest
             for (index_t j = 0; j < c.cols; ++j) to[j] = edge[j];
     }
 }
-/// gemm where B stays in the L1: nothing is copied but what of B is not whole registers, so that a call costs little but its
-/// arithmetic. The sum over K is gemm_by's, to the bit.
-template <int R, real S>
+/// gemm where B stays in the L1, or is read once: nothing is copied but what of B is not whole registers, so that a call costs little
+/// but its arithmetic. The sum over K is gemm_by's, to the bit. P registers of columns at a time, two where fewer are left: one row
+/// alone has P sums that do not wait for each other, and reads runs that are worth a stream.
+template <int R, int P, real S>
 [[gnu::noinline]] void gemm_in_place(S alpha, strided_view<const S> a, strided_view<const S> b, S beta, matrix_view<S> c) {
     using tile = gemm_tile<R, 2, S>;
-    constexpr index_t W = simd::lanes<S>, C = tile::cols;
+    constexpr index_t W = simd::lanes<S>, C = tile::cols, wide = P * W;
     alignas(64) S panel[tile::depth * C];
     for (index_t k = 0; k < a.cols; k += tile::depth, beta = 1)
-        for (index_t j = 0; j < c.cols; j += C) {
-            const index_t deep = std::min(tile::depth, a.cols - k), live = std::min(C, c.cols - j);
+        for (index_t j = 0; j < c.cols;) {
+            const index_t deep = std::min(tile::depth, a.cols - k);
+            const bool many = P > 2 && b.col_stride == 1 && j + wide <= c.cols;
+            const index_t live = many ? wide : std::min(C, c.cols - j);
             const auto own = b.block(k, j, deep, live);
             const bool whole = own.col_stride == 1 && live % W == 0;
             if (!whole) gemm_pack_b<tile>(own, panel);
@@ -237,9 +240,11 @@ template <int R, real S>
             for (index_t i = 0; i < c.rows; i += R) {
                 const index_t rows = std::min<index_t>(R, c.rows - i);
                 const auto to = c.slice_rows(i, rows).slice_cols(j, live);
-                if (live > W) gemm_tile_in_place<R, 2>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
+                if (many) gemm_tile_in_place<R, P>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
+                else if (live > W) gemm_tile_in_place<R, 2>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
                 else gemm_tile_in_place<R, 1>(alpha, a.block(i, k, rows, deep), from, apart, beta, to);
             }
+            j += live;
         }
 }
 

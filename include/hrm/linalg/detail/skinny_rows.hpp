@@ -66,10 +66,11 @@ template <int R, int Q, int W, simd::lane_value A, storable P>
 /// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory: a decoded
 /// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
 /// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
-template <int R, int W, simd::lane_value A, storable P, storable T>
+/// K: the length of rows that lie one behind the other, where it is known here: addresses are constants then, not half of the work.
+template <int R, int W, int K, simd::lane_value A, storable P, storable T>
 index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, start how, const matrix_view<T>& y_, index_t i) {
     const auto x = x_;  // copies, or what they know would be read again after every store
-    const auto m = m_;
+    const matrix_view<const P> m{m_.data, m_.rows, K > 0 ? K : m_.cols, K > 0 ? K : m_.stride};
     const auto y = y_;
     using S = sum_of<A>;
     constexpr index_t deep = per<A> * depth;
@@ -100,9 +101,16 @@ index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, 
 template <int R, simd::lane_value A, storable P, storable T>
 void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
     constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
-    index_t i = by_rows<R, W>(x, m, how, y, 0);
-    if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2>(x, m, how, y, i);
-    by_rows<R, 1>(x, m, how, y, i);
+    index_t i = 0;
+    if constexpr (R == 1 && std::same_as<A, P>)
+        if (m.stride == m.cols) {
+            if (m.cols == 8) i = by_rows<R, W, 8>(x, m, how, y, i);
+            else if (m.cols == 16) i = by_rows<R, W, 16>(x, m, how, y, i);
+            else if (m.cols == 32) i = by_rows<R, W, 32>(x, m, how, y, i);
+        }
+    if (i + W <= m.rows) i = by_rows<R, W, 0>(x, m, how, y, i);
+    if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2, 0>(x, m, how, y, i);
+    by_rows<R, 1, 0>(x, m, how, y, i);
 }
 template <simd::lane_value A, storable P, storable T>
 void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
