@@ -93,8 +93,9 @@ void add_turned_block(matrix_view<const S> sum, S k, matrix_view<S> g) {
                 simd::store<S, W>(at, old + k * x[c]);
             }
         }
-        for (; j < sum.cols; ++j)
-            for (index_t r = 0; r < W; ++r) g(j, i + r) += k * sum(i + r, j);
+        if (sum.cols % W != 0)  // or g++ takes sums past the end for possible, and warns
+            for (; j < sum.cols; ++j)
+                for (index_t r = 0; r < W; ++r) g(j, i + r) += k * sum(i + r, j);
     }
     if (i == sum.rows) return;
     const auto rest = sum.slice_rows(i, sum.rows - i);
