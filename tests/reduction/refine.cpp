@@ -295,3 +295,51 @@ TEST_CASE("complex systems: a real one in unitary coordinates, unstable parts, o
     bad.a.poles[1] = {0, std::nan("")};
     CHECK_THROWS_AS(refine_h2(bad, continuous<dense<number>>{{{{-1}}}, {{1}}, {{1}}, {}}), numerical_error);
 }
+
+namespace {
+
+/// A discrete system of order 6 with one pole at the root of unity `pole`, in random coordinates.
+template <class T>
+discrete<dense<T>> with_an_integrator(std::uint64_t seed, T pole) {
+    random_stream r(seed);
+    matrix<double> a(6, 6), t(6, 6), b(6, 2), c(2, 6);
+    for (auto& x : a.flat()) x = 0.2 * r.normal();
+    for (index_t i = 0; i < 6; ++i) a(i, 0) = i == 0;
+    for (auto* x : {&t, &b, &c}) r.fill_normal(x->flat(), 1);
+    const auto there = detail::divide(product(t, a), t);
+    discrete<dense<T>> g{{matrix<T>(6, 6)}, matrix<T>(6, 2), matrix<T>(2, 6), {}};
+    for (std::size_t i = 0; i < 36; ++i) g.a.a.flat()[i] = pole * there.flat()[i];
+    for (std::size_t i = 0; i < 12; ++i) g.b.flat()[i] = b.flat()[i], g.c.flat()[i] = c.flat()[i];
+    return g;
+}
+
+}  // namespace
+
+TEST_CASE("an integrator known to rounding alone is told in the start as in the system") {
+    int kept = 0;
+    const auto check = [&](const auto& g) {
+        const auto b = balance(g, {.rank = 2});
+        if (b.unstable != 1) return;
+        const auto f = refine_h2(g, b.system);
+        ++kept;
+        CHECK(f.unstable == 1);
+        CHECK(f.system.order() == 3);
+        CHECK(f.h2_error <= f.start_error);
+    };
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        CAPTURE(seed);
+        check(with_an_integrator<double>(seed, 1));
+        check(with_an_integrator<number>(seed, std::polar(1.0, 0.7)));
+    }
+    CHECK(kept >= 50);
+}
+
+TEST_CASE("a step with unstable poles goes on from their mirror images") {
+    const continuous<dense<double>> h{{{{1, 2, 0}, {-2, 1, 0}, {0, 0, -3}}}, {{1}, {1}, {1}}, {{1, 0, 1}}, {}};
+    CHECK(spectral_abscissa(detail::mirrored(h).a) == doctest::Approx(-1).epsilon(1e-12));
+    const discrete<dense<number>> z{{{{{0, 2}, 0}, {0, 0.5}}}, {{1}, {1}}, {{1, 1}}, {}};
+    auto poles = eigenvalues(detail::mirrored(z).a);
+    std::sort(poles.begin(), poles.end(), [](auto x, auto y) { return x.real() < y.real(); });
+    CHECK(std::abs(poles[0] - number(0, 0.5)) <= 1e-12);  // 1 / conj(2i)
+    CHECK(std::abs(poles[1] - 0.5) <= 1e-12);
+}

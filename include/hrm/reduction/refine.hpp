@@ -98,6 +98,28 @@ System in_own_modes(System h) {
     return s ? System{{to_dense(s->a)}, s->b, s->c, h.d} : h;
 }
 
+/// H with its unstable poles l at their mirror images -conj l, 1/conj l, where its modes are apart; else H.
+template <class System>
+System mirrored(System h) {
+    const auto modes = rediagonalize(discrete<typename System::structure_type>{h.a, h.b, h.c, {}}, 1e8);
+    const auto* s = std::get_if<0>(&modes.system);
+    if (!s) return h;
+    const auto inside = [](complex l) {
+        if (depth<System>(l) > 0) return l;
+        return in_discrete_time<System> ? 1.0 / std::conj(l) : -std::conj(l);
+    };
+    auto a = s->a;
+    if constexpr (complex_system<System>) std::transform(a.poles.begin(), a.poles.end(), a.poles.begin(), inside);
+    else {
+        for (auto& l : a.real) l = inside(l).real();
+        for (std::size_t i = 0; i < a.re.size(); ++i) {
+            const auto l = inside({a.re[i], a.im[i]});
+            a.re[i] = l.real(), a.im[i] = l.imag();
+        }
+    }
+    return {{to_dense(a)}, s->b, s->c, h.d};
+}
+
 /// refine_h2 of a stable system, modal or dense, in double; the start is stable.
 template <any_system T>
 refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system<T>& start, const refine_options& o) {
@@ -124,17 +146,19 @@ refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system
             const auto t = orthonormal(x);
             auto u = orthonormal(w);
             u = divide(u, project(t, u));
-            const auto next = in_own_modes(small_system{{project(u, g.a, t)}, project(u, g.b), product(g.c, t), g.d});
-            if (!is_stable(next)) break;
+            auto next = in_own_modes(small_system{{project(u, g.a, t)}, project(u, g.b), product(g.c, t), g.d});
+            // Not every step is stable: the iteration needs no more of it than points to meet G at, which its mirror image has.
+            const bool stable = is_stable(next);
+            if (!stable && !is_stable(next = mirrored(next))) break;
             const auto poles = eigenvalues(next.a), before = eigenvalues(now.a);
             double radius = 0;
             for (const auto& l : poles) radius = std::max(radius, std::abs(l));
-            out.converged = std::all_of(poles.begin(), poles.end(), [&](const auto& l) {
+            out.converged = stable && std::all_of(poles.begin(), poles.end(), [&](const auto& l) {
                 double nearest = std::numeric_limits<double>::infinity();
                 for (const auto& h : before) nearest = std::min(nearest, std::abs(h - l));
                 return nearest <= o.tolerance * std::abs(l) + std::numeric_limits<double>::epsilon() * radius;
             });
-            now = next;
+            now = std::move(next);
         } catch (const numerical_error&) {
             break;  // a singular step: what stands is the answer
         }
@@ -150,6 +174,30 @@ refined_system<reduced_system<T>> refine_stable(const T& g, const reduced_system
     if (o.error == error_report::measured) measure(error_system(g, out.system), out);
     return out;
 }
+
+/// How far inside the poles of A lie, ascending.
+template <class System, class A>
+std::vector<double> depths(const A& a) {
+    std::vector<double> out;
+    for (const auto& l : eigenvalues(a)) out.push_back(depth<System>(l));
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+/// The start apart, beside a g of `unstable` such poles: its own so many nearest to the boundary or beyond, if they lie no deeper than
+/// g's, but for rounding. A margin of its own would be another one, for it goes by the order and the norm.
+template <class System, class T>
+split_system<System> split_alike(const System& start, const T& g, index_t unstable) {
+    double margin = 0;
+    if (const auto own = depths<System>(start.a); unstable > 0 && unstable <= start.order()) {
+        const auto k = static_cast<std::size_t>(unstable);
+        const double rounding = std::sqrt(std::numeric_limits<double>::epsilon()) * frobenius(start.a.a);
+        if (own[k - 1] <= depths<System>(g.a)[k - 1] + rounding)
+            margin = k < own.size() ? std::max(0.0, (own[k - 1] + own[k]) / 2) : std::numeric_limits<double>::infinity();
+    }
+    return split(start, margin);
+}
+
 /// refine_h2 in double, g modal where it can be.
 template <any_system T>
 refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& start, const refine_options& o) {
@@ -157,10 +205,14 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
         require_stable("hrm::refine_h2: the start", start);
         return refine_stable(g, start, o);
     }
-    const auto own = split(start, o.margin);
-    auto [parts, out] = apart(g, o.margin, [&](const T& stable) { return refine_stable(stable, own.stable, o); });
-    if (own.unstable.order() != parts.unstable.order())
-        throw unstable_error("hrm::refine_h2: the start has " + std::to_string(own.unstable.order()) + " unstable poles, the system " +
+    index_t own_unstable = 0;
+    auto [parts, out] = apart(g, o.margin, [&](const T& stable) {
+        const auto own = split_alike(start, g, g.order() - stable.order());
+        own_unstable = own.unstable.order();
+        return refine_stable(stable, own.stable, o);
+    });
+    if (own_unstable != parts.unstable.order())
+        throw unstable_error("hrm::refine_h2: the start has " + std::to_string(own_unstable) + " unstable poles, the system " +
                              std::to_string(parts.unstable.order()));
     out.unstable = parts.unstable.order();
     out.system = beside("hrm::refine_h2", out.system, parts.unstable);
@@ -174,13 +226,14 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
 /// truncation ended.
 ///     auto b = hrm::balance(system, {.rank = 6});
 ///     auto r = hrm::refine_h2(system, b.system);      // r.h2_error <= r.start_error
-/// A step projects onto  range X,  A X + X A_r^T + B B_r^T = 0 (complex: ^H),  along the orthogonal complement of the dual equation's: the
-/// spaces, and so the steps, of the iterative rational Krylov algorithm, {(-l_i I - A)^-1 B b_i} for residues c_i b_i^T at the
-/// poles l_i of Gr, which a defective A_r does not have. The fixed point meets G at the mirror images -l_i, discrete 1/l_i, twice.
+/// A step projects onto  range X,  A X + X A_r^H + B B_r^H = 0,  along the orthogonal complement of the dual equation's: the spaces, and
+/// so the steps, of the iterative rational Krylov algorithm, {(-conj(l_i) I - A)^-1 B b_i} for residues c_i b_i^H at the poles l_i
+/// of Gr, which a defective A_r does not have. The fixed point meets G at the mirror images -conj(l_i), discrete 1/conj(l_i), twice.
+/// A step whose poles are not all stable goes on from their mirror images.
 /// Never worse than the start: the best system met is returned. Its D is the system's, as every step keeps it: in continuous time
 /// any other is infinitely far.
 /// start: order r, its unstable part (balance keeps it) the system's, which is kept.  O(r n) a step for modal A, also in
-/// disguise; dense O(r n^2) after O(n^3) once.  Throws unstable_error if the unstable parts are not of one order.
+/// disguise; dense O(r n^2) after O(n^3) once; complex diagonal O(r n) a step, but O(n^3) once for the error's norm.  Throws unstable_error if the unstable parts are not of one order.
 /// Xu & Zeng 2011; Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner, Kubalinska, Vossen & Wilczek 2010.
 template <any_system T>
 auto refine_h2(const T& system, const detail::reduced_system<T>& start, const refine_options& options = {}) {
