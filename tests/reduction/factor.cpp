@@ -57,4 +57,8 @@ TEST_CASE("Hermitian: factors give the matrix back, of any rank; what is indefin
     CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{1, {0, -2}}, {{0, 2}, 1}}), numerical_error);
     CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{-1}}), numerical_error);
     CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{1, 0}, {{0, std::nan("")}, 1}}), numerical_error);
+    CHECK_THROWS_WITH_AS(factor_semidefinite(matrix<number>{{1, 0}, {0, {1, 5}}}),
+                         "hrm::factor_semidefinite: diagonal entry 1 of W has the imaginary part 5.000000, expected 0: W is not Hermitian", numerical_error);
+    CHECK_THROWS_AS(factor_semidefinite(matrix<number>{{{1, std::nan("")}, 0}, {0, 1}}), numerical_error);
+    CHECK(factor_semidefinite(matrix<number>{{{1, 1e-16}}}).l.cols() == 1);  // rounding
 }

@@ -32,6 +32,9 @@ semidefinite_factor_of<T> factor_semidefinite(matrix_view<const T> w) {
         if (own < 0)
             throw numerical_error("hrm::factor_semidefinite: diagonal entry " + std::to_string(i) + " of W is " +
                                   std::to_string(own) + ", expected >= 0");
+        if (!(std::abs(std::imag(w(i, i))) <= static_cast<double>(n) * std::numeric_limits<double>::epsilon() * own))
+            throw numerical_error("hrm::factor_semidefinite: diagonal entry " + std::to_string(i) + " of W has the imaginary part " +
+                                  std::to_string(std::imag(w(i, i))) + ", expected 0: W is not Hermitian");
         scale[at(i)] = std::sqrt(own);
     }
     matrix<T> rest(n, n);
