@@ -191,3 +191,20 @@ TEST_CASE("complex systems: a real one in unitary coordinates; unstable poles ar
     CHECK(approximate_hankel_norm(continuous<diagonal<number>>{{{-1}}, matrix<number>(1, 0), matrix<number>(1, 1), {}}).bound == 0);
     CHECK_THROWS_AS(approximate_hankel_norm(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
 }
+
+TEST_CASE("an error of zero is claimed only where nothing was dropped, whatever the units of the ports") {
+    random_stream r(12);
+    auto g = random_continuous(r, 4, 2, 2);
+    const auto want = approximate_hankel_norm(g, {.rank = 1});
+    for (auto& x : g.b.flat()) x *= 0x1p564;
+    for (auto& x : g.c.flat()) x *= 0x1p-564;
+    const auto h = approximate_hankel_norm(g, {.rank = 1});
+    CHECK(h.order() == 1);
+    CHECK(h.hankel_error == doctest::Approx(want.hankel_error).epsilon(1e-10));
+    // A state below rounding of the others is left out, and its sigma said.
+    const continuous<diagonal<double>> faint{{{-1, -2}}, {{1, 0}, {0, 1e-9}}, {{1, 0}, {0, 1e-9}}, {}};
+    const auto s = approximate_hankel_norm(to_dense(faint));
+    CHECK(s.order() == 1);
+    CHECK(s.hankel_error == s.sigma[1]);
+    CHECK(s.hankel_error == doctest::Approx(0.25e-18).epsilon(1e-10));
+}

@@ -104,3 +104,46 @@ TEST_CASE("complex systems: what is not reached or not seen goes, stable or not,
     CHECK(minimal(discrete<dense<number>>{{{{0.5}}}, matrix<number>(1, 0), matrix<number>(2, 1), {}}).order() == 0);
     CHECK_THROWS_AS(minimal(discrete<diagonal<number>>{{{{0, std::nan("")}}}, {{1}}, {{1}}, {}}), numerical_error);
 }
+
+TEST_CASE("the units of the states decide neither what is stable nor what is left") {
+    random_stream r(9);
+    for (const double decades : {0.0, 4.0, 8.0, 80.0}) {
+        CAPTURE(decades);
+        continuous<dense<double>> g{{matrix<double>(4, 4)}, matrix<double>(4, 2), matrix<double>(2, 4), {}};
+        for (auto* x : {&g.a.a, &g.b, &g.c}) r.fill_normal(x->flat(), 1);
+        for (index_t i = 0; i < 4; ++i) g.a.a(i, i) -= 6;
+        const double power[] = {1, 0, -0.7, -1};
+        for (index_t i = 0; i < 4; ++i) {
+            const double unit = std::exp2(std::round(std::log2(10) * decades * power[i]));
+            for (index_t j = 0; j < 4; ++j) g.a.a(i, j) *= unit, g.a.a(j, i) /= unit;
+            for (index_t j = 0; j < 2; ++j) g.b(i, j) *= unit, g.c(j, i) /= unit;
+        }
+        const auto m = minimal(g);
+        CHECK(m.order() == 4);
+        CHECK(m.certified);
+    }
+}
+
+TEST_CASE("inputs and outputs in units far apart: the same order, singular values and bound") {
+    random_stream r(10);
+    for (const double rate : {1.0, 0x1p-66, 0x1p-498}) {
+        CAPTURE(rate);
+        continuous<dense<double>> g{{matrix<double>(3, 3)}, matrix<double>(3, 2), matrix<double>(2, 3), {}};
+        for (auto* x : {&g.a.a, &g.b, &g.c}) r.fill_normal(x->flat(), 1);
+        for (index_t i = 0; i < 3; ++i) g.a.a(i, i) -= 6;
+        for (auto& x : g.a.a.flat()) x *= rate;
+        auto far = g;
+        for (auto& x : far.b.flat()) x *= 0x1p564;
+        for (auto& x : far.c.flat()) x *= 0x1p-564;
+        const auto want = balance(g, {.rank = 1}), got = balance(far, {.rank = 1});
+        CHECK(got.numerical_rank == 3);
+        for (std::size_t i = 0; i < 3; ++i) CHECK(got.sigma[i] == doctest::Approx(want.sigma[i]).epsilon(1e-12));
+        CHECK(got.bound == doctest::Approx(want.bound).epsilon(1e-12));
+        CHECK(got.t(0, 0) == doctest::Approx(std::ldexp(want.t(0, 0), 564)));
+        CHECK(got.w(0, 0) == doctest::Approx(std::ldexp(want.w(0, 0), -564)));
+        CHECK(minimal(far).order() == 3);
+        CHECK(hinf_norm(far).value == doctest::Approx(hinf_norm(g).value).epsilon(1e-7));
+        const continuous<dense<number>> turned{complex_of(far).a, complex_of(far).b, complex_of(far).c, {}};
+        CHECK(balance(turned, {.rank = 1}).sigma[2] == doctest::Approx(want.sigma[2]).epsilon(1e-12));
+    }
+}

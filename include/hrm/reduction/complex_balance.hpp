@@ -112,7 +112,7 @@ auto balance_complex(const T& s, const balance_options& o) {
 template <complex_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
-    return detail::balance_complex(cast<double>(system), options);
+    return detail::in_alike_units(cast<double>(system), [&](const auto& s) { return detail::balance_complex(s, options); });
 }
 
 /// The same with given Gramians, n x n, Hermitian positive semidefinite, as for a real system: no theorem, no split.

@@ -113,7 +113,10 @@ hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& syst
         g = all_pass_part(full.system, full.sigma, first, last);
         out.hankel_error = level;
         out.bound = level + tail_bound(out.sigma, last);
-    } else out.bound = tail_bound(out.sigma, r);
+    } else {  // what is not there was dropped as rounding
+        out.hankel_error = r < static_cast<index_t>(out.sigma.size()) ? out.sigma[static_cast<std::size_t>(r)] : 0;
+        out.bound = tail_bound(out.sigma, r);
+    }
     if constexpr (in_discrete_time<T>) {
         out.system = textbook_of(g);
         out.delayed = from_textbook(out.system);

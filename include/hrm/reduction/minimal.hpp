@@ -24,8 +24,10 @@ auto minimal(const T& system, double tolerance = 0) {
         if (!stable)
             for (auto& x : moved.a.a.flat()) x *= 0.5 / radius;
     } else {
+        auto balanced = s.a.a;  // in the states' own units |A| may be far above its poles
+        detail::balance_scales(balanced);
         double norm = 0;
-        for (const auto& x : s.a.a.flat()) norm = std::hypot(norm, std::abs(x));
+        for (const auto& x : balanced.flat()) norm = std::hypot(norm, std::abs(x));
         const double abscissa = spectral_abscissa(s.a);
         stable = s.order() == 0 || abscissa < -1e-8 * norm;
         if (!stable)

@@ -81,8 +81,9 @@ template <any_structure A>
 hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
     system.check();
     detail::check_tolerance(tolerance);
-    const auto g = to_dense(cast<double>(system));
+    auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
+    detail::in_port_unit(g, detail::port_unit(g.b, g.c));
     // Without D, |G| is that of C (zI - A)^-1 B; with it, z C (zI - A)^-1 B + D = C A (zI - A)^-1 B + (C B + D).
     auto c = g.c, d = g.d;
     if (!d.empty()) {
@@ -98,8 +99,9 @@ template <any_structure A>
 hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
     system.check();
     detail::check_tolerance(tolerance);
-    const auto g = to_dense(cast<double>(system));
+    auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
+    detail::in_port_unit(g, detail::port_unit(g.b, g.c));
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, g.c, g.d, false);
     return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
 }
