@@ -21,7 +21,7 @@ namespace hrm {
 struct horizon {
     double length;
 };
-/// low <= |omega| <= high, in radians a unit of time (high may be infinite), or a step (then at most pi).
+/// low <= |omega| <= high, both signs also of a complex system, in radians a unit of time (high may be infinite), or a step (then at most pi).
 struct band {
     double low, high;
 };
@@ -116,7 +116,7 @@ auto band_gramian(const char* where, const T& system, band w) {
 
 }  // namespace detail
 
-/// Wc = (1/2 pi) integral over the band of F B B^T F^*,  F = (i omega I - A)^-1, discrete (I - A e^{-i omega})^-1:
+/// Wc = (1/2 pi) integral over the band of F B B^H F^H,  F = (i omega I - A)^-1, discrete (I - A e^{-i omega})^-1:
 ///     continuous:  -(s_i + conj s_j)/(l_i + conj l_j) b_i b_j^*        with s the integral of 1/(i omega - l),
 ///     discrete:    (s_i + conj s_j - |band|/pi)/(1 - l_i conj l_j) b_i b_j^*        with that of 1/(1 - l e^{-i omega}).
 /// n x n, positive semidefinite; the whole axis or circle gives the Gramian itself. Diagonal A and pairs O(n^2 m), dense A
@@ -130,9 +130,9 @@ auto observability(const T& system, band w) {
     return detail::band_gramian("hrm::observability", dual(system), w);
 }
 
-/// Wc = integral_0^T e^{At} B B^T e^{A^T t} dt, any A, stable or not. Diagonal A and pairs: the closed form
+/// Wc = integral_0^T e^{At} B B^H e^{A^H t} dt, any A, stable or not. Diagonal A and pairs: the closed form
 ///     (e^{(l_i + conj l_j) T} - 1)/(l_i + conj l_j) b_i b_j^*
-/// Dense: over T/2^k by the exponential of [-A BB^T; 0 A^T] (Van Loan 1978), then k doublings, W <- W + E W E^T. O(k n^3).
+/// Dense: over T/2^k by the exponential of [-A BB^H; 0 A^H] (Van Loan 1978), then k doublings, W <- W + E W E^H. O(k n^3).
 template <any_structure A>
 auto controllability(const continuous<A>& system, horizon t) {
     if (!(t.length >= 0 && std::isfinite(t.length)))
@@ -177,7 +177,7 @@ auto observability(const continuous<A>& system, horizon t) {
     return controllability(dual(system), t);
 }
 
-/// Time-limited Wc = sum_{k < steps} A^k B B^T (A^T)^k of a dense A, stable or not, by doubling:  O(n^3 log steps).
+/// Time-limited Wc = sum_{k < steps} A^k B B^H (A^H)^k of a dense A, stable or not, by doubling:  O(n^3 log steps).
 template <real_or_complex S>
 auto controllability(const discrete<dense<S>>& system, index_t steps) {
     system.check();

@@ -18,7 +18,7 @@ namespace hrm {
 enum class mode_order { dominant, slowest };
 
 struct modal_options {
-    index_t rank = -1;     ///< at most this many states (-1: no cap); a pair is kept or left whole
+    index_t rank = -1;     ///< at most this many states (-1: no cap); a pair of a real system is kept or left whole
     double tolerance = 0;  ///< weight / largest weight >= tolerance
     mode_order order = mode_order::dominant;
     error_report error = error_report::bound;
@@ -28,7 +28,7 @@ struct modal_options {
 template <class System>
 struct modal_reduction : measured_errors {
     System system;
-    std::vector<double> weight;  ///< of every mode, a pair once, descending; infinite for unstable ones
+    std::vector<double> weight;  ///< of every mode, a real system's pair once, descending; infinite for unstable ones
     double bound = 0;            ///< |G - Gr|_inf <= sum of |c| |b| / depth over the modes left out
     double condition = 1;        ///< of the eigenvectors, 2-norm; 1 where A was modal already
 };
@@ -62,8 +62,8 @@ inline index_t singles(const diagonal<complex>& a) { return a.order(); }
 
 }  // namespace detail
 
-/// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay.  O(n (m + p)) for modal A,
-/// also in disguise; dense A through its eigenvectors, O(n^3).  Throws numerical_error where those are dependent.
+/// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay. Of a complex
+/// system every pole is a mode of its own, half a conjugate pair as well.  O(n (m + p)) for modal A, also in disguise; dense A through its eigenvectors, O(n^3).  Throws numerical_error where those are dependent.
 /// Davison 1966; dominance after Rommes & Martins 2006.
 template <template <class> class System, any_structure A>
 modal_reduction<System<detail::modal_structure<typename A::scalar>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {
