@@ -191,7 +191,9 @@ split_system<System> split_alike(const System& start, const T& g, index_t unstab
     double margin = 0;
     if (const auto own = depths<System>(start.a); unstable > 0 && unstable <= start.order()) {
         const auto k = static_cast<std::size_t>(unstable);
-        const double rounding = std::sqrt(std::numeric_limits<double>::epsilon()) * frobenius(start.a.a);
+        double norm = frobenius(start.a.a);
+        if constexpr (!is_modal<T>) norm = std::max(norm, frobenius(g.a.a));
+        const double rounding = std::sqrt(pole_rounding(start.order(), norm) * norm);  // of two integrators in a row
         if (own[k - 1] <= depths<System>(g.a)[k - 1] + rounding)
             margin = k < own.size() ? std::max(0.0, (own[k - 1] + own[k]) / 2) : std::numeric_limits<double>::infinity();
     }
