@@ -62,8 +62,9 @@ inline index_t singles(const diagonal<complex>& a) { return a.order(); }
 
 }  // namespace detail
 
-/// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay. Of a complex
-/// system every pole is a mode of its own, half a conjugate pair as well.  O(n (m + p)) for modal A, also in disguise; dense A through its eigenvectors, O(n^3).  Throws numerical_error where those are dependent.
+/// Keeps the modes that matter most, their poles untouched: D stays, unstable modes always stay. Of a complex system every pole is a
+/// mode of its own, half a conjugate pair as well.  O(n (m + p)) for modal A, also in disguise; dense A through its eigenvectors, O(n^3).
+/// Throws numerical_error where those are dependent.
 /// Davison 1966; dominance after Rommes & Martins 2006.
 template <template <class> class System, any_structure A>
 modal_reduction<System<detail::modal_structure<typename A::scalar>>> modal_truncation(const System<A>& system, const modal_options& options = {}) {

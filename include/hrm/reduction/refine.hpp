@@ -235,7 +235,8 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
 /// Never worse than the start: the best system met is returned. Its D is the system's, as every step keeps it: in continuous time
 /// any other is infinitely far.
 /// start: order r, its unstable part (balance keeps it) the system's, which is kept.  O(r n) a step for modal A, also in
-/// disguise; dense O(r n^2) after O(n^3) once; complex diagonal O(r n) a step, but O(n^3) once for the error's norm.  Throws unstable_error if the unstable parts are not of one order.
+/// disguise; dense O(r n^2) after O(n^3) once; complex diagonal O(r n) a step, but O(n^3) once for the error's norm.
+/// Throws unstable_error if the unstable parts are not of one order.
 /// Xu & Zeng 2011; Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner, Kubalinska, Vossen & Wilczek 2010.
 template <any_system T>
 auto refine_h2(const T& system, const detail::reduced_system<T>& start, const refine_options& options = {}) {
