@@ -259,18 +259,18 @@ void add_and_dot(const S* sum, matrix_view<const P> b, matrix_view<S> db, double
         skinny::for_columns<summed<S, T, P>>(db.cols, [&]<int C, int W>(index_t at) {
             const S* const x = sum + at * db.rows + i * C * W;
             if constexpr (W == simd::lanes<S>) {
-#pragma GCC unroll 3
-                for (int q = 0; q < C * W; q += W) {
+                for (int q = 0; q < C * W; q += W) {  // of constant length; nvcc 13 takes no pragma here
                     simd::pack<S> v, e, old;
                     simd::load<S>(v, x + q), simd::load<S>(e, y + at + q), simd::load<S>(old, to + at + q);
                     simd::multiply_add<S>(lanes, v, e);
                     simd::store<S>(to + at + q, old + v);
                 }
-            } else
+            } else {
                 for (int q = 0; q < C * W; ++q) {
                     rest += static_cast<double>(x[q]) * static_cast<double>(y[at + q]);
                     to[at + q] += x[q];
                 }
+            }
         });
         if (along) products[static_cast<std::size_t>(i)] = lanes, along[i] = rest;
     }
