@@ -120,3 +120,51 @@ TEST_CASE("the poles of complex A: those of the diagonal, of a unitary similarit
     CHECK_THROWS_WITH_AS(eigenvalues(dense<number>{{{{0, nan}}}}), "hrm::eigenvalues: A(0, 0) is not finite", numerical_error);
     CHECK_THROWS_WITH_AS(eigenvalues(diagonal<number>{{{0, nan}}}), "hrm::eigenvalues: a pole is not finite", numerical_error);
 }
+
+TEST_CASE("eigenvalues of singular matrices whose noise decays to nothing, of skew ones and of Jordan blocks") {
+    // Noise of a zero eigenvalue gets below 1e-154, where squares vanish; each of these families stopped at "did not converge".
+    const double eps = std::numeric_limits<double>::epsilon();
+    for (index_t n = 3; n <= 80; ++n) {
+        matrix<double> ones(n, n), checkers(n, n), skew(n, n), jordan(n, n);
+        random_stream random(53, static_cast<std::uint64_t>(n));
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < n; ++j) {
+                ones(i, j) = 0.5 / static_cast<double>(n);
+                checkers(i, j) = (i + j) % 2 == 0 ? 0.25 : 0;
+                if (j < i) skew(j, i) = -(skew(i, j) = random.normal());
+            }
+            jordan(i, i) = -1;
+            if (i + 1 < n && i % 5 != 4) jordan(i, i + 1) = 1;
+        }
+        // A reflection I - 2 v v^T / v^T v on both sides hides the blocks.
+        for (int side = 0; side < 2; ++side) {
+            double square = 0;
+            std::vector<double> v(static_cast<std::size_t>(n));
+            random_stream same(54, static_cast<std::uint64_t>(n));
+            for (auto& x : v) x = same.normal(), square += x * x;
+            for (index_t j = 0; j < n; ++j) {
+                double along = 0;
+                for (index_t i = 0; i < n; ++i) along += v[static_cast<std::size_t>(i)] * jordan(i, j);
+                for (index_t i = 0; i < n; ++i) jordan(i, j) -= 2 * along / square * v[static_cast<std::size_t>(i)];
+            }
+            jordan = detail::transpose(jordan);
+        }
+        const double rounding = 10 * static_cast<double>(n) * eps;  // of a normal matrix: n eps |A|, ten times
+        CHECK(std::abs(spectral_radius(dense<double>{ones}) - 0.5) <= rounding);
+        const index_t even = (n + 1) / 2;
+        CHECK(std::abs(spectral_radius(dense<double>{checkers}) - 0.25 * static_cast<double>(even)) <= rounding * static_cast<double>(n));
+        for (const auto& l : eigenvalues(dense<double>{skew})) CHECK(std::abs(l.real()) <= rounding * std::sqrt(2.0 * static_cast<double>(n)));
+        // Of a Jordan block of 5 the fifth root of what rounding moves.
+        for (const auto& l : eigenvalues(dense<double>{jordan})) CHECK(std::abs(l + 1.0) <= 2 * std::pow(rounding, 0.2));
+    }
+}
+
+TEST_CASE("a conjugate pair stays one however small its matrix is") {
+    for (int e : {0, -450, -550, -700, -1000}) {
+        const double k = std::ldexp(1.0, e);
+        const auto l = eigenvalues(dense<double>{matrix<double>{{k, 2 * k}, {-3 * k, k}}});
+        CHECK(l[0].real() == doctest::Approx(k).epsilon(1e-14));
+        CHECK(std::abs(l[0].imag()) == doctest::Approx(std::sqrt(6.0) * k).epsilon(1e-14));
+        CHECK(l[1] == std::conj(l[0]));
+    }
+}

@@ -89,8 +89,10 @@ inline reflection bulge_step(matrix_view<double> h, index_t k, const shift_pair&
     if (k >= first) {
         for (index_t i = 0; i < len; ++i) x[i] = h(k + 1 + i, k);
     } else {
-        const double a = h(first, first), c = h(first + 1, first);
-        const auto square = (a - shift[0]) * (a - shift[1]);
+        const double a = h(first, first), size = std::abs(a - shift[1]) + std::abs(h(first + 1, first));
+        const double unit = size < 1e-70 ? 1 / std::max(size, 1e-300) : 1;  // only the direction counts, and squares must not vanish
+        const double c = h(first + 1, first) * unit;
+        const auto square = (a - shift[0]) * ((a - shift[1]) * unit);
         x[0] = square.real() + h(first, first + 1) * c;
         x[1] = c * (a + h(first + 1, first + 1) - (shift[0] + shift[1]).real());
         if (len == 3) x[2] = c * h(first + 2, first + 1);
@@ -130,18 +132,19 @@ inline void chase(matrix_view<double> h, index_t k, index_t end, const shift_pai
 }
 
 /// Where the last unreduced block of the leading `last` rows begins; subdiagonal entries that are rounding become zero.
-/// Ahues & Tisseur 1997: |h_{k,k-1}| |h_{k-1,k}| <= eps |h_kk| |h_kk - h_{k-1,k-1}|, not only small by its neighbours.
-inline index_t unreduced_from(matrix_view<double> h, index_t last) {
+/// Ahues & Tisseur 1997: |h_{k,k-1}| |h_{k-1,k}| <= eps |h_kk| |h_kk - h_{k-1,k-1}|, not only small by its neighbours; of an iteration
+/// that has stalled the latter is enough, where the subdiagonal's neighbours count too: that is backward stable, if not by entries.
+inline index_t unreduced_from(matrix_view<double> h, index_t last, bool stalled = false) {
     constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
     for (index_t k = last - 1; k > 0; --k) {
         const double sub = std::abs(h(k, k - 1)), up = std::abs(h(k - 1, k));
         double a = std::abs(h(k, k)), d = std::abs(h(k - 1, k - 1) - h(k, k));
         double near = a + std::abs(h(k - 1, k - 1));
-        if (near == 0) {
+        if (near == 0 || stalled) {
             if (k > 1) near += std::abs(h(k - 1, k - 2));
             if (k + 1 < last) near += std::abs(h(k + 1, k));
         }
-        bool negligible = sub <= tiny;
+        bool negligible = sub <= tiny || (stalled && sub <= eps * near);
         if (!negligible && sub <= eps * near) {
             const double large = std::max(sub, up), small = std::min(sub, up), top = std::max(a, d), low = std::min(a, d);
             negligible = small * (large / (top + large)) <= std::max(tiny, eps * (low * (top / (top + large))));
@@ -154,19 +157,19 @@ inline index_t unreduced_from(matrix_view<double> h, index_t last) {
 }
 
 /// Upper Hessenberg h -> real Schur form with standard blocks, qt <- Q^T qt.  h: n x n, n up to a hundred or so.
-/// Throws numerical_error where 60 steps an eigenvalue do not suffice.  Francis 1961.
+/// Throws numerical_error where 300 steps an eigenvalue do not suffice.  Francis 1961.
 inline void francis(std::string_view where, matrix_view<double> h, matrix_view<double> qt) {
     int steps = 0;
     reflections train;
     for (index_t last = h.rows; last > 0;) {
-        const index_t first = unreduced_from(h, last), size = last - first;
+        const index_t first = unreduced_from(h, last, steps > 30), size = last - first;
         if (size <= 2) {
             if (size == 2) standardize_block(h, first, qt);
             last = first;
             steps = 0;
             continue;
         }
-        if (++steps > 60) throw numerical_error(std::string(where) + ": the QR iteration did not converge");
+        if (++steps > 300) throw numerical_error(std::string(where) + ": the QR iteration did not converge");
         const index_t l = last - 1;
         auto shift = block_eigenvalues(h(l - 1, l - 1), h(l - 1, l), h(l, l - 1), h(l, l));
         if (shift[0].imag() == 0) {  // the nearer one, twice

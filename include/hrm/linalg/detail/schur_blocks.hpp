@@ -55,8 +55,19 @@ inline plane_rotation rotation_of(double x, double y) {
     return length < few_digits ? rotation_of(x * into_range, y * into_range) : plane_rotation{x / length, y / length};
 }
 
+/// A power of two by which squares of a block's entries neither vanish nor overflow; 1 where they do not.
+inline double block_unit(double a, double b, double c, double d) {
+    const double most = std::max({std::abs(a), std::abs(b), std::abs(c), std::abs(d)});
+    return std::isfinite(most) && most > 0 && (most < 0x1p-400 || most > 0x1p400) ? std::ldexp(1.0, std::min(1000, -std::ilogb(most))) : 1;
+}
+
 /// The eigenvalues of [a b; c d]; a pair's has the positive imaginary part first.
 inline std::array<std::complex<double>, 2> block_eigenvalues(double a, double b, double c, double d) {
+    if (const double unit = block_unit(a, b, c, d); unit != 1) {
+        auto values = block_eigenvalues(a * unit, b * unit, c * unit, d * unit);
+        for (auto& x : values) x /= unit;
+        return values;
+    }
     const double p = (a - d) / 2, disc = p * p + b * c;
     if (disc < 0) return {std::complex<double>{(a + d) / 2, std::sqrt(-disc)}, {(a + d) / 2, -std::sqrt(-disc)}};
     const double z = p + std::copysign(std::sqrt(disc), p);
@@ -68,6 +79,7 @@ inline std::array<std::complex<double>, 2> block_eigenvalues(double a, double b,
 ///     equal diagonal: tan(2 angle) = -(a - d)/(b + c)
 inline plane_rotation standardize(double a, double b, double c, double d) {
     if (c == 0) return {};
+    if (const double unit = block_unit(a, b, c, d); unit != 1) return standardize(a * unit, b * unit, c * unit, d * unit);
     const double p = (a - d) / 2, disc = p * p + b * c;
     if (disc >= 0) return rotation_of(p + std::copysign(std::sqrt(disc), p), c);
     // Of the angle twice as large, halved:  2 cos^2 = 1 + |sum| / length,  2 cos sin = |difference| / length.
@@ -81,8 +93,7 @@ inline plane_rotation standardize(double a, double b, double c, double d) {
 /// Brings the block at (i, i) of the quasi-triangular t to standard form; qt: rows are Schur vectors, or empty.
 inline void standardize_block(matrix_view<double> t, index_t i, matrix_view<double> qt) {
     const auto turn = standardize(t(i, i), t(i, i + 1), t(i + 1, i), t(i + 1, i + 1));
-    const double p = (t(i, i) - t(i + 1, i + 1)) / 2;
-    const bool split = p * p + t(i, i + 1) * t(i + 1, i) >= 0;
+    const bool split = block_eigenvalues(t(i, i), t(i, i + 1), t(i + 1, i), t(i + 1, i + 1))[0].imag() == 0;
     turn.apply(t, i, i, i + 2);
     if (qt.rows > 0) turn.turn(qt.row(i), qt.row(i + 1), qt.cols);
     if (split) {
@@ -94,7 +105,7 @@ inline void standardize_block(matrix_view<double> t, index_t i, matrix_view<doub
     // which is that rounding, goes.
     constexpr double least = 1e-30;
     double &b = t(i, i + 1), &c = t(i + 1, i);
-    if (b * c < 0 && std::abs(c) > least * std::abs(b) && std::abs(b) > least * std::abs(c)) return;
+    if (std::signbit(b) != std::signbit(c) && std::abs(c) > least * std::abs(b) && std::abs(b) > least * std::abs(c)) return;
     if (std::abs(b) < std::abs(c)) {
         const plane_rotation quarter{0, 1};
         quarter.apply(t, i, i, i + 2);
