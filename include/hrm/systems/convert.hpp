@@ -159,7 +159,7 @@ continuous<dense<in_precision<double, typename S::scalar>>> to_continuous(const 
 namespace detail {
 
 /// The power of two by which B goes, and C by its inverse, into alike units where squares could leave the range of double, or 1. It is
-/// a unit of the states, and exact: B and C 1e300 apart make a system like any other.
+/// a unit of the states, and exact: B and C 1e300 apart make a system like any other, if its gain is one whose squares are in range.
 template <class T>
 double port_unit(const matrix<T>& b, const matrix<T>& c) {
     const auto largest = [](const matrix<T>& x) {
@@ -169,8 +169,8 @@ double port_unit(const matrix<T>& b, const matrix<T>& c) {
     };
     const double in = largest(b), out = largest(c);
     if (!(in > 0 && out > 0 && std::isfinite(in) && std::isfinite(out))) return 1;
-    const int apart = std::ilogb(out) - std::ilogb(in);
-    return std::abs(apart) > 200 ? std::ldexp(1.0, apart / 2) : 1;
+    const int apart = std::ilogb(out) - std::ilogb(in), gain = std::ilogb(out) + std::ilogb(in);
+    return std::abs(apart) > 200 && std::abs(gain) < 400 ? std::ldexp(1.0, apart / 2) : 1;
 }
 template <class System>
 void in_port_unit(System& s, double unit) {
