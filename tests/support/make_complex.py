@@ -12,19 +12,11 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
+from complex_text import normal, save
+
 mp.mp.dps = 100
 rng = np.random.default_rng(3)
 folder = pathlib.Path(__file__).parent / "data"
-
-
-def normal(*shape):  # of few bits, so that text is exact
-    return np.round((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * 64) / 64
-
-
-def save(f, *ms):
-    for m in ms:
-        m = np.atleast_2d(np.asarray(m, dtype=complex))
-        np.savetxt(f, np.stack([m.real, m.imag], -1).reshape(len(m), -1), fmt="%.17g")
 
 
 def kronecker(a, discrete):
@@ -78,7 +70,7 @@ def gramian(a, b, discrete):
 
 with open(folder / "complex.txt", "w") as f:
     for discrete, diagonal, n, m, p in ((0, 0, 1, 1, 1), (0, 0, 6, 2, 3), (1, 0, 1, 2, 1), (1, 0, 6, 2, 3), (0, 1, 14, 2, 1), (1, 1, 14, 1, 2)):
-        a, b, c, d = normal(n, n), normal(n, m), normal(p, n), normal(p, m)
+        a, b, c, d = normal(rng, n, n), normal(rng, n, m), normal(rng, p, n), normal(rng, p, m)
         if diagonal:  # poles of the left half plane, or the disk, some of them next to its border
             low, high, width = (-1, 2, 0.5) if discrete else (-7, 2, 3)  # close together: sigma fall fast
             depth = np.round(2.0 ** rng.uniform(low, high, n) * 1024) / 1024
@@ -116,5 +108,5 @@ with open(folder / "complex.txt", "w") as f:
         np.savetxt(f, [[float(h2), *omega]], fmt="%.17g")
         save(f, *(response(w) for w in omega))
         np.savetxt(f, [[max(-peak.fun, gain(best)), peak.x if -peak.fun > gain(best) else best]], fmt="%.17g")
-    a, b, c = normal(5, 5), normal(3, 3), normal(5, 3)
+    a, b, c = normal(rng, 5, 5), normal(rng, 3, 3), normal(rng, 5, 3)
     save(f, a, b, c, scipy.linalg.solve_sylvester(a, b, c))

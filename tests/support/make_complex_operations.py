@@ -11,18 +11,10 @@ import numpy as np
 import scipy.integrate
 import scipy.linalg
 
+from complex_text import normal, save
+
 rng = np.random.default_rng(11)
 n, m = 5, 2
-
-
-def normal(*shape):  # of few bits, so that text is exact
-    return np.round((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * 64) / 64
-
-
-def save(f, *ms):
-    for x in ms:
-        x = np.atleast_2d(np.asarray(x, dtype=complex))
-        np.savetxt(f, np.stack([x.real, x.imag], -1).reshape(len(x), -1), fmt="%.17g")
 
 
 def quadrature(function, *between):
@@ -36,10 +28,10 @@ def quadrature(function, *between):
 
 with open(pathlib.Path(__file__).parent / "data" / "complex_operations.txt", "w") as f:
     for discrete in (False, True):
-        a, b, c, d = normal(n, n), normal(n, m), normal(m, n), normal(m, m)
+        a, b, c, d = normal(rng, n, n), normal(rng, n, m), normal(rng, m, n), normal(rng, m, m)
         a = a / 8 if discrete else a - 3 * np.eye(n)
         aw = np.array([[0.5 + 0.25j, 0.25], [0, -0.5j]]) if discrete else np.array([[-1 + 2j, 0.5], [0, -2 - 1j]])
-        bw, cw, dw = normal(2, 1), normal(m, 2), normal(m, 1)
+        bw, cw, dw = normal(rng, 2, 1), normal(rng, m, 2), normal(rng, m, 1)
         eye = np.eye(n)
 
         def zeros(feedthrough):
