@@ -181,8 +181,7 @@ system_zeros zeros(const discrete<A>& system, double tolerance = 0) {
     // The textbook form of the same G:  C A (zI - A)^-1 B + (D + C B).
     const auto g = to_dense(cast<double>(system));
     auto d = detail::product(g.c, g.b);
-    for (index_t i = 0; i < g.d.rows(); ++i)
-        for (index_t j = 0; j < g.d.cols(); ++j) d(i, j) += g.d(i, j);
+    if (!g.d.empty()) detail::add(d, g.d);
     return detail::zeros_of(detail::rosenbrock{g.a.a, g.b, detail::product(g.c, g.a.a), std::move(d)}, tolerance);
 }
 
