@@ -184,11 +184,10 @@ struct axis_curve {
         for (auto& value : b.flat()) value *= std::numbers::sqrt2;
     }
 
-    /// Frequencies of the original contour where some singular value of G may equal level: where the Hamiltonian
+    /// Some singular value of G equals level where this Hamiltonian has eigenvalues on the imaginary axis; all its eigenvalues:
     ///     H = [ A + B R^-1 D^H C       level B R^-1 B^H         ]     R = level^2 I - D^H D
     ///         [ -level C^H S^-1 C      -(A + B R^-1 D^H C)^H    ]     S = level^2 I - D D^H
-    /// has an eigenvalue on, or within a generous margin of, the imaginary axis.
-    buffer<double> crossings(std::string_view where, double level, bool circle) const {
+    buffer<complex> crossings(std::string_view where, double level) const {
         const index_t n = a.rows(), m = b.cols(), p = c.rows();
         const auto dh = adjoint(d), bh = adjoint(b), ch = adjoint(c);
         auto r = product(dh, d), s = product(d, dh);
@@ -207,7 +206,6 @@ struct axis_curve {
         const auto upper = product(b, solve(std::move(r), std::move(right)));
         const auto lower = product(ch, solve(std::move(s), c));
         complex_matrix h(2 * n, 2 * n);
-        double norm = 0;
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < n; ++j) {
                 h(i, j) = a(i, j) + upper(i, j);
@@ -215,11 +213,15 @@ struct axis_curve {
                 h(n + i, j) = -level * lower(i, j);
                 h(n + j, n + i) = -std::conj(h(i, j));
             }
-        const auto values = eigenvalues(where, std::move(h));
+        return eigenvalues(where, std::move(h));
+    }
+    /// The frequencies of eigenvalues on the axis, or within a generous margin of it, or of all, in the original contour; ascending.
+    buffer<double> frequencies(const buffer<complex>& values, bool all, bool circle) const {
+        double norm = 0;
         for (const auto& x : values) norm = std::max(norm, std::abs(x));
         buffer<double> omega;
         for (const auto& x : values)
-            if (std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm)
+            if (all || std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm)
                 omega.push_back(circle ? angle + 2 * std::atan(x.imag()) : x.imag());
         std::sort(omega.begin(), omega.end());
         return omega;
@@ -252,11 +254,26 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
     const axis_curve axis(gain);
     for (int round = 0; round < 50; ++round) {
         const double level = best.value * (1 + 2 * tolerance);
-        const auto omega = axis.crossings(where, level, gain.circle);
-        for (std::size_t i = 0; i < omega.size(); ++i) {
-            sample(omega[i]);
-            if (i + 1 < omega.size()) sample((omega[i] + omega[i + 1]) / 2);
-            else if (gain.circle) sample((omega[i] + omega[0]) / 2 + std::numbers::pi);
+        const auto values = axis.crossings(where, level);
+        // Eigenvalues that lean on each other leave the axis by more than any margin: before the last word all of them are asked,
+        // and the slopes beside the peak.
+        for (const bool all : {false, true}) {
+            const auto omega = axis.frequencies(values, all, gain.circle);
+            for (std::size_t i = 0; i < omega.size(); ++i) {
+                sample(omega[i]);
+                if (all) continue;
+                if (i + 1 < omega.size()) sample((omega[i] + omega[i + 1]) / 2);
+                else if (gain.circle) sample((omega[i] + omega[0]) / 2 + std::numbers::pi);
+            }
+            if (best.value > level) break;
+        }
+        if (best.value <= level && std::isfinite(best.omega)) {
+            const double reach = gain.circle ? 1 : best.omega != 0 ? std::abs(best.omega) : std::abs(gain.t(0, 0));
+            for (double step = reach / 16; step > std::sqrt(tolerance) * reach; step /= 2) {
+                const double peak = best.omega;
+                sample(peak - step);
+                sample(peak + step);
+            }
         }
         if (best.value <= level) break;
     }
