@@ -141,6 +141,23 @@ TEST_CASE("complex systems: unstable poles are split off and kept") {
     SUBCASE("discrete, diagonal") { check_unstable<discrete<diagonal<number>>>(84); }
 }
 
+TEST_CASE("complex systems: poles that lean on others next to the boundary are kept where the equations find them beyond it") {
+    random_stream r(85);
+    for (int trial = 0; trial < 100; ++trial) {
+        CAPTURE(trial);
+        const index_t n = 3 + r.below(5);
+        auto g = drawn<discrete<dense<number>>>(r, n, 2, 2);
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < i; ++j) g.a.a(i, j) = 0;
+            for (index_t j = i + 1; j < n; ++j) g.a.a(i, j) *= std::pow(10, -12 * r.uniform());
+            g.a.a(i, i) = 1 - std::pow(10, -13 * r.uniform());
+        }
+        const auto out = balance(g, {.rank = 1});
+        CHECK(out.order() <= 1 + out.unstable);
+        CHECK(static_cast<index_t>(out.sigma.size()) + out.unstable == n);
+    }
+}
+
 TEST_CASE("complex systems: the rules choose the orders they choose for sigma alone") {
     random_stream r(76);
     const auto g = drawn<continuous<diagonal<number>>>(r, 12, 2, 2);

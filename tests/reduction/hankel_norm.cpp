@@ -207,4 +207,18 @@ TEST_CASE("an error of zero is claimed only where nothing was dropped, whatever 
     CHECK(s.order() == 1);
     CHECK(s.hankel_error == s.sigma[1]);
     CHECK(s.hankel_error == doctest::Approx(0.25e-18).epsilon(1e-10));
+    // So it is where the first of two balancings left it out.
+    const discrete<diagonal<double>> steps{{{0.5, 0.25}}, faint.b, faint.c, {}};
+    const auto z = approximate_hankel_norm(to_dense(steps));
+    REQUIRE(z.sigma.size() == 2);
+    CHECK(z.hankel_error == z.sigma[1]);
+    CHECK(z.hankel_error == doctest::Approx(1e-18 / (1 - 0.0625)).epsilon(1e-10));
+    CHECK(z.bound >= 2e-18);
+    // A gain whose square is beyond the range of double.
+    for (auto& x : g.b.flat()) x *= 0x1p-500;
+    const auto small = approximate_hankel_norm(g, {.rank = 1, .error = error_report::measured});
+    CHECK(small.hankel_error * 0x1p500 == doctest::Approx(want.hankel_error).epsilon(1e-10));
+    CHECK(small.bound * 0x1p500 == doctest::Approx(want.bound).epsilon(1e-10));
+    CHECK(*small.measured_error <= small.bound * (1 + 1e-8));
+    CHECK(hankel_singular_values(difference(g, small.system))[0] == doctest::Approx(small.hankel_error).epsilon(1e-8));
 }

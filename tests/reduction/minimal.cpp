@@ -147,3 +147,49 @@ TEST_CASE("inputs and outputs in units far apart: the same order, singular value
         CHECK(balance(turned, {.rank = 1}).sigma[2] == doctest::Approx(want.sigma[2]).epsilon(1e-12));
     }
 }
+
+TEST_CASE("a gain of any size: the reduction of the system whose gain is 1, times it") {
+    random_stream r(11);
+    const auto far = [](auto g, int in, int out) {
+        detail::scale_by_power(g.b, in);
+        detail::scale_by_power(g.c, out);
+        return g;
+    };
+    for (const auto weak : {weak_states::truncate, weak_states::residualize})
+        for (const auto basis : {projection::square_root, projection::balancing_free, projection::biorthogonal})
+            for (const auto& exponents : {std::pair{530, 0}, {0, -530}, {-480, -480}, {500, 480}, {-900, -60}, {900, 90}}) {
+                const int in = exponents.first, out = exponents.second;  // clang 14 captures no structured bindings
+                CAPTURE(in);
+                CAPTURE(out);
+                continuous<dense<double>> g{{matrix<double>(5, 5)}, matrix<double>(5, 2), matrix<double>(2, 5), {}};
+                for (auto* x : {&g.a.a, &g.b, &g.c}) r.fill_normal(x->flat(), 1);
+                for (index_t i = 0; i < 5; ++i) g.a.a(i, i) -= 6;
+                const auto want = balance(g, {.hinf_budget = 1e-3, .error = error_report::measured, .basis = basis, .weak = weak});
+                const auto got = balance(far(g, in, out), {.hinf_budget = std::ldexp(1e-3, in + out), .error = error_report::measured, .basis = basis, .weak = weak});
+                const auto back = [&](double x) { return std::ldexp(x, -in - out); };
+                REQUIRE(got.order() == want.order());
+                CHECK(got.certified);
+                for (std::size_t i = 0; i < 5; ++i) CHECK(back(got.sigma[i]) == doctest::Approx(want.sigma[i]).scale(want.sigma[0]).epsilon(1e-14));
+                CHECK(back(got.bound) == doctest::Approx(want.bound).epsilon(1e-9));
+                CHECK(back(got.rounding) == doctest::Approx(want.rounding).epsilon(0.1));
+                CHECK(back(*got.measured_error) == doctest::Approx(*want.measured_error).epsilon(1e-7));
+                CHECK(back(*got.measured_h2) == doctest::Approx(*want.measured_h2).epsilon(1e-9));
+                // The parts are what the projections say, and as long as their basis has them.
+                const auto unit = far(got.system, -in, -out);
+                CHECK(hinf_norm(difference(continuous<dense<double>>{unit.a, unit.b, unit.c, far(continuous<dense<double>>{{}, got.system.d, {}, {}}, -in - out, 0).b}, want.system)).value < 1e-12);
+                if (basis == projection::square_root) CHECK(detail::frobenius(got.system.b) == doctest::Approx(detail::frobenius(got.system.c)).epsilon(1e-12).scale(0));
+                else CHECK(detail::frobenius(got.t) == doctest::Approx(detail::frobenius(want.t)).epsilon(1e-12));
+                CHECK(std::ldexp(h2_norm(far(g, in, out)), -in - out) == doctest::Approx(h2_norm(g)).epsilon(1e-14));
+                CHECK(std::ldexp(hinf_norm(far(g, in, out)).value, -in - out) == doctest::Approx(hinf_norm(g).value).epsilon(1e-14));
+            }
+    // One whose rounding is no number above 0 is not certified, nor one whose units would lose its smallest numbers.
+    CHECK(!balance(continuous<diagonal<double>>{{{-1, -2}}, {{1e-150}, {3e-150}}, {{1e-150, 2e-150}}, {}}).certified);
+    CHECK(!balance(continuous<diagonal<double>>{{{-1, -2}}, {{1e200}, {1e-200}}, {{1e-200, 1e200}}, {}}).certified);
+    // What D loses of the weak states' part is rounding as well.
+    const continuous<diagonal<double>> faint{{{-1, -2}}, {{1e-70}, {1e-70}}, {{1, 1}}, {{1}}};
+    CHECK(!balance(faint, {.rank = 1, .weak = weak_states::residualize}).certified);
+    CHECK(balance(faint, {.rank = 1}).certified);
+    const discrete<diagonal<double>> direct{{{0.5}}, {{1e-80}}, {{1}}, {{3}}};
+    CHECK(hinf_norm(direct).value == doctest::Approx(3).epsilon(1e-14));
+    CHECK(h2_norm(direct) == doctest::Approx(3).epsilon(1e-14));
+}

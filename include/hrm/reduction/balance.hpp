@@ -7,6 +7,7 @@
 
 #include <hrm/reduction/detail/keep_pages.hpp>
 #include <hrm/reduction/detail/measure.hpp>
+#include <hrm/reduction/detail/port_units.hpp>
 #include <hrm/reduction/detail/project.hpp>
 #include <hrm/reduction/factor.hpp>
 
@@ -36,12 +37,6 @@ template <linear_system T>
 std::optional<modal_coordinates> modes_of(const T& s) {
     if constexpr (is_modal<T>) return {};
     else return find_modes(s);
-}
-
-/// Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
-template <class Result>
-bool allows(const Result& out) {
-    return out.rounding <= (out.sigma.empty() ? 0 : 0.01 * out.sigma[0]);
 }
 
 /// A stable system in double, whose poles lie where they should or the factorisation throws.  modes: modes_of(s).
@@ -161,21 +156,6 @@ auto balance_double(const T& s, const balance_options& o) {
     }
 }
 
-/// reduce(s), with B and C in alike units (port_unit), which t and w are given back in.
-template <any_system T, class F>
-auto in_alike_units(const T& s, F reduce) {
-    const double unit = port_unit(s.b, s.c);
-    if (unit == 1) return reduce(s);
-    auto alike = s;
-    in_port_unit(alike, unit);
-    auto out = reduce(alike);
-    for (auto& x : out.t.flat()) x /= unit;
-    for (auto& x : out.w.flat()) x *= unit;
-    require_finite("hrm::balance", "t", out.t);
-    require_finite("hrm::balance", "w", out.w);
-    return out;
-}
-
 /// balance() with given Gramians; reduce(s, factor of wc, factor of wo) reduces.
 template <any_system T, class S, class F>
 auto balance_given(const T& system, const matrix<S>& wc, const matrix<S>& wo, const balance_options& options, F reduce) {
@@ -210,9 +190,9 @@ auto balance_given(const T& system, const matrix<S>& wc, const matrix<S>& wo, co
 template <linear_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
-    const auto reduce = [&](const auto& s) { return detail::balance_double(s, options); };
-    if constexpr (std::same_as<typename T::scalar, double>) return detail::in_alike_units(system, reduce);
-    else return detail::in_alike_units(cast<double>(system), reduce);
+    return detail::in_port_units("hrm::balance", cast<double>(system), options, [](const auto& s, const balance_options& o) {
+        return detail::balance_double(s, o);
+    });
 }
 
 /// The same with given Gramians, n x n, symmetric positive semidefinite, singular or not: empirical, weighted or

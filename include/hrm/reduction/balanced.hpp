@@ -113,6 +113,12 @@ inline index_t choose_rank(std::span<const double> sigma, index_t limit, const b
     return std::min(r, limit);
 }
 
+/// Beyond a hundredth of sigma_1 an allowance of first order allows for nothing.
+template <class Result>
+bool allows(const Result& out) {
+    return out.rounding <= (out.sigma.empty() ? 0 : 0.01 * out.sigma[0]);
+}
+
 template <any_system T, class S = in_precision<double, typename T::scalar>>
 using reduced_system = std::conditional_t<in_discrete_time<T>, discrete<dense<S>>, continuous<dense<S>>>;
 

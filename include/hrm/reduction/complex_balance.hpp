@@ -101,7 +101,11 @@ template <complex_system T>
 auto balance_complex(const T& s, const balance_options& o) {
     check_finite("hrm::balance", s);
     if (o.unstable == unstable_poles::refuse) return balance_stable(s, o);
-    return nothing_to_split<T>(s.a, o.margin) ? balance_stable(s, o) : balance_split(s, o, [&](const T& stable) { return balance_stable(stable, o); });
+    if (nothing_to_split<T>(s.a, o.margin)) try {
+            return balance_stable(s, o);
+        } catch (const unstable_error&) {  // by the Schur form of its equations, in other units
+        }
+    return balance_split(s, o, [&](const T& stable) { return balance_stable(stable, o); });
 }
 
 }  // namespace detail
@@ -112,7 +116,9 @@ auto balance_complex(const T& s, const balance_options& o) {
 template <complex_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
-    return detail::in_alike_units(cast<double>(system), [&](const auto& s) { return detail::balance_complex(s, options); });
+    return detail::in_port_units("hrm::balance", cast<double>(system), options, [](const auto& s, const balance_options& o) {
+        return detail::balance_complex(s, o);
+    });
 }
 
 /// The same with given Gramians, n x n, Hermitian positive semidefinite, as for a real system: no theorem, no split.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -94,29 +96,35 @@ hankel_norm_approximation<reduced_system<T>> hankel_norm_of_stable(const T& syst
     balance_options all;
     all.unstable = unstable_poles::refuse;
     all.floor = 0;
+    std::vector<double> cut;  // by the first of two balancings
     // The map turns poles near -1 and 1 into rates as far apart as can be: in balanced coordinates these do not mix.
     const auto s = [&] {
-        if constexpr (in_discrete_time<T>) return to_continuous(balance(system, all).system);
-        else return system;
+        if constexpr (in_discrete_time<T>) {
+            const auto first = balance(system, all);
+            cut.assign(first.sigma.begin() + first.order(), first.sigma.end());
+            return to_continuous(first.system);
+        } else return system;
     }();
     const auto full = balance(s, all);
+    const auto& sigma = full.sigma;
     hankel_norm_approximation<reduced_system<T>> out;
-    out.sigma = full.sigma;
-    const index_t n = full.order(), r = choose_rank(out.sigma, n, options);
+    out.sigma = sigma;
+    out.sigma.insert(out.sigma.end(), cut.begin(), cut.end());
+    std::inplace_merge(out.sigma.begin(), out.sigma.begin() + static_cast<std::ptrdiff_t>(sigma.size()), out.sigma.end(), std::greater<>());
+    const index_t n = full.order(), r = choose_rank(sigma, n, options);
     auto g = full.system;
+    out.bound = tail_bound(cut, 0);
     if (r < n) {
         index_t last = r + 1;  // equal values go together: beyond ten digits Gamma would be noise
-        const double level = out.sigma[static_cast<std::size_t>(r)];
-        while (last < n && out.sigma[static_cast<std::size_t>(last)] > level * (1 - 1e-10)) ++last;
+        const double level = sigma[static_cast<std::size_t>(r)];
+        while (last < n && sigma[static_cast<std::size_t>(last)] > level * (1 - 1e-10)) ++last;
         index_t first = r;
-        while (first > 0 && out.sigma[static_cast<std::size_t>(first - 1)] < level * (1 + 1e-10)) --first;
-        g = all_pass_part(full.system, full.sigma, first, last);
-        out.hankel_error = level;
-        out.bound = level + tail_bound(out.sigma, last);
-    } else {  // what is not there was dropped as rounding
-        out.hankel_error = r < static_cast<index_t>(out.sigma.size()) ? out.sigma[static_cast<std::size_t>(r)] : 0;
-        out.bound = tail_bound(out.sigma, r);
-    }
+        while (first > 0 && sigma[static_cast<std::size_t>(first - 1)] < level * (1 + 1e-10)) --first;
+        g = all_pass_part(full.system, sigma, first, last);
+        out.bound += level + tail_bound(sigma, last);
+    } else out.bound += tail_bound(sigma, r);
+    // Where nothing else was dropped, what was dropped as rounding.
+    out.hankel_error = r < static_cast<index_t>(out.sigma.size()) ? out.sigma[static_cast<std::size_t>(r)] : 0;
     if constexpr (in_discrete_time<T>) {
         out.system = textbook_of(g);
         out.delayed = from_textbook(out.system);
@@ -145,14 +153,15 @@ auto approximate_hankel_norm(const T& system, const balance_options& options = {
     const auto s = cast<double>(system);
     using whole = std::decay_t<decltype(s)>;
     if (options.unstable == unstable_poles::refuse) detail::require_stable("hrm::approximate_hankel_norm", s);
-    if (options.unstable == unstable_poles::refuse || detail::nothing_to_split<whole>(s.a, options.margin))
-        return detail::hankel_norm_of_stable(s, options);
-    auto [parts, out] = detail::apart(s, options.margin, [&](const whole& stable) { return detail::hankel_norm_of_stable(stable, options); });
-    out.unstable = parts.unstable.order();
-    out.system = detail::beside("hrm::approximate_hankel_norm", out.system, parts.unstable);
-    detail::check_finite("hrm::approximate_hankel_norm", out.system);  // the unstable part may have left the range of double
-    out.stable = out.stable && out.unstable == 0;
-    return out;
+    return detail::in_port_units("hrm::approximate_hankel_norm", s, options, [](const whole& g, const balance_options& o) {
+        if (o.unstable == unstable_poles::refuse || detail::nothing_to_split<whole>(g.a, o.margin)) return detail::hankel_norm_of_stable(g, o);
+        auto [parts, out] = detail::apart(g, o.margin, [&](const whole& stable) { return detail::hankel_norm_of_stable(stable, o); });
+        out.unstable = parts.unstable.order();
+        out.system = detail::beside("hrm::approximate_hankel_norm", out.system, parts.unstable);
+        detail::check_finite("hrm::approximate_hankel_norm", out.system);  // the unstable part may have left the range of double
+        out.stable = out.stable && out.unstable == 0;
+        return out;
+    });
 }
 
 }  // namespace hrm

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include <hrm/linalg/detail/product.hpp>
 #include <hrm/linalg/solve.hpp>
 #include <hrm/systems/continuous.hpp>
 #include <hrm/systems/discrete.hpp>
@@ -158,25 +160,60 @@ continuous<dense<in_precision<double, typename S::scalar>>> to_continuous(const 
 
 namespace detail {
 
-/// The power of two by which B goes, and C by its inverse, into alike units where squares could leave the range of double, or 1. It is
-/// a unit of the states, and exact: B and C 1e300 apart make a system like any other, if its gain is one whose squares are in range.
+/// Powers of two that B and C are in units of, so that what is computed of them keeps its squares in the range of double. G is in
+/// units of both together, and all of it is exact.
+struct port_units {
+    int in = 0, out = 0;
+    bool exact = true;  ///< else they would be needed, but the smallest numbers would be lost
+
+    int gain() const { return in + out; }
+    bool none() const { return in == 0 && out == 0; }
+};
+
+/// x <- 2^exponent x.
 template <class T>
-double port_unit(const matrix<T>& b, const matrix<T>& c) {
-    const auto largest = [](const matrix<T>& x) {
-        double most = 0;
-        for (const auto& v : x.flat()) most = std::max(most, static_cast<double>(std::abs(v)));
-        return most;
-    };
-    const double in = largest(b), out = largest(c);
-    if (!(in > 0 && out > 0 && std::isfinite(in) && std::isfinite(out))) return 1;
-    const int apart = std::ilogb(out) - std::ilogb(in), gain = std::ilogb(out) + std::ilogb(in);
-    return std::abs(apart) > 200 && std::abs(gain) < 400 ? std::ldexp(1.0, apart / 2) : 1;
+void scale_by_power(matrix<T>& x, int exponent) {
+    if (exponent == 0) return;
+    for (auto& v : x.flat()) v = times_power(v, exponent);
+}
+
+/// None where they, and what they are of together, are within 2^200 of each other and of 1: in and out are those of the largest
+/// numbers, gain() even. D, where it takes part, is to be as exact.
+template <class T>
+port_units units_of_ports(const matrix<T>& b, const matrix<T>& c, const matrix<T>& d = {}) {
+    struct {
+        int least = std::numeric_limits<int>::max(), most = std::numeric_limits<int>::min();
+        bool any = false, finite = true;
+        void see(double x) {
+            finite = finite && std::isfinite(x);
+            if (x == 0 || !finite) return;
+            any = true;
+            least = std::min(least, std::ilogb(x));
+            most = std::max(most, std::ilogb(x));
+        }
+    } sizes[3];
+    for (int i = 0; const auto* x : {&b, &c, &d}) {
+        for (const auto& v : x->flat()) sizes[i].see(std::real(v)), sizes[i].see(std::imag(v));
+        ++i;
+    }
+    const auto& [in, out, through] = sizes;
+    if (!in.any || !out.any || !in.finite || !out.finite || !through.finite) return {};
+    port_units u{in.most, out.most};
+    if (std::abs(u.in - u.out) <= 200 && std::abs(u.gain()) <= 200) return {};
+    if (u.gain() % 2 != 0) ++u.out;
+    constexpr int low = std::numeric_limits<double>::min_exponent - 1, high = std::numeric_limits<double>::max_exponent;
+    // What is below that range already is made larger, or nothing is exact.
+    const auto keeps = [&](const auto& s, int unit) { return !s.any || ((unit <= 0 || s.least - unit >= low) && s.most - unit < high); };
+    if (keeps(in, u.in) && keeps(out, u.out) && keeps(through, u.gain())) return u;
+    return {0, 0, false};
 }
 template <class System>
-void in_port_unit(System& s, double unit) {
-    if (unit == 1) return;
-    for (auto& x : s.b.flat()) x *= unit;
-    for (auto& x : s.c.flat()) x /= unit;
+port_units into_port_units(System& s) {
+    const auto u = units_of_ports(s.b, s.c, s.d);
+    scale_by_power(s.b, -u.in);
+    scale_by_power(s.c, -u.out);
+    scale_by_power(s.d, -u.gain());
+    return u;
 }
 
 }  // namespace detail

@@ -32,10 +32,14 @@ double reported_norm(std::string_view where, const matrix<T>& x) {
     if (!std::isfinite(norm)) throw numerical_error(std::string(where) + ": the norm is beyond the range of double");
     return norm;
 }
+inline double reported_norm(std::string_view where, double in_units, const port_units& units) {
+    const double norm = std::ldexp(in_units, units.gain());
+    if (!std::isfinite(norm)) throw numerical_error(std::string(where) + ": the norm is beyond the range of double");
+    return norm;
+}
 /// A gain that is to be reported.
-inline hinf_result reported_gain(const peak& p) {
-    if (!std::isfinite(p.value)) throw numerical_error("hrm::hinf_norm: the norm is beyond the range of double");
-    return {p.value, p.omega};
+inline hinf_result reported_gain(const peak& p, const port_units& units) {
+    return {reported_norm("hrm::hinf_norm", p.value, units), p.omega};
 }
 inline void check_tolerance(double tolerance) {
     if (!(tolerance > 0 && tolerance < 1))
@@ -51,26 +55,29 @@ inline void check_tolerance(double tolerance) {
 template <any_structure A>
 double h2_norm(const discrete<A>& system) {
     system.check();
-    const auto g = to_dense(cast<double>(system));
+    auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::h2_norm", g);
+    const auto units = detail::into_port_units(g);
     auto l = stein_factor(g.a.a, g.b);
-    if (g.d.empty()) return detail::reported_norm("hrm::h2_norm", detail::product(g.c, l));
+    if (g.d.empty()) return detail::reported_norm("hrm::h2_norm", detail::reported_norm("hrm::h2_norm", detail::product(g.c, l)), units);
     auto first = detail::product(g.c, g.b);
     for (index_t i = 0; i < first.rows(); ++i)
         for (index_t j = 0; j < first.cols(); ++j) first(i, j) += g.d(i, j);
-    return std::hypot(detail::reported_norm("hrm::h2_norm", first),
-                      detail::reported_norm("hrm::h2_norm", detail::product(g.c, detail::product(g.a.a, l))));
+    const double later = detail::reported_norm("hrm::h2_norm", detail::product(g.c, detail::product(g.a.a, l)));
+    return detail::reported_norm("hrm::h2_norm", std::hypot(detail::reported_norm("hrm::h2_norm", first), later), units);
 }
 /// sqrt(integral |h(t)|_F^2 dt) = |C L|_F, A X + X A^T + B B^T = 0; infinite unless D is zero.
 template <any_structure A>
 double h2_norm(const continuous<A>& system) {
     system.check();
-    const auto g = to_dense(cast<double>(system));
+    auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::h2_norm", g);
+    const bool direct = std::any_of(g.d.flat().begin(), g.d.flat().end(), [](auto x) { return x != 0.0; });
+    g.d = {};
+    const auto units = detail::into_port_units(g);
     const auto l = lyapunov_factor(g.a.a, g.b);
-    for (const auto x : g.d.flat())
-        if (x != 0.0) return std::numeric_limits<double>::infinity();
-    return detail::reported_norm("hrm::h2_norm", detail::product(g.c, l));
+    if (direct) return std::numeric_limits<double>::infinity();
+    return detail::reported_norm("hrm::h2_norm", detail::reported_norm("hrm::h2_norm", detail::product(g.c, l)), units);
 }
 
 /// max over omega of the largest singular value of G(e^{i omega}): the most the system can amplify any input's energy.
@@ -83,7 +90,7 @@ hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
     detail::check_tolerance(tolerance);
     auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
-    detail::in_port_unit(g, detail::port_unit(g.b, g.c));
+    const auto units = detail::into_port_units(g);
     // Without D, |G| is that of C (zI - A)^-1 B; with it, z C (zI - A)^-1 B + D = C A (zI - A)^-1 B + (C B + D).
     auto c = g.c, d = g.d;
     if (!d.empty()) {
@@ -93,7 +100,7 @@ hinf_result hinf_norm(const discrete<A>& system, double tolerance = 1e-8) {
         c = detail::product(g.c, g.a.a);
     }
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, std::move(c), std::move(d), true);
-    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
+    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance), units);
 }
 template <any_structure A>
 hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
@@ -101,9 +108,9 @@ hinf_result hinf_norm(const continuous<A>& system, double tolerance = 1e-8) {
     detail::check_tolerance(tolerance);
     auto g = to_dense(cast<double>(system));
     detail::check_finite("hrm::hinf_norm", g);
-    detail::in_port_unit(g, detail::port_unit(g.b, g.c));
+    const auto units = detail::into_port_units(g);
     const detail::gain_curve gain("hrm::hinf_norm", g.a.a, g.b, g.c, g.d, false);
-    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance));
+    return detail::reported_gain(detail::largest_gain("hrm::hinf_norm", gain, tolerance), units);
 }
 
 }  // namespace hrm
