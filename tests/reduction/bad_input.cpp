@@ -257,3 +257,33 @@ TEST_CASE("states in units 200 decades apart have the values of those in one uni
     CHECK(got.unstable == 0);
     for (std::size_t i = 0; i < 6; ++i) CHECK(std::abs(got.sigma[i] - want.sigma[i]) <= got.rounding + want.rounding);
 }
+
+TEST_CASE("a certificate of what is left beside an unstable part of another size") {
+    // Found by the fuzzer and by systems of a nilpotent A.
+    const discrete<diagonal<double>> g{{{-1.1, 0.789}}, {{0.4, -1e300, -1.5}, {1e8, 0.8, 0.8}}, {{-0.4, 1.7}, {1.4, -1.3}, {0.5, 0.9}}, {}};
+    const auto r = balance(g, {.tolerance = 0.01});
+    const auto alone = balance(discrete<diagonal<double>>{{{0.789}}, {{1e8, 0.8, 0.8}}, {{1.7}, {-1.3}, {0.9}}, {}});
+    REQUIRE(r.sigma.size() == 1);
+    CHECK(r.unstable == 1);
+    CHECK(r.sigma[0] == doctest::Approx(alone.sigma[0]).epsilon(1e-14));
+    // A = u v^H with v^H u = 0, rounded: its eigenvalues are all rounding, also where that happens to make them stable.
+    random_stream random(17);
+    for (int trial = 0; trial < 200; ++trial) {
+        CAPTURE(trial);
+        using number = std::complex<double>;
+        number u[3], v[3], along = 0;
+        double square = 0;
+        for (int i = 0; i < 3; ++i) {
+            double part[4];
+            random.fill_normal(std::span<double>(part), 1);
+            u[i] = {part[0], part[1]}, v[i] = {part[2], part[3]};
+            along += std::conj(v[i]) * u[i], square += std::norm(u[i]);
+        }
+        continuous<dense<number>> nilpotent{{matrix<number>(3, 3)}, matrix<number>(3, 1, 1.0), matrix<number>(1, 3, 1.0), {}};
+        for (int i = 0; i < 3; ++i) v[i] -= std::conj(along / square) * u[i];
+        for (index_t i = 0; i < 3; ++i)
+            for (index_t j = 0; j < 3; ++j) nilpotent.a.a(i, j) = u[i] * std::conj(v[j]);
+        const auto out = balance(nilpotent, {.rank = 1});
+        CHECK((!out.certified || out.unstable >= 2));
+    }
+}

@@ -80,7 +80,8 @@ auto balance_stable(const T& s, const std::optional<modal_coordinates>& modes, c
 }
 
 /// What rounding moves in the stable part on the way to it:  A1 = w1^H A t1  and so on are off by eps |w1| |A|, where |w1| is
-/// the norm of the projector, and what A1 is off by counts as in measure_allowance.
+/// the norm of the projector, and what A1 is off by counts as in measure_allowance. In these units: A1 may be triangular, and would
+/// look far smaller in others.
 template <class System, any_system T>
 double split_allowance(const split_system<System>& parts, const T& whole) {
     const auto g = to_dense(parts.stable);
@@ -90,7 +91,7 @@ double split_allowance(const split_system<System>& parts, const T& whole) {
     };
     const double larger = std::max({times(to_dense(whole.a), g.a.a), times(whole.b, g.b), times(whole.c, g.c)});
     try {
-        const double moved = measure_allowance(real_form(g), 0, parts.condition * larger);
+        const double moved = allowance_in_these_units(real_form(g), 0, parts.condition * larger);
         if (std::isfinite(moved)) return moved;
     } catch (const numerical_error&) {  // poles next to the boundary, beyond it in these units
     }
@@ -121,7 +122,9 @@ auto balance_split(const T& s, const balance_options& o, F reduce) {
 }
 template <linear_system T>
 auto balance_split(const T& s, const balance_options& o) {
-    return balance_split(s, o, [&](const T& stable) { return balance_stable(stable, modes_of(stable), o); });
+    return balance_split(s, o, [&](const T& stable) {
+        return in_port_units("hrm::balance", stable, o, [](const T& g, const balance_options& own) { return balance_stable(g, modes_of(g), own); });
+    });
 }
 
 template <linear_system T>

@@ -105,7 +105,9 @@ auto balance_complex(const T& s, const balance_options& o) {
             return balance_stable(s, o);
         } catch (const unstable_error&) {  // by the Schur form of its equations, in other units
         }
-    return balance_split(s, o, [&](const T& stable) { return balance_stable(stable, o); });
+    return balance_split(s, o, [&](const T& stable) {
+        return in_port_units("hrm::balance", stable, o, [](const T& g, const balance_options& own) { return balance_stable(g, own); });
+    });
 }
 
 }  // namespace detail

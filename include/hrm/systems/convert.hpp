@@ -178,7 +178,8 @@ void scale_by_power(matrix<T>& x, int exponent) {
 }
 
 /// None where they, and what they are of together, are within 2^200 of each other and of 1: in and out are those of the largest
-/// numbers, gain() even. D, where it takes part, is to be as exact.
+/// numbers, gain() even. D, where it takes part, is to be as exact. Where states in units of their own make B and C large apart from
+/// each other, no gain is as large as both, and the units are left alone.
 template <class T>
 port_units units_of_ports(const matrix<T>& b, const matrix<T>& c, const matrix<T>& d = {}) {
     struct {
@@ -200,6 +201,14 @@ port_units units_of_ports(const matrix<T>& b, const matrix<T>& c, const matrix<T
     if (!in.any || !out.any || !in.finite || !out.finite || !through.finite) return {};
     port_units u{in.most, out.most};
     if (std::abs(u.in - u.out) <= 200 && std::abs(u.gain()) <= 200) return {};
+    int along = std::numeric_limits<int>::min();  // of one state
+    for (index_t i = 0; i < b.rows(); ++i) {
+        double row = 0, column = 0;
+        for (index_t j = 0; j < b.cols(); ++j) row = std::max(row, std::abs(b(i, j)));
+        for (index_t j = 0; j < c.rows(); ++j) column = std::max(column, std::abs(c(j, i)));
+        if (row > 0 && column > 0) along = std::max(along, std::ilogb(row) + std::ilogb(column));
+    }
+    if (along != std::numeric_limits<int>::min() && u.gain() - along > 200) return {0, 0, std::abs(along) <= 200};
     if (u.gain() % 2 != 0) ++u.out;
     constexpr int low = std::numeric_limits<double>::min_exponent - 1, high = std::numeric_limits<double>::max_exponent;
     // What is below that range already is made larger, or nothing is exact.

@@ -30,7 +30,8 @@ auto in_port_units(const char* where, const T& s, const balance_options& options
     auto out = reduce(scaled, in_units);
 
     const auto back = [&](double& x) { x = std::ldexp(x, units.gain()); };
-    const bool nothing = out.sigma.empty() || out.sigma[0] == 0;
+    constexpr double square_in_range = 0x1p-450;
+    const bool nothing = out.sigma.empty() || out.sigma[0] == 0, accurate = nothing || out.sigma[0] >= square_in_range;
     for (double& x : out.sigma) back(x);
     back(out.bound);
     if (!std::isfinite(out.bound) || !(out.sigma.empty() || std::isfinite(out.sigma[0])))
@@ -61,7 +62,7 @@ auto in_port_units(const char* where, const T& s, const balance_options& options
     else {
         back(out.rounding);
         out.rounding += rounded;
-        out.certified = out.certified && allows(out) && (nothing || out.sigma[0] >= std::numeric_limits<double>::min() / eps);
+        out.certified = out.certified && accurate && allows(out) && (nothing || out.sigma[0] >= std::numeric_limits<double>::min() / eps);
         if (balanced_states) {
             scale_by_power(out.t, units.in - half);
             scale_by_power(out.w, half - units.in);

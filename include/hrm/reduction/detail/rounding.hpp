@@ -198,17 +198,12 @@ double rounding_allowance(const T& s, const A& a, const poles_and_resolvents& rh
 }
 
 /// What rounding may add to a norm of e that was measured by its Schur form, exact for A + E with |E| <= 10 eps |A| in the
-/// units d that balance A: as above, with the Gramians P, Q of e itself in those units,
+/// units of e: as above, with the Gramians P, Q of e itself in those units,
 ///     |dG| <= 10 eps (|A| |C R| |R B| + |B| |C R| + |C| |R B|),    |R B|^2 <= 2 rho |P|,  |C R|^2 <= 2 rho |Q|.    O(n^3)
 /// grown: how many times larger E is, and what B and C are off by.
 template <template <class> class System>
-double measure_allowance(System<dense<double>> e, double value, double grown = 1) {
+double allowance_in_these_units(const System<dense<double>>& e, double value, double grown = 1) {
     const double eps = std::numeric_limits<double>::epsilon(), n = static_cast<double>(e.order());
-    const auto d = balance_scales(e.a.a);
-    for (index_t i = 0; i < e.order(); ++i) {
-        for (double& x : std::span(e.b.view().row(i), static_cast<std::size_t>(e.inputs()))) x /= d[static_cast<std::size_t>(i)];
-        for (index_t j = 0; j < e.outputs(); ++j) e.c(j, i) *= d[static_cast<std::size_t>(i)];
-    }
     const auto reach = [](const System<dense<double>>& g) {
         if constexpr (in_discrete_time<System<dense<double>>>) return stein_factor(g.a.a, g.b);
         else return lyapunov_factor(g.a.a, g.b);
@@ -216,6 +211,16 @@ double measure_allowance(System<dense<double>> e, double value, double grown = 1
     const std::vector<double> given(static_cast<std::size_t>(e.order()), 1.0);
     const double rho = resolvents_of_both(e, given, given).reach, rb = std::sqrt(2 * rho) * frobenius(reach(e)), cr = std::sqrt(2 * rho) * frobenius(reach(dual(e)));
     return grown * 10 * eps * (frobenius(e.a.a) * cr * rb + frobenius(e.b) * cr + frobenius(e.c) * rb) + (4 + n) * eps * value;
+}
+/// The same in the units that balance A, which its Schur form is computed in.
+template <template <class> class System>
+double measure_allowance(System<dense<double>> e, double value) {
+    const auto d = balance_scales(e.a.a);
+    for (index_t i = 0; i < e.order(); ++i) {
+        for (double& x : std::span(e.b.view().row(i), static_cast<std::size_t>(e.inputs()))) x /= d[static_cast<std::size_t>(i)];
+        for (index_t j = 0; j < e.outputs(); ++j) e.c(j, i) *= d[static_cast<std::size_t>(i)];
+    }
+    return allowance_in_these_units(e, value);
 }
 
 }  // namespace hrm::detail
