@@ -193,9 +193,9 @@ auto balance_given(const T& system, const matrix<S>& wc, const matrix<S>& wo, co
 template <linear_system T>
 auto balance(const T& system, const balance_options& options = {}) {
     system.check();
-    return detail::in_port_units("hrm::balance", cast<double>(system), options, [](const auto& s, const balance_options& o) {
-        return detail::balance_double(s, o);
-    });
+    const auto reduce = [](const auto& s, const balance_options& o) { return detail::balance_double(s, o); };
+    if constexpr (std::same_as<typename T::scalar, double>) return detail::in_port_units("hrm::balance", system, options, reduce);
+    else return detail::in_port_units("hrm::balance", cast<double>(system), options, reduce);
 }
 
 /// The same with given Gramians, n x n, symmetric positive semidefinite, singular or not: empirical, weighted or

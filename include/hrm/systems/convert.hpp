@@ -182,24 +182,26 @@ void scale_by_power(matrix<T>& x, int exponent) {
 /// each other, no gain is as large as both, and the units are left alone.
 template <class T>
 port_units units_of_ports(const matrix<T>& b, const matrix<T>& c, const matrix<T>& d = {}) {
-    struct {
-        int least = std::numeric_limits<int>::max(), most = std::numeric_limits<int>::min();
-        bool any = false, finite = true;
+    struct size_range {
+        double least = std::numeric_limits<double>::infinity(), most = 0;
         void see(double x) {
-            finite = finite && std::isfinite(x);
-            if (x == 0 || !finite) return;
-            any = true;
-            least = std::min(least, std::ilogb(x));
-            most = std::max(most, std::ilogb(x));
+            x = std::abs(x);
+            most = x > most || std::isnan(x) ? x : most;
+            least = x > 0 && x < least ? x : least;
         }
-    } sizes[3];
-    for (int i = 0; const auto* x : {&b, &c, &d}) {
-        for (const auto& v : x->flat()) sizes[i].see(std::real(v)), sizes[i].see(std::imag(v));
-        ++i;
-    }
-    const auto& [in, out, through] = sizes;
-    if (!in.any || !out.any || !in.finite || !out.finite || !through.finite) return {};
-    port_units u{in.most, out.most};
+        bool finite() const { return std::isfinite(most); }
+    };
+    const auto range = [](const matrix<T>& x) {
+        size_range r;
+        for (const auto& v : x.flat()) {
+            r.see(std::real(v));
+            if constexpr (!real<T>) r.see(std::imag(v));
+        }
+        return r;
+    };
+    const auto in = range(b), out = range(c), through = range(d);
+    if (!(in.most > 0 && out.most > 0 && in.finite() && out.finite() && through.finite())) return {};
+    port_units u{std::ilogb(in.most), std::ilogb(out.most)};
     if (std::abs(u.in - u.out) <= 200 && std::abs(u.gain()) <= 200) return {};
     int along = std::numeric_limits<int>::min();  // of one state
     for (index_t i = 0; i < b.rows(); ++i) {
@@ -212,7 +214,7 @@ port_units units_of_ports(const matrix<T>& b, const matrix<T>& c, const matrix<T
     if (u.gain() % 2 != 0) ++u.out;
     constexpr int low = std::numeric_limits<double>::min_exponent - 1, high = std::numeric_limits<double>::max_exponent;
     // What is below that range already is made larger, or nothing is exact.
-    const auto keeps = [&](const auto& s, int unit) { return !s.any || ((unit <= 0 || s.least - unit >= low) && s.most - unit < high); };
+    const auto keeps = [&](const auto& s, int unit) { return s.most == 0 || ((unit <= 0 || std::ilogb(s.least) - unit >= low) && std::ilogb(s.most) - unit < high); };
     if (keeps(in, u.in) && keeps(out, u.out) && keeps(through, u.gain())) return u;
     return {0, 0, false};
 }
