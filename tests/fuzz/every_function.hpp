@@ -190,8 +190,8 @@ void call_group(int group, const System<A>& g, Call call) {
                     if (!all_finite(h)) throw numerical_error("hrm::era: this test's own refusal");
                     x << era(h).system;
                 });
-                real_only(debt{"state_covariance", "B"}, [&](numbers& x, const auto& g) {
-                    state_covariance w(g.inputs());
+                call(debt{"state_covariance", "B"}, [&](numbers& x) {
+                    state_covariance_of<typename A::scalar> w(g.inputs());
                     w.add(g.b.view());
                     w.merge(w);
                     x << w.gramian();
