@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <hrm/core/random.hpp>
+#include <hrm/linalg/detail/complex_bidiagonal.hpp>
+
+#include "../support/complex_systems.hpp"
 
 namespace {
 
@@ -73,6 +76,51 @@ TEST_CASE("bidiagonal_svd: vectors to equal and to vanishing values are orthonor
                 }
         }
     }
+}
+
+// As above, of complex matrices: full, graded over 16 and 60 decades, clustered, with zero rows and columns, and zero.
+TEST_CASE("complex_bidiagonal_svd: values and vectors") {
+    hrm::random_stream r(5);
+    for (auto [m, n] : {std::pair<index_t, index_t>{1, 1}, {5, 2}, {30, 30}, {61, 47}})
+        for (int kind = 0; kind < 5; ++kind) {
+            CAPTURE(kind);
+            auto k = normal_complex(r, m, n);
+            const double decades = kind == 1 ? 16 : kind == 2 ? 60 : 0;
+            for (index_t i = 0; i < m; ++i)
+                for (index_t j = 0; j < n; ++j) {
+                    k(i, j) *= std::pow(10.0, -decades * static_cast<double>(i + j) / static_cast<double>(m + n));
+                    if (kind == 3) k(i, j) = k(i, 0) * std::conj(k(0, j)) + (i == j ? 1.0 : 0.0);
+                    if (kind == 4 && (i % 3 == 1 || j % 4 == 1)) k(i, j) = 0;
+                }
+            const hrm::detail::complex_bidiagonal_svd svd(k);
+            const auto& sigma = svd.sigma();
+            REQUIRE(sigma.size() == static_cast<std::size_t>(n));
+            CHECK(std::is_sorted(sigma.rbegin(), sigma.rend()));
+            double squares = 0, frobenius = 0;
+            for (double s : sigma) squares += s * s;
+            for (const auto& x : k.flat()) frobenius += std::norm(x);
+            const double rounding = static_cast<double>(m + n) * 2.3e-16;
+            CHECK(std::abs(squares - frobenius) <= 2 * rounding * frobenius);
+            index_t count = 0;
+            while (count < n && sigma[static_cast<std::size_t>(count)] > 1e-12 * sigma[0]) ++count;
+            hrm::matrix<number> u, v;
+            REQUIRE(svd.vectors(count, u, v));
+            auto us = u, one = hrm::matrix<number>(count, count);
+            for (index_t j = 0; j < count; ++j) {
+                one(j, j) = 1;
+                for (index_t i = 0; i < m; ++i) us(i, j) *= sigma[static_cast<std::size_t>(j)];
+            }
+            const auto kv = times(k, v);
+            double worst = 0;
+            for (std::size_t e = 0; e < kv.flat().size(); ++e) worst = std::max(worst, std::abs(kv.flat()[e] - us.flat()[e]));
+            CHECK(worst <= 16 * rounding * sigma[0]);
+            CHECK(distance_of(times(adjoint_of(u), u), one) <= 16 * rounding);
+            CHECK(distance_of(times(adjoint_of(v), v), one) <= 16 * rounding);
+        }
+    const hrm::detail::complex_bidiagonal_svd nothing(hrm::matrix<number>(4, 3)), empty(hrm::matrix<number>(4, 0));
+    CHECK(nothing.sigma() == std::vector<double>(3, 0.0));
+    CHECK(empty.sigma().empty());
+    CHECK_THROWS_AS(hrm::detail::complex_bidiagonal_svd(hrm::matrix<number>(2, 3)), hrm::shape_error);
 }
 
 // A bidiagonal matrix of ones has the singular values 2 cos(k pi / (2 n + 1)), k = 1 .. n. Several of them on one diagonal,

@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <hrm/reduction/balance.hpp>
+#include <hrm/reduction/complex_balance.hpp>
 #include <hrm/reduction/dual.hpp>
+#include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -80,4 +83,56 @@ TEST_CASE("zero ports, no ports, and what does not fit") {
     auto bad = simulate(wide);
     bad.step = [](std::span<double> x, std::span<const double>) { x[0] = std::nan(""); };
     CHECK_THROWS_WITH_AS(balanced_pod(bad, simulate(dual(wide))), "hrm::balanced_pod: a snapshot is not finite", numerical_error);
+}
+
+TEST_CASE("complex: with snapshots until all is quiet it is balanced truncation, in any phase of the ports") {
+    random_stream r(4);
+    for (const index_t n : {7, 60})  // more snapshots than states, and fewer
+        for (const index_t m : {1, 2}) {
+            CAPTURE(n);
+            CAPTURE(m);
+            discrete<diagonal<number>> s{{}, normal_complex(r, n, m), normal_complex(r, m, n), {}};
+            for (index_t i = 0; i < n; ++i) s.a.poles.push_back(std::polar(0.7 * std::sqrt(r.uniform()), r.uniform(0, 6.28)));
+            const auto pod = balanced_pod(simulate(s), simulate(dual(s)), {.steps = 120 / m - 1, .rank = 4});
+            const auto exact = balance(s, {.rank = 4});
+            REQUIRE(pod.system.order() == 4);
+            for (std::size_t i = 0; i < 4; ++i) CHECK(std::abs(pod.sigma[i] - exact.sigma[i]) <= 1e-12 * exact.sigma[0]);
+            CHECK(distance_of(impulse_response(pod.system, 40), impulse_response(exact.system, 40)) <= 1e-9);
+            CHECK(pod.horizon < 1e-8);
+            matrix<number> one(4, 4);
+            for (index_t i = 0; i < 4; ++i) one(i, i) = 1;
+            CHECK(distance_of(times(adjoint_of(pod.w), pod.t), one) <= 1e-12);
+            CHECK(distance_of(pod.system.a.a, times(adjoint_of(pod.w), times(to_dense(s.a), pod.t))) <= 1e-12);
+            auto turned = s;
+            turned.b = times(std::polar(1.0, 0.4), s.b), turned.c = times(std::polar(1.0, -1.7), s.c);
+            const auto same = balanced_pod(simulate(turned), simulate(dual(turned)), {.steps = 120 / m - 1, .rank = 4});
+            for (std::size_t i = 0; i < 4; ++i) CHECK(std::abs(same.sigma[i] - pod.sigma[i]) <= 1e-13 * pod.sigma[0]);
+        }
+}
+
+TEST_CASE("complex: full order is the system, a real one gives the real result, and what is refused") {
+    random_stream r(5);
+    const auto s = drawn<discrete<dense<number>>>(r, 5, 2, 3);
+    auto strict = s;
+    strict.d = {};
+    const auto pod = balanced_pod(simulate(s), simulate(dual(s)), {.steps = 600});
+    CHECK(pod.system.order() == 5);
+    CHECK(distance_of(impulse_response(pod.system, 60), impulse_response(strict, 60)) <= 1e-10);
+    CHECK(balanced_pod(simulate(s), simulate(dual(s)), {.steps = 3}).horizon > 0.05);
+
+    const auto real_one = random_pairs(r, 1, 3, 2, 2, 0.8);
+    const auto want = balanced_pod(simulate(real_one), simulate(dual(real_one)), {.rank = 4});
+    const auto got = balanced_pod(simulate(complex_of(real_one)), simulate(dual(complex_of(real_one))), {.rank = 4});
+    for (std::size_t i = 0; i < want.sigma.size(); ++i) CHECK(std::abs(got.sigma[i] - want.sigma[i]) <= 1e-14 * want.sigma[0]);
+    CHECK(distance_of(impulse_response(got.system, 40), complex_of(impulse_response(want.system, 40))) <= 1e-12);
+    CHECK(got.horizon == doctest::Approx(want.horizon).epsilon(1e-10));
+
+    auto silent = s;
+    silent.b = matrix<number>(5, 2);
+    CHECK(balanced_pod(simulate(silent), simulate(dual(silent))).system.order() == 0);
+    CHECK_THROWS_AS(balanced_pod(simulate(s), simulate(s)), shape_error);
+    CHECK_THROWS_WITH_AS(balanced_pod(simulate(s), simulate(dual(s)), {.steps = 0}), "hrm::balanced_pod: 0 steps, expected at least 1", shape_error);
+    auto bad = simulate(s);
+    bad.step = [](std::span<number> x, std::span<const number>) { x[0] = {0, std::nan("")}; };
+    CHECK_THROWS_WITH_AS(balanced_pod(bad, simulate(dual(s))), "hrm::balanced_pod: a snapshot is not finite", numerical_error);
 }

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/reduction/gramian.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -148,4 +150,48 @@ TEST_CASE("bad states are refused whole") {
     CHECK(w.count() == 0);
     CHECK(largest(w.gramian()) == 0);
     CHECK_THROWS_AS(w.merge(state_covariance(3)), shape_error);
+}
+
+TEST_CASE("complex: the mean of s s^H, Hermitian, the same bits in any order; impulse responses give the Gramian") {
+    random_stream r(6);
+    const index_t n = 3;
+    std::vector<matrix<std::complex<float>>> all;
+    state_covariance_of<number> once(n);
+    matrix<number> sum(n, n);
+    index_t rows = 0;
+    for (int k = 0; k < 9; ++k) {
+        all.emplace_back(1 + r.below(30), n);
+        r.fill_normal(all.back().flat(), std::exp(4 * r.normal()));
+        once.add(all.back().view());
+        rows += all.back().rows();
+    }
+    for (const auto& s : all)
+        for (index_t t = 0; t < s.rows(); ++t)
+            for (index_t i = 0; i < n; ++i)
+                for (index_t j = 0; j < n; ++j) sum(i, j) += number(s(t, i)) * std::conj(number(s(t, j))) / static_cast<double>(rows);
+    CHECK(once.count() == rows);
+    CHECK(distance_of(once.gramian(), sum) <= static_cast<double>(rows) * 2.3e-16);
+    CHECK(adjoint_of(once.gramian()) == once.gramian());
+    for (int trial = 0; trial < 5; ++trial) {
+        std::vector<state_covariance_of<number>> workers(3, state_covariance_of<number>(n));
+        for (std::size_t i = all.size(); i-- > 0;) workers[static_cast<std::size_t>(r.below(3))].add(all[i].view());
+        workers[0].merge(workers[1]);
+        workers[0].merge(workers[2].words());
+        CHECK(workers[0].gramian() == once.gramian());
+        CHECK(workers[0].words() == once.words());
+    }
+    state_covariance of_reals(n);
+    CHECK_THROWS_AS(of_reals.merge(once.words()), shape_error);
+    matrix<number> bad(2, n);
+    bad(1, 2).imag(std::nan(""));
+    CHECK_THROWS_WITH_AS(once.add(bad.view()), "hrm::state_covariance: states are not finite", numerical_error);
+    CHECK(once.count() == rows);
+
+    const auto g = drawn<discrete<diagonal<number>>>(r, 4, 1, 1);
+    matrix<number> states(9000, 4);
+    for (index_t t = 0; t < 9000; ++t)
+        for (index_t i = 0; i < 4; ++i) states(t, i) = t == 0 ? g.b(i, 0) : g.a.poles[static_cast<std::size_t>(i)] * states(t - 1, i);
+    state_covariance_of<number> impulse(4);
+    impulse.add(states.view());
+    CHECK(distance_of(times(9000, impulse.gramian()), controllability(g)) <= 1e-12);
 }

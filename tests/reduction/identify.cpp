@@ -4,9 +4,12 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/reduction/hankel.hpp>
 #include <hrm/reduction/markov.hpp>
+#include <hrm/systems/response.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -166,4 +169,89 @@ TEST_CASE("recordings in float are taken as they are, in double inside") {
     const auto wide_u = detail::cast_elements<double>(u), wide_y = detail::cast_elements<double>(y);
     CHECK(markov_parameters(wide_u.view(), wide_y.view(), {.count = 3}).h == m.h);
     CHECK(okid(u.view(), y.view(), {.lags = 2, .count = 4}).h == okid(wide_u.view(), wide_y.view(), {.lags = 2, .count = 4}).h);
+}
+
+TEST_CASE("complex: against NumPy's least squares; ERA of what was found against NumPy's SVD") {
+    std::ifstream file(HRM_TEST_DATA "/reduction/data/complex_identification.txt");
+    index_t length = 0, m = 0, p = 0, lags = 0, count = 0, direct = 0;
+    file >> length >> m >> p >> lags >> count >> direct;
+    const auto u = read_complex(file, length, m), y = read_complex(file, length, p);
+    const auto got = okid(u.view(), y.view(), {.lags = lags, .count = count});
+    CHECK(got.fit.determined());
+    for (index_t k = 0; k < count; ++k) CHECK(distance_of(got.h[static_cast<std::size_t>(k)], read_complex(file, p, m)) <= 1e-12);
+    for (index_t k = 1; k < count; ++k) CHECK(distance_of(got.gain[static_cast<std::size_t>(k)], read_complex(file, p, p)) <= 1e-11);  // small ones by themselves
+    const auto plain = markov_parameters(u.view(), y.view(), {.count = direct, .start = before::unknown});
+    for (index_t k = 0; k < direct; ++k) CHECK(distance_of(plain.h[static_cast<std::size_t>(k)], read_complex(file, p, m)) <= 1e-12);
+    const auto left = read_complex(file, 1, 2);
+    CHECK(got.fit.residual == doctest::Approx(left(0, 0).real()).epsilon(1e-12));
+    CHECK(plain.fit.residual == doctest::Approx(left(0, 1).real()).epsilon(1e-12));
+
+    const auto model = era(got.h, {.rank = 3});
+    const auto sigma = read_complex(file, 1, 12), poles = read_complex(file, 1, 3);
+    for (std::size_t i = 0; i < 12; ++i) CHECK(std::abs(model.sigma[i] - sigma.flat()[i].real()) <= 1e-12 * model.sigma[0]);
+    const auto found = eigenvalues(model.system.a);
+    for (const auto& pole : poles.flat()) {
+        double nearest = 1;
+        for (const auto& l : found) nearest = std::min(nearest, std::abs(l - pole));
+        CHECK(nearest <= 1e-12);
+    }
+}
+
+TEST_CASE("complex, noise-free: OKID gives every Markov parameter, ERA the system, however long it rings") {
+    random_stream r(9);
+    for (const auto start : {before::rest, before::unknown})
+        for (index_t p : {1, 2, 3}) {
+            discrete<diagonal<number>> s{{}, normal_complex(r, 5, 2), normal_complex(r, p, 5), {}};
+            for (int i = 0; i < 5; ++i) s.a.poles.push_back(std::polar(r.uniform(0.6, 0.97), 1.2 * i + r.uniform(0, 0.5)));
+            const index_t skip = start == before::rest ? 0 : 57;
+            const auto u = normal_complex(r, 400 + skip, 2);
+            matrix<number> y(400 + skip, p), x(5, 1);
+            for (index_t t = 0; t < u.rows(); ++t) {
+                for (index_t i = 0; i < 5; ++i) x(i, 0) = s.a.poles[static_cast<std::size_t>(i)] * x(i, 0) + s.b(i, 0) * u(t, 0) + s.b(i, 1) * u(t, 1);
+                const auto out = times(s.c, x);
+                for (index_t i = 0; i < p; ++i) y(t, i) = out(i, 0);
+            }
+            const auto late_u = u.view().slice_rows(skip, 400), late_y = matrix_view<const number>(y.view().slice_rows(skip, 400));
+            const auto got = okid(late_u, late_y, {.lags = 8, .count = 1000, .start = start});
+            CHECK(got.fit.residual <= 1e-10);
+            CHECK(got.fit.determined() == (8 * p == 5));
+            CHECK(distance_of(got.h, impulse_response(s, 1000)) <= 1e-9);
+            const auto model = era(got.h, {.tolerance = 1e-7});
+            CHECK(model.system.order() == 5);
+            const auto exact = hankel_singular_values(s);
+            for (std::size_t i = 0; i < 5; ++i) CHECK(std::abs(model.sigma[i] - exact[i]) <= 1e-8 * exact[0]);
+            // An output turned by a phase turns the parameters, and leaves what is left.
+            const auto turned = okid(late_u, times(std::polar(1.0, 0.9), matrix<number>(late_y)).view(), {.lags = 8, .count = 30, .start = start});
+            for (std::size_t k = 0; k < 30; ++k) CHECK(distance_of(turned.h[k], times(std::polar(1.0, 0.9), got.h[k])) <= 1e-9);
+        }
+}
+
+TEST_CASE("complex: real data give the real fit, data in float are widened, bad ones are refused as real ones are") {
+    random_stream r(10);
+    const auto s = random_pairs(r, 1, 2, 2, 2, 0.9);
+    auto data = run(s, 300, r);
+    for (double& v : data.y.flat()) v += 0.01 * r.normal();
+    const auto u = complex_of(data.u), y = complex_of(data.y);
+    const auto want = okid(data.u.view(), data.y.view(), {.lags = 6, .count = 20}), plain = okid(data.u.view(), data.y.view(), {.lags = 0, .count = 1});
+    const auto got = okid(u.view(), y.view(), {.lags = 6, .count = 20});
+    CHECK(distance_of(got.h, complex_of(want.h)) <= 300 * 2.3e-16 * want.fit.condition);
+    for (std::size_t k = 1; k < 20; ++k) CHECK(distance_of(got.gain[k], complex_of(want.gain[k])) <= 1e-9);
+    CHECK(got.fit.rank == want.fit.rank);
+    CHECK(distance_of(markov_parameters(u.view(), y.view(), {.count = 1}).h, complex_of(plain.h)) <= 1e-13);
+
+    const auto narrow_u = detail::cast_elements<std::complex<float>>(normal_complex(r, 200, 2)), narrow_y = detail::cast_elements<std::complex<float>>(normal_complex(r, 200, 1));
+    const auto wide_u = detail::cast_elements<number>(narrow_u), wide_y = detail::cast_elements<number>(narrow_y);
+    CHECK(markov_parameters(narrow_u.view(), narrow_y.view(), {.count = 3}).h == markov_parameters(wide_u.view(), wide_y.view(), {.count = 3}).h);
+    CHECK(okid(narrow_u.view(), narrow_y.view(), {.lags = 2, .count = 4}).h == okid(wide_u.view(), wide_y.view(), {.lags = 2, .count = 4}).h);
+
+    CHECK_THROWS_WITH_AS(markov_parameters(u.view(), y.view(), {.count = 301, .start = before::unknown}),
+                         "hrm::markov_parameters: 300 samples, expected at least 301", shape_error);
+    CHECK_THROWS_AS(okid(u.view(), y.view().slice_rows(0, 299)), shape_error);
+    CHECK_THROWS_WITH_AS(markov_parameters(u.view(), y.view(), {.count = 0}), "hrm::markov_parameters: 0 parameters, expected at least 1", shape_error);
+    auto bad = u;
+    bad(3, 1).imag(std::nan(""));
+    CHECK_THROWS_WITH_AS(markov_parameters(bad.view(), y.view()), "hrm::least_squares: sample 3 is not finite", numerical_error);
+    const matrix<number> nothing(300, 0);
+    CHECK(okid(nothing.view(), y.view(), {.lags = 2, .count = 3}).h[2].cols() == 0);
+    CHECK(okid(u.view(), nothing.view(), {.lags = 2, .count = 3}).h[2].rows() == 0);
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -95,4 +96,44 @@ TEST_CASE("zero, one number, and what is not finite") {
     CHECK(decompose(matrix<double>{{1, 2}}, {.rank = 0}).svd.sigma.empty());
     CHECK_THROWS_AS(decompose(matrix<double>{{1, std::nan("")}}), numerical_error);
     CHECK_THROWS_AS(decompose(matrix<double>{{1}}, {.probes = 0}), shape_error);
+}
+
+TEST_CASE("complex: values, vectors, an error that holds; turning the matrix by a phase leaves the values") {
+    random_stream r(3);
+    for (const auto& [rows, cols] : {std::pair<index_t, index_t>{150, 90}, {90, 150}}) {
+        const auto u = detail::pivoted_qr(normal_complex(r, rows, 60).view()).q, v = detail::pivoted_qr(normal_complex(r, cols, 60).view()).q;
+        auto left = adjoint_of(u);
+        for (index_t i = 0; i < rows; ++i)
+            for (index_t j = 0; j < 60; ++j) left(i, j) *= std::pow(0.5, j);
+        const auto a = times(left, v);
+        const auto put = [](const matrix<number>& x, matrix_view<number> y) { std::copy(x.flat().begin(), x.flat().end(), y.data); };
+        const auto decompose = [put](const matrix<number>& a, const randomized_options& o) {
+            return randomized_svd<number>(
+                a.rows(), a.cols(), [&](auto x, auto y) { put(times(a, matrix<number>(x)), y); },
+                [&](auto x, auto y) { put(times(adjoint_of(a), matrix<number>(x)), y); }, o);
+        };
+        const auto d = decompose(a, {.tolerance = 1e-9});
+        REQUIRE(d.svd.sigma.size() == 30);  // 0.5^29 = 1.9e-9
+        for (std::size_t i = 0; i < 30; ++i) CHECK(std::abs(d.svd.sigma[i] - std::pow(0.5, i)) <= 1e-13);
+        matrix<number> one(30, 30);
+        for (index_t i = 0; i < 30; ++i) one(i, i) = 1;
+        auto rest = d.svd.u;
+        for (index_t i = 0; i < rows; ++i)
+            for (index_t j = 0; j < 30; ++j) rest(i, j) *= -d.svd.sigma[static_cast<std::size_t>(j)];
+        rest = times(rest, adjoint_of(d.svd.v));
+        for (std::size_t e = 0; e < rest.flat().size(); ++e) rest.flat()[e] += a.flat()[e];
+        const double error = jacobi_svd(rest).sigma[0];
+        CHECK(error <= d.error);
+        CHECK(error >= 0.99 * std::pow(0.5, 30));
+        CHECK(d.error <= 1e2 * std::pow(0.5, 30));
+        CHECK(d.failure == doctest::Approx(1e-4));
+        for (const auto* x : {&d.svd.u, &d.svd.v}) CHECK(distance_of(times(adjoint_of(*x), *x), one) <= 1e-13);
+        CHECK(decompose(a, {.tolerance = 1e-9}).svd.u == d.svd.u);  // the same seed, the same bits
+        const auto turned = decompose(times(std::polar(1.0, 0.7), a), {.tolerance = 1e-9});
+        REQUIRE(turned.svd.sigma.size() == 30);
+        for (std::size_t i = 0; i < 30; ++i) CHECK(std::abs(turned.svd.sigma[i] - d.svd.sigma[i]) <= 1e-13);
+        auto bad = a;
+        bad(3, 4).imag(std::nan(""));
+        CHECK_THROWS_WITH_AS(decompose(bad, {}), "hrm::randomized_svd: a product is not finite", numerical_error);
+    }
 }

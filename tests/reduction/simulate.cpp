@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <hrm/reduction/complex_gramian.hpp>
 #include <hrm/reduction/cross_gramian.hpp>
 #include <hrm/reduction/gramian.hpp>
+#include <hrm/reduction/limited.hpp>
 
+#include "../support/complex_systems.hpp"
 #include "random_systems.hpp"
 
 using namespace hrm;
@@ -103,4 +106,67 @@ TEST_CASE("the cross Gramian of two inputs and three outputs is the sum of those
     CHECK(distance(cross_gramian(s, cross_pairs::summed), want) <= 1e-13 * largest(want));
     CHECK(distance(empirical_cross(simulate(s), {.steps = 200, .pairs = cross_pairs::summed}), want) <= 1e-12 * largest(want));
     CHECK_THROWS_AS(cross_gramian(s), shape_error);
+}
+
+TEST_CASE("complex: NumPy's sums over a horizon, mpmath's Gramians over a long one, the cross Gramian") {
+    const auto r = operations_references()[1];
+    REQUIRE(r.discrete);
+    const auto g = simulate(discrete<dense<number>>{{r.a}, r.b, r.c, r.d});
+    CHECK(distance_of(empirical_controllability(g, {.steps = 7, .magnitudes = {1, 0.25, 8}}), r.horizon) <= 1e-14);
+    CHECK(distance_of(empirical_cross(g, {.steps = 400}), r.cross) <= 1e-13);
+    for (const auto& x : complex_references())
+        if (x.discrete && !x.diagonal) {
+            const auto s = simulate(discrete<dense<number>>{{x.a}, x.b, x.c, x.d});
+            CHECK(distance_of(empirical_controllability(s, {.steps = 400}), x.wc) <= 1e-13);
+            CHECK(distance_of(empirical_observability(s, {.steps = 400}), x.wo) <= 1e-13);
+        }
+}
+
+TEST_CASE("complex: the time-limited Gramians, Hermitian to the bit, whatever the phases of the ports") {
+    random_stream r(4);
+    const auto s = drawn<discrete<diagonal<number>>>(r, 7, 2, 3);
+    const excitation_of<number> e{.steps = 30, .magnitudes = {1, 0.25, 8}};
+    const auto wc = empirical_controllability(simulate(s), e), wo = empirical_observability(simulate(s), e);
+    CHECK(distance_of(wc, controllability(s, 30)) <= 1e-13);
+    CHECK(distance_of(wo, observability(s, 30)) <= 1e-13);
+    CHECK(adjoint_of(wc) == wc);
+    CHECK(adjoint_of(wo) == wo);
+    auto turned = s;
+    turned.b = times(std::polar(1.0, 0.4), s.b), turned.c = times(std::polar(1.0, -1.7), s.c);
+    CHECK(distance_of(empirical_controllability(simulate(turned), e), wc) <= 1e-14);
+    CHECK(distance_of(empirical_observability(simulate(turned), e), wo) <= 1e-14);
+    const auto wx = empirical_cross(simulate(s), {.steps = 30, .pairs = cross_pairs::summed});
+    CHECK(distance_of(empirical_cross(simulate(turned), {.steps = 30, .pairs = cross_pairs::summed}), times(std::polar(1.0, -1.3), wx)) <= 1e-14);
+
+    const auto real_one = random_pairs(r, 2, 3, 2, 2, 0.9);
+    const auto a = simulate(real_one);
+    const auto b = simulate(complex_of(real_one));
+    for (const auto centre : {centring::undisturbed, centring::mean}) {
+        CHECK(distance_of(empirical_controllability(b, {.steps = 50, .centre = centre}), complex_of(empirical_controllability(a, {.steps = 50, .centre = centre}))) <= 1e-14);
+        CHECK(distance_of(empirical_observability(b, {.steps = 50, .centre = centre}), complex_of(empirical_observability(a, {.steps = 50, .centre = centre}))) <= 1e-14);
+        CHECK(distance_of(empirical_cross(b, {.steps = 50, .centre = centre}), complex_of(empirical_cross(a, {.steps = 50, .centre = centre}))) <= 1e-14);
+    }
+}
+
+TEST_CASE("complex: about a steady state, both signs of what is not linear, and what is refused") {
+    // s <- (i/2) s + 1 + u + u^2 rests at 1 / (1 - i/2): the impulse c moves (c + c^2) (i/2)^t, so Wc = (4/3)(1 + c^2); i s is read.
+    const number half(0, 0.5), rest = 1.0 / (1.0 - half);
+    const simulator_of<number> s{1, 1, 1, [half](std::span<number> x, std::span<const number> u) { x[0] = half * x[0] + 1.0 + u[0] + u[0] * u[0]; },
+                                 [](std::span<const number> x, std::span<number> y) { y[0] = number(0, 3) * x[0]; }};
+    const excitation_of<number> e{.steps = 60, .magnitudes = {0.5}, .state = {rest}};
+    CHECK(std::abs(empirical_controllability(s, e)(0, 0) - 4.0 / 3 * 1.25) <= 1e-14);
+    CHECK(std::abs(empirical_observability(s, e)(0, 0) - 9 * 4.0 / 3) <= 1e-13);
+    // sum_t (c + c^2)(i/2)^t 3 i c (i/2)^t / c^2 = 3 i / (1 + 1/4), the even part falls out.
+    CHECK(std::abs(empirical_cross(s, e)(0, 0) - number(0, 3 / 1.25)) <= 1e-14);
+    const auto bursts = [](std::span<number> x, std::span<const number> u) { x[0] = x[0] * x[0] * number(0, 1e10) + u[0]; };
+    const simulator_of<number> explodes{1, 1, 1, bursts, s.output};
+    CHECK_THROWS_WITH_AS(empirical_controllability(explodes), doctest::Contains("the state is not finite at step 5 of the run from 1.000000 at input 0"), numerical_error);
+    CHECK_THROWS_WITH_AS(empirical_observability(explodes, {.magnitudes = {2}}), doctest::Contains("of the run from 2.000000 at state 0"), numerical_error);
+    CHECK_THROWS_WITH_AS(empirical_controllability(s, {.state = {1, 2}}), "hrm::empirical_controllability: the steady state is 2, expected 1", shape_error);
+    auto none = s;
+    none.step = nullptr;
+    CHECK_THROWS_WITH_AS(empirical_cross(none), "hrm::empirical_cross: the simulator has no step", shape_error);
+    none = s;
+    none.outputs = 2;
+    CHECK_THROWS_AS(empirical_cross(none), shape_error);
 }

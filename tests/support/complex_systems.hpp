@@ -137,6 +137,18 @@ inline double distance_of(const hrm::matrix<number>& x, const hrm::matrix<number
     }
     return size > 0 ? worst / size : worst;
 }
+// max_k |x_k - y_k| / max_k |y_k|.
+inline double distance_of(const std::vector<hrm::matrix<number>>& x, const std::vector<hrm::matrix<number>>& y) {
+    REQUIRE(x.size() == y.size());
+    double worst = 0, size = 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+        double largest = 0;
+        for (const auto& v : y[k].flat()) largest = std::max(largest, std::abs(v));
+        worst = std::max(worst, distance_of(x[k], y[k]) * (largest > 0 ? largest : 1));
+        size = std::max(size, largest);
+    }
+    return size > 0 ? worst / size : worst;
+}
 // Columns of a Gaussian matrix, orthonormal by Gram & Schmidt, each twice.
 inline hrm::matrix<number> random_unitary(hrm::random_stream& r, hrm::index_t n) {
     auto q = normal_complex(r, n, n);
@@ -158,10 +170,19 @@ template <template <class> class System>
 System<hrm::dense<number>> turned_by(const hrm::matrix<number>& q, const System<hrm::dense<number>>& g) {
     return {{times(adjoint_of(q), times(g.a.a, q))}, times(adjoint_of(q), g.b), times(g.c, q), g.d};
 }
+inline hrm::matrix<number> times(number factor, hrm::matrix<number> x) {
+    for (auto& v : x.flat()) v *= factor;
+    return x;
+}
 // A real system over complex numbers.
 inline hrm::matrix<number> complex_of(const hrm::matrix<double>& x) {
     hrm::matrix<number> y(x.rows(), x.cols());
     std::copy(x.flat().begin(), x.flat().end(), y.flat().begin());
+    return y;
+}
+inline std::vector<hrm::matrix<number>> complex_of(const std::vector<hrm::matrix<double>>& x) {
+    std::vector<hrm::matrix<number>> y;
+    for (const auto& m : x) y.push_back(complex_of(m));
     return y;
 }
 template <template <class> class System, class A>

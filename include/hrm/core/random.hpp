@@ -59,6 +59,15 @@ public:
     void fill_normal(std::span<S> out, double scale = 1) {
         for (auto& x : out) x = static_cast<S>(scale * normal());
     }
+    /// Real and imaginary parts, each of them so.
+    template <complex_scalar S>
+    void fill_normal(std::span<S> out, double scale = 1) {
+        using part = typename S::value_type;
+        for (auto& x : out) {
+            x.real(static_cast<part>(scale * normal()));
+            x.imag(static_cast<part>(scale * normal()));
+        }
+    }
 
 private:
     std::uint64_t seed_, stream_, position_ = 0;

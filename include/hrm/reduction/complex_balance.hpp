@@ -37,13 +37,14 @@ template <complex_system T>
 auto reduce_complex(const T& s, const complex_factors& f, const balance_options& o) {
     constexpr auto where = "hrm::balance";
     using R = reduced_system<T>;
-    const auto svd = hankel_svd(where, f);
+    auto core = hankel_svd(where, f);
     balanced_system<R> out;
-    out.sigma = svd.sigma;
+    out.sigma = core.sigma();
     out.sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     out.numerical_rank = rank_above_noise(out.sigma, f);
     const index_t r = choose_rank(out.sigma, out.numerical_rank, o);
     const bool weak = o.weak == weak_states::residualize;
+    const auto svd = core.leading(weak ? out.numerical_rank : r);
     const complex_projection strong(f, svd, 0, r, o.basis);
     auto [t, w, correction, t_scale, w_scale] = strong;
     if (weak) {  // the weak directions beside the strong ones: the result knows their span alone

@@ -6,8 +6,8 @@
 
 #include <hrm/linalg/complex_equations.hpp>
 #include <hrm/reduction/detail/blaschke.hpp>
+#include <hrm/reduction/detail/core_svd.hpp>
 #include <hrm/reduction/gramian.hpp>
-#include <hrm/reduction/jacobi.hpp>
 #include <hrm/systems/convert.hpp>
 #include <hrm/systems/stability.hpp>
 
@@ -125,14 +125,13 @@ complex_factors complex_factors_of(const char* where, const T& s, double toleran
     }
 }
 /// Of Lo^H Lc, which are the Hankel singular values.
-inline singular_values_of<complex> hankel_svd(const char* where, const complex_factors& f) {
-    const auto k = product(adjoint(f.lo), f.lc);
-    const bool finite = std::all_of(k.flat().begin(), k.flat().end(), [](complex x) { return is_finite(x); });
-    singular_values_of<complex> svd;
-    if (finite) svd = jacobi_svd(k);
-    if (!finite || (!svd.sigma.empty() && !std::isfinite(svd.sigma[0])))
-        throw numerical_error(std::string(where) + ": the singular values are beyond the range of double");
-    return svd;
+inline core_svd<complex> hankel_svd(const char* where, const complex_factors& f) {
+    auto k = product(adjoint(f.lo), f.lc);
+    if (std::all_of(k.flat().begin(), k.flat().end(), [](complex x) { return is_finite(x); })) {
+        core_svd svd(std::move(k), f.graded);
+        if (svd.sigma().empty() || std::isfinite(svd.sigma()[0])) return svd;
+    }
+    throw numerical_error(std::string(where) + ": the singular values are beyond the range of double");
 }
 
 }  // namespace detail
@@ -186,7 +185,7 @@ std::vector<double> hankel_singular_values(const T& system) {
     const auto s = cast<double>(system);
     constexpr auto where = "hrm::hankel_singular_values";
     detail::check_finite(where, s);
-    auto sigma = detail::hankel_svd(where, detail::complex_factors_of(where, s, 0)).sigma;
+    auto sigma = detail::hankel_svd(where, detail::complex_factors_of(where, s, 0)).sigma();
     sigma.resize(static_cast<std::size_t>(s.order()), 0.0);
     return sigma;
 }

@@ -23,6 +23,9 @@ inline double times(double a, double b) { return a * b; }
 inline double conj_times(double a, double b) { return a * b; }
 inline double conjugate(double x) { return x; }
 inline complex conjugate(complex x) { return std::conj(x); }
+/// |x|^2.
+inline double square(double x) { return x * x; }
+inline double square(complex x) { return x.real() * x.real() + x.imag() * x.imag(); }
 inline double times_power(double x, int exponent) { return std::ldexp(x, exponent); }
 inline complex times_power(complex x, int exponent) { return {std::ldexp(x.real(), exponent), std::ldexp(x.imag(), exponent)}; }
 
@@ -57,6 +60,13 @@ template <class T>
 void add(matrix<T>& to, const matrix<T>& from, double sign = 1) {
     for (index_t i = 0; i < to.rows(); ++i)
         for (index_t j = 0; j < to.cols(); ++j) to(i, j) += sign * from(i, j);
+}
+/// y += sign a b.
+inline void add_product(const matrix<double>& a, const matrix<double>& b, matrix<double>& y, double sign = 1) {
+    multiply(a.view(), b.view(), y.view(), into::add, sign);
+}
+inline void add_product(const complex_matrix& a, const complex_matrix& b, complex_matrix& y, double sign = 1) {
+    add(y, product(a, b), sign);
 }
 /// y += sign a b^H.
 inline void add_times_adjoint(const matrix<double>& a, const matrix<double>& b, matrix<double>& y, double sign = 1) {

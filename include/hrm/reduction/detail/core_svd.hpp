@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
+#include <hrm/linalg/detail/complex_bidiagonal.hpp>
 #include <hrm/linalg/gemm.hpp>
 #include <hrm/linalg/svd.hpp>
 #include <hrm/reduction/dual.hpp>
@@ -12,13 +14,14 @@
 
 namespace hrm::detail {
 
-/// The singular values of Lo^T Lc, and the vectors of as many of them as turn out to be kept: by Jacobi rotations where small
-/// values are accurate by themselves (graded factors), else by bidiagonalisation.
+/// The singular values of Lo^H Lc, and the vectors of as many of them as turn out to be kept: by Jacobi rotations where small
+/// values are accurate by themselves (graded factors), else by bidiagonalisation.  T: double or complex.
+template <class T>
 class core_svd {
 public:
-    core_svd(matrix<double> k, bool graded) {
+    core_svd(matrix<T> k, bool graded) {
         double largest = 0;
-        for (double x : k.flat()) largest = std::max(largest, std::abs(x));
+        for (const T& x : k.flat()) largest = std::max(largest, std::abs(x));
         const bool extreme = !(largest > 1e-140 && largest < 1e140);  // squares would leave the range: Jacobi scales
         if (graded || k.empty() || extreme) {
             whole_ = jacobi_svd(k);
@@ -27,7 +30,7 @@ public:
         k_ = std::move(k);
         wide_ = k_.rows() < k_.cols();
         try {
-            quick_.emplace(wide_ ? transpose(k_) : k_);
+            quick_.emplace(wide_ ? adjoint(k_) : k_);
         } catch (const numerical_error&) {
             whole_ = jacobi_svd(k_);  // where the QR iteration does not settle
         }
@@ -35,9 +38,9 @@ public:
     const std::vector<double>& sigma() const { return whole_ ? whole_->sigma : quick_->sigma(); }
 
     /// At least the leading r columns of u and v are there. Jacobi rotations cost up to ten times what the vectors do.
-    singular_values leading(index_t r) {
+    singular_values_of<T> leading(index_t r) {
         if (!whole_) {
-            singular_values s{{}, sigma(), {}};
+            singular_values_of<T> s{{}, sigma(), {}};
             if (quick_->vectors(r, s.u, s.v)) {
                 if (wide_) std::swap(s.u, s.v);
                 return s;
@@ -47,10 +50,10 @@ public:
     }
 
 private:
-    matrix<double> k_;
+    matrix<T> k_;
     bool wide_ = false;
-    std::optional<singular_values> whole_;
-    std::optional<bidiagonal_svd> quick_;
+    std::optional<singular_values_of<T>> whole_;
+    std::optional<std::conditional_t<real<T>, bidiagonal_svd, complex_bidiagonal_svd>> quick_;
 };
 
 /// The 2-norm, from half of x^T x: squaring costs the largest singular value no digits.  x: n x r.  O(n r^2).
