@@ -39,6 +39,7 @@ public:
         if (kind_ == gate::token || kind_ == gate::none) return false;
         if (kind_ == gate::frozen) return frozen_ == 0;
         const auto v = p[value_];
+        if (kind_ == gate::scalar) return v(0, 0) == S{0};
         return std::all_of(v.data, v.data + v.size(), [](S x) { return x == S{0}; });
     }
     /// The factor of every row and channel: 1 where the gate depends on either.
@@ -51,7 +52,7 @@ public:
     bool per_token() const { return kind_ == gate::token; }
 
     /// g_t = sigmoid(w u_t + b).
-    void tokens(const set& p, matrix_view<const S> u, S* g) const {
+    [[gnu::noinline]] void tokens(const set& p, const matrix_view<const S>& u, S* g) const {
         const S* w = p[weight_].data;
         for (index_t t = 0; t < u.rows; ++t) g[t] = sigmoid(dot(w, u.row(t), u.cols) + p[value_](0, 0));
     }

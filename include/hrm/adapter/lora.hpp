@@ -77,8 +77,8 @@ public:
     bool sums_once(const call<S>& how) const { return !drops(how); }
     /// forward and backward with A and B in P, u and out in T; T = S unless sums_once.
     template <storable T, storable P>
-    void forward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep,
-                      workspace& ws) const {
+    [[gnu::always_inline]] void forward_with(const detail::projections<P>& w, const matrix_view<const T>& u, const matrix_view<T>& out,
+                                             const call<S>& how, kept<S>& keep, workspace& ws) const {
         require_shape("hrm::lora", "u", u.rows, u.cols, u.rows, inputs_);
         require_shape("hrm::lora", "out", out.rows, out.cols, u.rows, outputs_);
         if (how.carried) how.carried->position += u.rows;
@@ -93,8 +93,9 @@ public:
     }
     /// With h_t = A drop(u_t):   dB += f dout^T h,  dh = f dout B,  dA += dh^T drop(u),  du += drop^T(dh A).
     template <storable T, storable P>
-    void backward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du,
-                       std::span<S> gradient, const call<S>& how, const kept<S>& keep, workspace& ws) const {
+    [[gnu::always_inline]] void backward_with(const detail::projections<P>& w, const matrix_view<const T>& u, const matrix_view<const T>& dout,
+                                              const matrix_view<T>& du, std::span<S> gradient, const call<S>& how, const kept<S>& keep,
+                                              workspace& ws) const {
         require_shape("hrm::lora", "u", u.rows, u.cols, u.rows, inputs_);
         require_shape("hrm::lora", "dout", dout.rows, dout.cols, u.rows, outputs_);
         if (!du.empty()) require_shape("hrm::lora", "du", du.rows, du.cols, u.rows, inputs_);

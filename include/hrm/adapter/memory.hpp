@@ -58,19 +58,18 @@ protected:
             scale[n0 + k + i] = all[i].scale;
         }
     }
-    void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
-                             std::span<S> gradient) const override {
+    [[gnu::noinline]] void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
+                                               std::span<S> gradient) const override {
         const index_t k = of.count;
-        const double* const ds = dscale.data() + options_.static_states;
+        const double *const da = dflat.data(), *const ds = dscale.data() + options_.static_states;
         for (int j = 0; j < (second_ < 0 ? 1 : 2); ++j) {
-            S* const to = this->parameters_.in(gradient, j == 0 ? first_ : second_).data;
-            if (complex())
-                for (index_t i = 0; i < k; ++i)
-                    to[i] += static_cast<S>(of.re(j)[i] * dflat[static_cast<std::size_t>(i)] + of.im(j)[i] * dflat[static_cast<std::size_t>(k + i)] +
-                                            of.scale(j)[i] * (ds[i] + ds[k + i]));
-            else
-                for (index_t i = 0; i < k; ++i)
-                    to[i] += static_cast<S>(of.re(j)[i] * dflat[static_cast<std::size_t>(i)] + of.scale(j)[i] * ds[i]);
+            const double *const re = of.re(j), *const scale = of.scale(j);
+            S* const __restrict to = this->parameters_.in(gradient, j == 0 ? first_ : second_).data;
+            if (complex()) {
+                const double* const im = of.im(j);
+                for (index_t i = 0; i < k; ++i) to[i] += static_cast<S>(re[i] * da[i] + im[i] * da[k + i] + scale[i] * (ds[i] + ds[k + i]));
+            } else
+                for (index_t i = 0; i < k; ++i) to[i] += static_cast<S>(re[i] * da[i] + scale[i] * ds[i]);
         }
     }
 

@@ -50,60 +50,72 @@ public:
     detail::projections<S> projections() const { return {this->parameters_[b_], this->parameters_[c_]}; }
     /// Whether every sum into out and du is one product, so that they may be stored in bf16.
     bool sums_once(const call<S>&) const { return !gate_.per_token() && d_ < 0; }
-    /// forward and backward with B and C in P, u and out in T; T = S unless sums_once.
+    /// Whether one number is all that stands between C s_t and the output, and that number.
+    bool one_gain() const { return !gate_.per_token() && gate_.kind() != gate::per_channel && d_ < 0; }
+    S gain() const { return static_cast<S>(factor_) * gate_.constant(this->parameters_); }
+    /// forward and backward with B and C in P, u and out in T; T = S unless sums_once. What only some adapters and longer calls need is in
+    /// functions of its own (gates for tokens and channels, documents, slabs): beside it, a short call would find no register free.
     template <storable T, storable P>
-    void forward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<T> out, const call<S>& how, kept<S>& keep,
-                      workspace& ws) const {
+    [[gnu::always_inline]] void forward_with(const detail::projections<P>& w, const matrix_view<const T>& u, const matrix_view<T>& out,
+                                             const call<S>& how, kept<S>& keep, workspace& ws) const {
         check("out", u, out);
         const bool training = how.mode == pass::training;
         const bool silent = gate_.shut(this->parameters_) || factor_ == 0;
         if (silent && !training && !how.carried) return;
         const auto before = ws.mark();
         const auto s = ws.template take_matrix<S>(u.rows, states());
-        const auto initial = ws.template take_matrix<S>(1, training ? state_size() : 0);
-        const auto fresh = ws.template take<index_t>(training ? 1 + segment_walk<S>::most(u.rows, how, reset_every_) : 0);
-        const auto tokens = ws.template take_matrix<S>(gate_.per_token() ? u.rows : 0, 1);
-        const auto numbers = ws.template take_matrix<S>(1, shape_.coefficients() + states());
-        const auto scratch = ws.mark();
-        const auto state = ws.template take<S>(state_size());
-        const auto position = run<T, P>(w.in, u, how, current(numbers.data, ws), s, state.data(), initial.data, training ? fresh.data() : nullptr, ws);
-        if constexpr (std::same_as<S, T>)
-            if (gate_.per_token()) gate_.tokens(this->parameters_, u, tokens.data);
-        if (!silent) readout<T, P>(w.out, tokens.data, how.threads).forward(s, u, out, ws);
-        if (how.carried) {
-            how.carried->value.assign(state.begin(), state.end());
-            how.carried->position = position;
+        matrix_view<S> initial, tokens;
+        index_t* fresh = nullptr;
+        if (training) {
+            initial = ws.template take_matrix<S>(1, state_size());
+            fresh = ws.template take<index_t>(1 + segment_walk<S>::most(u.rows, how, reset_every_)).data();
         }
-        if (training) keep = {{s, initial, tokens, numbers}, fresh.data()};
+        if constexpr (std::same_as<S, T>)
+            if (gate_.per_token()) {
+                tokens = ws.template take_matrix<S>(u.rows, 1);
+                gate_.tokens(this->parameters_, u, tokens.data);
+            }
+        const auto scratch = ws.mark();
+        const auto last = run<T, P>(w.in, u, how, equation(evaluated(ws)), s, initial.data, fresh, ws);
+        if (!silent && one_gain()) detail::project_out<S, T, P>(s, w.out, gain(), out, ws, how.threads);
+        else if (!silent) readout<T, P>(w.out, tokens.data, how.threads).forward(s, u, out, ws);
+        if (how.carried) {
+            auto& value = how.carried->value;
+            if (value.empty()) value.resize(static_cast<std::size_t>(state_size()));
+            if (last.state != value.data()) std::copy_n(last.state, state_size(), value.data());
+            how.carried->position = last.position;
+        }
+        if (training) keep = {{s, initial, tokens}, fresh};
         ws.release(training ? scratch : before);
     }
     template <storable T, storable P>
-    void backward_with(const detail::projections<P>& w, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<T> du,
-                       std::span<S> gradient, const call<S>& how, const kept<S>& keep, workspace& ws) const {
+    [[gnu::always_inline]] void backward_with(const detail::projections<P>& w, const matrix_view<const T>& u, const matrix_view<const T>& dout,
+                                              const matrix_view<T>& du, std::span<S> gradient, const call<S>& how, const kept<S>& keep,
+                                              workspace& ws) const {
         check("dout", u, dout);
         if (!du.empty()) require_shape("hrm::adapter", "du", du.rows, du.cols, u.rows, inputs());
         scratch_scope scope(ws);
-        const auto& [s, initial, tokens, numbers, none, no_more] = keep.m;
+        const auto& [s, initial, tokens, none, no_more, at_all] = keep.m;
         const auto& p = this->parameters_;
+        const auto n = static_cast<std::size_t>(states());
 
         // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t. Recurrence, from the end: it becomes scale (.) dL/dz_t.
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
-        const auto dtokens = ws.template take<S>(tokens.rows);
-        const auto da = ws.template take_zero<double>(shape_.coefficients()), inner = ws.template take_zero<double>(states());
-        const auto along = ws.template take_zero<double>(states());
-        const auto begun = ws.template take<S>(state_size()), running = ws.template take<S>(state_size());
-        const auto by = equation(numbers.data);
-        const auto to = readout_gradient(gradient);
-        const auto from = readout<T, P>(w.out, tokens.data, how.threads);
-        detail::adjoint_trajectory<S> past{by, s, initial.data, static_cast<const index_t*>(keep.more), from.factor * from.constant, lambda,
-                                           da.data(), inner, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, begun.data(), running.data()};
-        past.begin();
-        from.backward(s, u, dout, lambda, du, dtokens.data(), to, ws, [&](index_t first, index_t rows) { past.retreat(first, rows); });
-        past.finish(ws);
-        if constexpr (std::same_as<S, T>)
-            if (gate_.per_token()) gate_.tokens_backward(p, u, tokens.data, dtokens.data(), du, gradient);
-        if (to.gate && !gate_.channels(p))
-            to.gate[0] += static_cast<S>(static_cast<double>(from.factor) * std::accumulate(inner.begin(), inner.end(), 0.0));
+        const auto sums = ws.template take_zero<double>(shape_.coefficients() + 2 * states());
+        const auto da = sums.first(sums.size() - 2 * n), inner = sums.last(2 * n).first(n), along = sums.last(n);
+        const auto running = ws.template take_zero<S>(state_size());
+        const auto* const numbers = evaluated(ws);
+        const auto by = equation(numbers);
+        detail::adjoint_trajectory<S> past{by, s, initial.data, static_cast<const index_t*>(keep.more), gain(), lambda,
+                                           da.data(), inner, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, running.data()};
+        if (one_gain() && u.rows <= detail::slab) {
+            detail::output_backward<S, T, P>(dout, w.out, s, gain(), p.in(gradient, c_), S{1}, lambda, ws, how.threads);
+            past.retreat(0, u.rows);
+        } else read_out_backward<T, P>(w.out, s, tokens, u, dout, du, gradient, lambda, past, how.threads, ws);
+        if (shape_.full) past.finish(ws);
+        if (gate_.kind() == gate::scalar)
+            gate_.gradient(p, gradient)[0] +=
+                static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * std::accumulate(inner.begin(), inner.end(), 0.0));
 
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
         detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads, along.data());
@@ -111,7 +123,7 @@ public:
         // scale (.) dscale = sum_t (scale (.) lambda_t) x_t = the rows of B times those of this dB: x is not kept, and nothing cancels.
         for (std::size_t i = 0; i < along.size(); ++i)
             if (by.scale[i] != S{0}) along[i] /= static_cast<double>(by.scale[i]);
-        transition_backward(slopes(ws), da, along, gradient);
+        transition_backward({slopes_behind(numbers), poles()}, da, along, gradient);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
@@ -119,8 +131,8 @@ public:
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
         require_shape("hrm::adapter", "the states", s.rows, s.cols, u.rows, states());
         scratch_scope scope(ws);
-        const auto by = current(ws.template take<S>(shape_.coefficients() + states()).data(), ws);
-        run<S, S>(projections().in, u, how, by, s, ws.template take<S>(state_size()).data(), nullptr, nullptr, ws);
+        const auto by = equation(evaluated(ws));
+        run<S, S>(projections().in, u, how, by, s, nullptr, nullptr, ws);
     }
 
     /// The exact system u -> out in double. folded: gate and factor inside C and D, a token gate with its value at
@@ -188,9 +200,13 @@ protected:
         c_ = p.add("C", outputs(), states(), decay::yes);
         if (feedthrough) d_ = p.add("D", outputs(), 1, decay::yes);
         if (initial && state_size() > 0) s0_ = p.add("s0", state_size(), 1, decay::no);
-        if (poles() > 0)
-            remembered_ = detail::remembered(detail::remembered::words(own_parameters().size_bytes()),
-                                             number_words() + static_cast<std::size_t>(slope_words()));
+        else at_rest_.resize(static_cast<std::size_t>(state_size()));
+        number_bytes_ = detail::remembered::padded((shape_.coefficients() + states()) * index_t{sizeof(S)});
+        if (poles() == 0) return;
+        const auto offset = [&](index_t h) { return p.entries()[static_cast<std::size_t>(h)].offset; };
+        own_ = offset(gate_.tensors());
+        slope_bytes_ = detail::remembered::padded((shape_.pairs > 0 ? 6 : 4) * poles() * index_t{sizeof(double)});
+        remembered_ = detail::remembered((offset(b_) - own_) * index_t{sizeof(S)}, number_bytes_ + slope_bytes_);
     }
 
     /// A's numbers (shape_.coefficients()) and the factor of every row of B (n; 1 for states without a pole), from the
@@ -213,23 +229,26 @@ private:
     }
     /// numbers: Abar's, and behind them the factor of every row of B, rounded to S.
     detail::state_equation<S> equation(const S* numbers) const {
-        return {shape_, numbers, numbers + shape_.coefficients(), s0_ < 0 ? nullptr : this->parameters_[s0_].data};
+        return {shape_, numbers, numbers + shape_.coefficients(), s0_ < 0 ? at_rest_.data() : this->parameters_[s0_].data};
     }
     /// The kind's own tensors, which lie between the gate's and B.
-    std::span<const S> own_parameters() const {
-        const auto& all = this->parameters_.entries();
-        const auto end = static_cast<std::size_t>(all[static_cast<std::size_t>(b_)].offset);
-        const auto first = std::min(end, static_cast<std::size_t>(all[static_cast<std::size_t>(gate_.tensors())].offset));
-        return this->parameters_.flat().subspan(first, end - first);
+    const S* own_parameters() const { return this->parameters_.flat().data() + own_; }
+    /// What is remembered of them: Abar and scale rounded to S, and behind them the poles' derivatives. There is room in scratch in any
+    /// case: that they were found remembered does not make the next call take more.
+    const S* evaluated(workspace& ws) const {
+        S* const room = reinterpret_cast<S*>(ws.template take<std::byte>(number_bytes_ + slope_bytes_).data());
+        if (slope_bytes_ > 0)
+            if (const auto* const value = remembered_.recall(own_parameters())) return reinterpret_cast<const S*>(value);
+        evaluate(room, ws);
+        return room;
     }
-    /// What is remembered of them, in words: Abar and scale rounded to S, and the poles' derivatives.
-    std::size_t number_words() const {
-        return detail::remembered::words(static_cast<std::size_t>(shape_.coefficients() + states()) * sizeof(S));
+    const double* slopes_behind(const S* numbers) const {
+        return reinterpret_cast<const double*>(reinterpret_cast<const std::byte*>(numbers) + number_bytes_);
     }
-    index_t slope_words() const { return (shape_.pairs > 0 ? 6 : 4) * poles(); }
     /// Evaluates the poles anew, and remembers them.
-    [[gnu::noinline]] void evaluate(S* numbers, double* slopes, workspace& ws) const {
+    [[gnu::noinline]] void evaluate(S* numbers, workspace& ws) const {
         scratch_scope scope(ws);
+        double* const slopes = reinterpret_cast<double*>(reinterpret_cast<std::byte*>(numbers) + number_bytes_);
         const auto flat = ws.template take<double>(shape_.coefficients()), scale = ws.template take<double>(states());
         const auto all = ws.template take<pole>(poles());
         transition(flat, scale, all);
@@ -242,37 +261,53 @@ private:
                 to[2 * all.size()] = all[i].d_scale[j];
                 if (shape_.pairs > 0) to[4 * all.size()] = all[i].d_im[j];
             }
-        if (!all.empty()) remembered_.store(own_parameters().data(), number_words(), numbers, slopes);
+        if (!all.empty()) remembered_.store(own_parameters(), numbers);
     }
-    // Room for what an evaluation writes is taken in any case: finding it remembered does not make the next call take more.
-    detail::state_equation<S> current(S* numbers, workspace& ws) const {
-        scratch_scope scope(ws);
-        const auto slopes = ws.template take<double>(slope_words());
-        if (poles() == 0 || !remembered_.recall(own_parameters().data(), 0, number_words(), numbers)) evaluate(numbers, slopes.data(), ws);
-        return equation(numbers);
-    }
-    pole_slopes slopes(workspace& ws) const {
-        const auto all = ws.template take<double>(slope_words());
-        const auto numbers = ws.template take<S>(shape_.coefficients() + states());
-        if (poles() > 0 && !remembered_.recall(own_parameters().data(), number_words(), all.size(), all.data()))
-            evaluate(numbers.data(), all.data(), ws);
-        return {all.data(), poles()};
-    }
-    /// All states of one call; state: out, the last. initial and fresh: what a backward needs beside the states, null: not wanted. Returns
-    /// the position in the document after the last row.
+    /// The state after the last row, where it lies, and how far into the document that is.
+    struct stand {
+        const S* state;
+        index_t position;
+    };
+    /// All states of one call. initial and fresh: what a backward needs beside them, null: not wanted.
     template <storable T, storable P>
-    index_t run(matrix_view<const P> b, matrix_view<const T> u, const call<S>& how, const detail::state_equation<S>& by, matrix_view<S> s, S* state,
-                S* initial, index_t* fresh, workspace& ws) const {
-        detail::trajectory<S> now{by, s, {u.rows, how, reset_every_}, state, initial, fresh};
-        if (how.carried && !how.carried->value.empty()) {
-            require_size("hrm::adapter", "the carried state", static_cast<index_t>(how.carried->value.size()), state_size());
-            std::copy(how.carried->value.begin(), how.carried->value.end(), state);
-        } else by.begin(state);
+    stand run(const matrix_view<const P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
+              const matrix_view<S>& s, S* initial, index_t* fresh, workspace& ws) const {
+        if (!how.starts.empty() || reset_every_ > 0 || u.rows > detail::slab) return walk<T, P>(b, u, how, by, s, initial, fresh, ws);
+        const bool carried = how.carried && !how.carried->value.empty();
+        // One stretch of a few rows: a walk over it would take longer than its states.
+        if (carried) require_carried(*how.carried);
+        const S* const before = carried ? how.carried->value.data() : by.start;
+        if (fresh && carried) fresh[0] = 0, std::copy_n(before, state_size(), initial);
+        else if (fresh) fresh[0] = 1, fresh[1] = 0;
+        detail::project_in<S, T, P>(u, b, s, ws, how.threads);
+        return {by.forward(s, before), (how.carried ? how.carried->position : 0) + u.rows};
+    }
+    template <storable T, storable P>
+    [[gnu::noinline]] stand walk(const matrix_view<const P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
+                                 const matrix_view<S>& s, S* initial, index_t* fresh, workspace& ws) const {
+        const bool carried = how.carried && !how.carried->value.empty();
+        detail::trajectory<S> now{by, s, {u.rows, how, reset_every_}, carried ? how.carried->value.data() : by.start, initial, fresh};
+        if (carried) require_carried(*how.carried);
         if (fresh) fresh[0] = 0;
         detail::project_in<S, T, P>(u, b, s, ws, how.threads, [&](index_t first, index_t rows) { now.advance(first, rows); });
-        return now.segments.position();
+        return {now.state, now.segments.position()};
+    }
+    void require_carried(const adapter_state<S>& state) const {
+        require_size("hrm::adapter", "the carried state", static_cast<index_t>(state.value.size()), state_size());
     }
 
+    /// The adjoint of the read-out and, behind it, of the states, whatever stands between them and the output.
+    template <storable T, storable P>
+    [[gnu::noinline]] void read_out_backward(const matrix_view<const P>& c, const matrix_view<const S>& s, const matrix_view<S>& tokens,
+                                             const matrix_view<const T>& u, const matrix_view<const T>& dout, const matrix_view<T>& du,
+                                             std::span<S> gradient, const matrix_view<S>& lambda, detail::adjoint_trajectory<S>& past,
+                                             team* threads, workspace& ws) const {
+        const auto dtokens = ws.template take<S>(tokens.rows);
+        readout<T, P>(c, tokens.data, threads).backward(s, u, dout, lambda, du, dtokens.data(), readout_gradient(gradient), ws,
+                                                        [&](index_t first, index_t rows) { past.retreat(first, rows); });
+        if constexpr (std::same_as<S, T>)
+            if (gate_.per_token()) gate_.tokens_backward(this->parameters_, u, tokens.data, dtokens.data(), du, gradient);
+    }
     template <storable T, storable P>
     detail::readout<S, T, P> readout(matrix_view<const P> c, const S* tokens, team* threads) const {
         const auto& p = this->parameters_;
@@ -306,6 +341,9 @@ private:
 
     double factor_;
     index_t reset_every_;
+    index_t own_ = 0;                              ///< where the kind's own tensors begin
+    index_t number_bytes_ = 0, slope_bytes_ = 0;   ///< whole lines of a cache
+    buffer<S> at_rest_;  ///< what a document starts from where that is not learned: zeros
     mutable detail::remembered remembered_;
 };
 

@@ -21,7 +21,8 @@ template <real S>
 void sequential_states(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s, std::span<S> state) {
     require_shape("hrm::scan::sequential_states", "A", a.rows, a.cols, a.rows, a.rows);
     detail::check_sequence("hrm::scan::sequential_states", a.rows, z, s, state);
-    detail::recur_rows(a, z, s, state.data());
+    detail::recur_rows<S>(a, z, s, state.data());
+    if (z.rows) std::copy_n(s.row(z.rows - 1), a.rows, state.data());
 }
 
 /// The adjoint: ds in dL/ds_t, out lambda_t = dL/dz_t = ds_t + A^* lambda_{t+1}.

@@ -34,7 +34,7 @@ struct readout {
     S of_token(index_t t) const { return tokens ? tokens[t] : S{1}; }
 
     /// out += ...;  s: L x n, u: L x inputs, out: L x outputs.
-    void forward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<T> out, workspace& ws) const {
+    [[gnu::noinline]] void forward(const matrix_view<const S>& s, const matrix_view<const T>& u, const matrix_view<T>& out, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
         with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) { project_out<S, T, Q>(by_token(s, ws), hc, k, out, ws, threads); });
@@ -43,11 +43,11 @@ struct readout {
                 for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
     }
 
-    /// ds g = dL/ds (L x n, overwritten; g is returned), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
+    /// ds g = dL/ds with g = factor * constant (L x n, overwritten), du += the direct path's share (may be empty), dtokens (L) = dL/dg.
     /// A gate that is one number still lacks factor * sum <ds_t, s_t> of its gradient: who reads s next knows it.
     /// after(first, rows): what is done next with rows of ds, the last ones first.
     template <class F>
-    S backward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<S> ds,
+    void backward(matrix_view<const S> s, matrix_view<const T> u, matrix_view<const T> dout, matrix_view<S> ds,
                   matrix_view<T> du, S* dtokens, readout_gradient<S> to, workspace& ws, F&& after) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
@@ -72,7 +72,6 @@ struct readout {
         }
         if constexpr (std::same_as<S, T>)
             if (d) direct_backward(u, dout, du, dtokens, to);
-        return k;
     }
 
 private:

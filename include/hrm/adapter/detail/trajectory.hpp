@@ -32,16 +32,20 @@ template <real S>
 struct state_equation {
     const recurrent_shape& shape;
     const S *a, *scale;     ///< shape.coefficients(), shape.states()
-    const S* start;         ///< shape.dynamic(), or null: zero
+    const S* start;         ///< shape.dynamic()
 
     scan::modes<S> modes() const {
         const auto q = static_cast<std::size_t>(shape.reals), k = static_cast<std::size_t>(shape.pairs);
         return {{a, q}, {a + q, k}, {a + q + k, k}};
     }
     matrix_view<const S> square() const { return {a, shape.full, shape.full}; }
-    void begin(S* state) const {
-        if (start) std::copy_n(start, shape.dynamic(), state);
-        else std::fill_n(state, shape.dynamic(), S{0});
+    /// Rows of B u become states; returns the last one, where it lies.
+    const S* forward(const matrix_view<S>& rows, const S* before) const {
+        const auto x = moving(rows, 0, rows.rows);
+        if (x.empty()) return before;
+        if (shape.full) scan::detail::recur_rows<S>(square(), x, x, before);
+        else scan::detail::states_forward<S>(a, shape.reals, shape.pairs, scale + shape.fixed, x, before);
+        return x.row(x.rows - 1);
     }
     /// The columns with memory of rows [first, first + rows).
     template <class T>
@@ -50,14 +54,14 @@ struct state_equation {
     }
 };
 
-/// Forward. s: L x n, x in, states out;  state: the one before row 0 in, the last one out.
+/// Forward. s: L x n, x in, states out;  state: of shape.dynamic() numbers, read where it lies.
 template <real S>
 struct trajectory {
     const state_equation<S>& by;
     matrix_view<S> s;
     segment_walk<S> segments;
-    S* state;
-    S* initial = nullptr;      ///< out, for the backward: the state before row 0
+    const S* state;            ///< before the next row: what was there before row 0 in, of the last row out
+    S* initial = nullptr;      ///< out, for the backward: the state before row 0, unless it was reset there
     index_t* fresh = nullptr;  ///< out: a count and so many rows, those before which the state was reset
     typename segment_walk<S>::segment now = {};
 
@@ -66,9 +70,7 @@ struct trajectory {
         for (index_t t = first; t < first + rows;) {
             if (t == now.first + now.rows) enter(segments.next());
             const index_t some = std::min(first + rows, now.first + now.rows) - t;
-            const auto part = by.moving(s, t, some);
-            if (by.shape.full) scan::sequential_states<S>(by.square(), part, part, {state, static_cast<std::size_t>(by.shape.full)});
-            else if (part.cols > 0) scan::detail::states_forward<S>(by.modes(), by.scale + by.shape.fixed, part, part, state);
+            state = by.forward(s.slice_rows(t, some), state);
             t += some;
         }
     }
@@ -76,10 +78,10 @@ struct trajectory {
 private:
     void enter(const typename segment_walk<S>::segment& next) {
         now = next;
-        if (now.fresh) by.begin(state);
+        if (now.fresh) state = by.start;
         if (!fresh) return;
-        if (now.first == 0) std::copy_n(state, by.shape.dynamic(), initial);
         if (now.fresh) fresh[++fresh[0]] = now.first;
+        else if (now.first == 0) std::copy_n(state, by.shape.dynamic(), initial);
     }
 };
 
@@ -95,15 +97,11 @@ struct adjoint_trajectory {
     double* da;                ///< +=: the gradient of Abar, coefficients()
     std::span<double> inner;   ///< +=: sums of e_t (.) s_t, states()
     S* dstart;                 ///< +=: the gradient of by.start, or null
-    S *begun, *running;        ///< scratch, dynamic() each
+    S* running;                ///< scratch, dynamic(), zero
     index_t resets = fresh ? fresh[0] : 0;
 
     static constexpr index_t sum_rows = 64;  ///< that are summed in S
 
-    void begin() {
-        by.begin(begun);
-        std::fill_n(running, by.shape.dynamic(), S{0});
-    }
     /// Rows [first, first + rows), those before the rows so far.
     void retreat(index_t first, index_t rows) {
         const index_t still = by.shape.full ? s.cols : by.shape.fixed;
@@ -112,23 +110,23 @@ struct adjoint_trajectory {
         if (by.shape.full || by.shape.dynamic() == 0) return;
         for (index_t end = first + rows; end > first;) {
             const index_t begins = resets > 0 ? fresh[resets] : 0, t = std::max({first, begins, end - sum_rows});
-            const S* const before = t > begins ? s.row(t - 1) + by.shape.fixed : resets > 0 ? begun : initial;
-            const auto a = by.modes();
-            scan::detail::states_backward<S>{a, by.scale + by.shape.fixed, g, by.moving(s, t, end - t), before, by.moving(lambda, t, end - t), da,
+            const S* const before = t > begins ? s.row(t - 1) + by.shape.fixed : resets > 0 ? by.start : initial;
+            scan::detail::states_backward<S>{by.a, by.shape.reals, by.shape.pairs, by.scale + by.shape.fixed, g,
+                                             by.moving(s, t, end - t), before, by.moving(lambda, t, end - t), da,
                                              inner.data() + by.shape.fixed, running}.run();
-            if (t == begins) leave(a);
+            if (t == begins) leave(t);
             end = t;
         }
     }
     /// What is left when all rows of lambda are known: a dense A, whose states are not cut.
-    void finish(workspace& ws) {
-        for (index_t end = by.shape.full ? s.rows : 0, first = end; end > 0; end = first) {
+    [[gnu::noinline]] void finish(workspace& ws) {
+        for (index_t end = s.rows, first = end; end > 0; end = first) {
             const bool anew = resets > 0;
             first = anew ? fresh[resets--] : 0;
             scratch_scope scope(ws);
             const auto n = static_cast<std::size_t>(by.shape.full);
             const auto rounded = ws.template take_zero<S>(by.shape.coefficients());
-            scan::sequential_states_backward<S>(by.square(), by.moving(s, first, end - first), {anew ? begun : initial, n},
+            scan::sequential_states_backward<S>(by.square(), by.moving(s, first, end - first), {anew ? by.start : initial, n},
                                                 by.moving(lambda, first, end - first), rounded, {running, n}, {}, ws);
             for (std::size_t i = 0; i < rounded.size(); ++i) da[i] += static_cast<double>(rounded[i]);
             if (anew && dstart) axpy<S>(S{1}, running, dstart, by.shape.full);
@@ -137,13 +135,13 @@ struct adjoint_trajectory {
 
 private:
     /// To the row before a stretch.
-    void leave(const scan::modes<S>& a) {
+    void leave(index_t row) {
         const bool anew = resets > 0;
         if (anew && dstart) {
-            scan::detail::step_adjoint<S>(a, running);
+            scan::detail::step_adjoint<S>(by.modes(), running);
             axpy<S>(S{1}, running, dstart, by.shape.dynamic());
         }
-        std::fill_n(running, by.shape.dynamic(), S{0});
+        if (row > 0) std::fill_n(running, by.shape.dynamic(), S{0});
         if (anew) --resets;
     }
 };

@@ -102,7 +102,10 @@ public:
         const index_t time = z.rows / count;
         if (by_rows_)
             team_->run(count, [&](index_t b, int) {
-                detail::recur_rows<S>(a.a, z.slice_rows(b * time, time), s.slice_rows(b * time, time), running_.view().row(first + b));
+                const auto rows = s.slice_rows(b * time, time);
+                S* const running = running_.view().row(first + b);
+                detail::recur_rows<S>(a.a, z.slice_rows(b * time, time), rows, running);
+                if (time > 0) std::copy_n(rows.row(time - 1), rows.cols, running);
             });
         else run(a, detail::side::plain, running_.view().slice_rows(first, count), z, s);
     }

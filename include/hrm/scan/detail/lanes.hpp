@@ -43,7 +43,8 @@ inline void sweep(index_t first, index_t count, F&& f) {
         for (; count >= 2 * W; first += 2 * W, count -= 2 * W) f.template operator()<2, W>(first);
     }
     for (; count >= W; first += W, count -= W) f.template operator()<1, W>(first);
-    if constexpr (W > 1) sweep<S, W / 2>(first, count, std::forward<F>(f));
+    if constexpr (W > 1)
+        if (count > 0) sweep<S, W / 2>(first, count, std::forward<F>(f));
 }
 
 }  // namespace hrm::scan::detail

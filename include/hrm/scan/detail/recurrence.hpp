@@ -10,8 +10,8 @@
 #include <hrm/scan/modes.hpp>
 
 // One sequence, one thread, any direction of time: rows are reached by a first row and a step, and a negative step runs
-// backward. `state` holds the state before the first row, and after it the state of the last. The output may be the
-// input, or null when only the last state is wanted.
+// backward. `before` is the state before the first row, `after` takes that of the last: the same memory, or null where the output
+// is enough. The output may be the input, or null when only the last state is wanted.
 
 namespace hrm::scan::detail {
 
@@ -102,10 +102,10 @@ struct pair_step {
     }
 };
 
-/// Where states go: nobody reads `state` while time runs, so without an output it takes them.
+/// Where states go: nobody reads `after` while time runs, so without an output it takes them.
 template <real S>
-track<S> written(track<S> s, S* state) {
-    return s.first ? s : track<S>{state, 0};
+track<S> written(track<S> s, S* after) {
+    return s.first ? s : track<S>{after, 0};
 }
 
 /// Asks for the line that is stored to two rows from now, once a line: where input and output fill the first cache just so,
@@ -120,14 +120,14 @@ inline void expect_store(track<T> out, index_t t, index_t column, index_t from) 
 /// s = a s + z for P x W real poles from column i on, all time steps with the states in registers. in(z, t, column) gives z;
 /// a copy of it, or what it knows would be read again after every store.
 template <int P, int W, real S, class In>
-inline void real_recurrence(const S* a, index_t i, In in, track<S> s, index_t time, S* state) {
+inline void real_recurrence(const S* a, index_t i, In in, track<S> s, index_t time, const S* before, S* after) {
     using V = simd::pack<S, W>;
-    const auto out = written<S>(s, state);
+    const auto out = written<S>(s, after);
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const real_step<S, W> pole[P] = {real_step<S, W>(a + i + Q * W)...};
         V x[P];
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) load(x[p], state + i + p * W);
+        for (int p = 0; p < P; ++p) load(x[p], before + i + p * W);
         for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) {
@@ -138,21 +138,23 @@ inline void real_recurrence(const S* a, index_t i, In in, track<S> s, index_t ti
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) expect_store(out, t, i + p * W, i), store(out.row(t) + i + p * W, x[p]);
         }
+        if (after)
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) store(state + i + p * W, x[p]);
+            for (int p = 0; p < P; ++p) store(after + i + p * W, x[p]);
     }(std::make_index_sequence<P>{});
 }
 
 /// The same for conjugate pairs from pair i on, real parts from column `at` on; `far` columns lie between the planes.
 template <int P, int W, real S, class In>
-inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index_t at, index_t far, In in, track<S> s, index_t time, S* state) {
+inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index_t at, index_t far, In in, track<S> s, index_t time,
+                            const S* before, S* after) {
     using V = simd::pack<S, W>;
-    const auto out = written<S>(s, state);
+    const auto out = written<S>(s, after);
     [&]<std::size_t... Q>(std::index_sequence<Q...>) {
         const pair_step<S, W> pole[P] = {pair_step<S, W>(c + i + Q * W, d + i + Q * W, which)...};
         V x[P], y[P];
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) load(x[p], state + at + p * W), load(y[p], state + at + far + p * W);
+        for (int p = 0; p < P; ++p) load(x[p], before + at + p * W), load(y[p], before + at + far + p * W);
         for (index_t t = 0; t < time; ++t) {
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) {
@@ -163,8 +165,9 @@ inline void pair_recurrence(const S* c, const S* d, side which, index_t i, index
 #pragma GCC unroll 4
             for (int p = 0; p < P; ++p) store(out.row(t) + at + p * W, x[p]), store(out.row(t) + at + far + p * W, y[p]);
         }
+        if (after)
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) store(state + at + p * W, x[p]), store(state + at + far + p * W, y[p]);
+            for (int p = 0; p < P; ++p) store(after + at + p * W, x[p]), store(after + at + far + p * W, y[p]);
     }(std::make_index_sequence<P>{});
 }
 
@@ -175,16 +178,18 @@ struct column_range {
 
 /// s_t = A s_{t-1} + z_t for some of the modes; in(z, t, column) loads a pack of z_t.   O(time * columns).
 template <real S, class In>
-void recur_from(const modes<S>& a, side which, column_range part, In&& in, track<S> s, index_t time, S* state) {
-    sweep<S>(part.real_first, part.real_last - part.real_first,
-             [&]<int P, int W>(index_t i) { real_recurrence<P, W>(a.real.data(), i, in, s, time, state); });
-    sweep<S>(part.pair_first, part.pair_last - part.pair_first, [&]<int P, int W>(index_t i) {
-        pair_recurrence<P, W>(a.re.data(), a.im.data(), which, i, a.reals() + i, a.pairs(), in, s, time, state);
-    });
+void recur_from(const modes<S>& a, side which, column_range part, In&& in, track<S> s, index_t time, const S* before, S* after) {
+    if (part.real_last > part.real_first)
+        sweep<S>(part.real_first, part.real_last - part.real_first,
+                 [&]<int P, int W>(index_t i) { real_recurrence<P, W>(a.real.data(), i, in, s, time, before, after); });
+    if (part.pair_last > part.pair_first)
+        sweep<S>(part.pair_first, part.pair_last - part.pair_first, [&]<int P, int W>(index_t i) {
+            pair_recurrence<P, W>(a.re.data(), a.im.data(), which, i, a.reals() + i, a.pairs(), in, s, time, before, after);
+        });
 }
 template <real S>
 void recur(const modes<S>& a, side which, column_range part, track<const S> z, track<S> s, index_t time, S* state) {
-    recur_from<S>(a, which, part, [z](auto& to, index_t t, index_t column) { load(to, z.row(t) + column); }, s, time, state);
+    recur_from<S>(a, which, part, [z](auto& to, index_t t, index_t column) { load(to, z.row(t) + column); }, s, time, state, state);
 }
 template <real S>
 column_range all_columns(const modes<S>& a) {

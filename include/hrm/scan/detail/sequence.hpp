@@ -66,24 +66,23 @@ void dot_rows(matrix_view<const S> a, index_t i, const S* x, const S* z, S* next
 /// Dense A without scratch of the caller: up to 64 states A is turned on the stack once a call; beyond (and for a few
 /// tokens) a register of rows runs side by side, turned in registers. Sums in the order of dense_rows, so that both round alike.
 template <real S>
-void recur_rows(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s, S* state) {
+[[gnu::noinline]] void recur_rows(matrix_view<const S> a, matrix_view<const S> z, matrix_view<S> s, const S* before) {
     constexpr index_t small = 64, worth_turning = 4;
     const index_t n = a.rows;
     if (n <= small && z.rows >= worth_turning) {
         alignas(64) double panels[small * small], x[2 * small];
         fill_panels(a, side::plain, panels);
-        std::copy_n(state, n, x);
+        std::copy_n(before, n, x);
         dense_track<S> one[] = {{ascending(z), ascending(s), z.rows, x, x + small}};
         recur_panels<double, S>(panels, n, one);
     } else {
         for (index_t t = 0; t < z.rows; ++t) {
-            const S* x = t ? s.row(t - 1) : state;
+            const S* x = t ? s.row(t - 1) : before;
             sweep<double>(0, n, [&]<int P, int W>(index_t i) {
                 for (int p = 0; p < P; ++p) dot_rows<W>(a, i + p * W, x, z.row(t), s.row(t));
             });
         }
     }
-    if (z.rows) std::copy_n(s.row(z.rows - 1), n, state);
 }
 
 /// Rows of s one step earlier: the state before the first row is `initial`, or zero when null.

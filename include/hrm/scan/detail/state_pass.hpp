@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <hrm/scan/detail/recurrence.hpp>
+#include <hrm/scan/detail/wide_recurrence.hpp>
 
 // The states of poles, with what an adapter has around them in the same pass over the rows:
 //     s_t = A s_{t-1} + k (.) x_t
@@ -12,21 +12,40 @@
 
 namespace hrm::scan::detail {
 
-/// x: L x n, s: L x n, x itself allowed;  state: n, the one before in, the last one out.
+/// k (.) x as the recurrences take it.
 template <real S>
-void states_forward(const modes<S>& a, const S* k, matrix_view<const S> x, matrix_view<S> s, S* state) {
-    const auto in = [=](auto& z, index_t t, index_t column) {
-        std::remove_reference_t<decltype(z)> factor;
+struct scaled_rows {
+    track<const S> x;
+    const S* k;
+    template <class V>
+    void operator()(V& z, index_t t, index_t column) const {
+        V factor;
         load(z, x.row(t) + column), load(factor, k + column);
         z *= factor;
-    };
-    recur_from<S>(a, side::plain, all_columns(a), in, ascending(s), x.rows, state);
+    }
+};
+// Functions of their own: for the few rows of a short call, the arguments in registers are half of the time.
+template <int P, int W, real S>
+[[gnu::noinline]] void scaled_reals(const S* a, const S* k, S* s, index_t step, index_t time, const S* before) {
+    real_recurrence<P, W>(a, 0, scaled_rows<S>{{s, step}, k}, track<S>{s, step}, time, before, static_cast<S*>(nullptr));
+}
+template <int P, int W, real S>
+[[gnu::noinline]] void scaled_pairs(const S* c, index_t far, const S* k, S* s, index_t step, index_t time, const S* before) {
+    pair_recurrence<P, W>(c, c + far, side::plain, 0, 0, far, scaled_rows<S>{{s, step}, k}, track<S>{s, step}, time, before, static_cast<S*>(nullptr));
+}
+/// a: n, [real | re | im];  s: L x n, x in, states out;  before: n, the state before row 0.
+template <real S>
+void states_forward(const S* a, index_t reals, index_t pairs, const S* k, const matrix_view<S>& s, const S* before) {
+    sweep<S>(0, reals, [&]<int P, int W>(index_t i) { scaled_reals<P, W>(a + i, k + i, s.data + i, s.stride, s.rows, before + i); });
+    if (pairs > 0)
+        sweep<S>(reals, pairs, [&]<int P, int W>(index_t i) { scaled_pairs<P, W>(a + i, pairs, k + i, s.data + i, s.stride, s.rows, before + i); });
 }
 
 /// What a backward reads and sums up over some rows.
 template <real S>
 struct states_backward {
-    const modes<S>& a;
+    const S* a;                    ///< n, [real | re | im]
+    index_t real, pair;            ///< how many poles
     const S* k;                    ///< n
     S g;
     matrix_view<const S> s;        ///< L x n
@@ -36,14 +55,15 @@ struct states_backward {
     S* lambda;                     ///< n: of the row behind the last one in, of row 0 out
 
     void run() {
-        sweep<S>(0, a.reals(), [&]<int P, int W>(index_t i) {
+        sweep<S>(0, real, [&]<int P, int W>(index_t i) {
             // Lambda waits for itself: two chains by turns take 0.7 of the time in AVX2, and 1.5 in AVX-512.
             constexpr int side_by_side = simd::registers == 16 && P > 1 ? 2 : 1;
             for (int p = 0; p < P; p += side_by_side) reals<side_by_side, W>(i + p * W);
         });
-        sweep<S>(0, a.pairs(), [&]<int P, int W>(index_t i) {
-            for (int p = 0; p < P; ++p) pairs<W>(i + p * W);
-        });
+        if (pair > 0)
+            sweep<S>(real, pair, [&]<int P, int W>(index_t i) {
+                for (int p = 0; p < P; ++p) pairs<W>(i + p * W);
+            });
     }
 
 private:
@@ -58,10 +78,10 @@ private:
     };
 
     template <int P, int W>
-    void reals(index_t i) {
+    [[gnu::noinline]] void reals(index_t i) {
         using V = simd::pack<S, W>;
         [&]<std::size_t... Q>(std::index_sequence<Q...>) {
-            const real_step<S, W> pole[P] = {real_step<S, W>(a.real.data() + i + Q * W)...};
+            const real_step<S, W> pole[P] = {real_step<S, W>(a + i + Q * W)...};
             V l[P], factor[P], now[P], gain, sum_a[P] = {}, sum_e[P] = {};
             simd::spread<S, W>(gain, g);
 #pragma GCC unroll 2
@@ -91,10 +111,10 @@ private:
         }(std::make_index_sequence<P>{});
     }
     template <int W>
-    void pairs(index_t i) {
+    [[gnu::noinline]] void pairs(index_t re) {
         using V = simd::pack<S, W>;
-        const pair_step<S, W> pole(a.re.data() + i, a.im.data() + i, side::adjoint);
-        const index_t re = a.reals() + i, im = re + a.pairs();
+        const index_t im = re + pair;
+        const pair_step<S, W> pole(a + re, a + im, side::adjoint);
         V lr, li, kr, ki, sr, si, gain, sum_r{}, sum_i{}, sum_e{};
         load(lr, lambda + re), load(li, lambda + im), load(kr, k + re), load(ki, k + im), simd::spread<S, W>(gain, g);
         load(sr, s.row(s.rows - 1) + re), load(si, s.row(s.rows - 1) + im);
@@ -117,9 +137,16 @@ private:
     }
     template <int W>
     static void add(const simd::pack<S, W>& sum, double* to) {
+        constexpr int wide = std::min(W, simd::lanes<double>);
         S part[W];
         store(part, sum);
-        for (int j = 0; j < W; ++j) to[j] += static_cast<double>(part[j]);
+#pragma GCC unroll 2
+        for (int j = 0; j < W; j += wide) {
+            simd::pack<double, wide> more, all;
+            load_wide<wide>(more, part + j), load(all, to + j);
+            all += more;
+            store(to + j, all);
+        }
     }
 };
 
@@ -127,7 +154,7 @@ private:
 template <real S>
 void step_adjoint(const modes<S>& a, S* lambda) {
     const auto nothing = [](auto& z, index_t, index_t) { z = std::remove_reference_t<decltype(z)>{}; };
-    recur_from<S>(a, side::adjoint, all_columns(a), nothing, {}, 1, lambda);
+    recur_from<S>(a, side::adjoint, all_columns(a), nothing, {}, 1, lambda, lambda);
 }
 
 /// The same for states without a pole: e_t becomes g e_t, and inner is summed.
