@@ -172,10 +172,10 @@ TEST_CASE("all of it has the bits of the same products of widened numbers, round
 TEST_CASE_TEMPLATE("Z = U B^T by dot products: plain sums, and one row's bits beside any others and on any threads", S, float, double) {
     random_stream r(44);
     team two(cpu{.threads = 2});
-    for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16})
+    for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16, 24, 32})
         for (const index_t d : {index_t{128}, index_t{128 + 5}, 64 * n, index_t{1024 + 5}, index_t{1536 + 8 + 3}}) {
             const index_t rows = 200;
-            REQUIRE((d < 64 * n || detail::skinny::dots_suit<S>(n, d)));
+            REQUIRE((d < 64 * n || n > detail::skinny::narrow_stream || detail::skinny::dots_suit<S>(n, d)));
             matrix<S> u(rows, d), b(n, d), z(rows, n), shared(rows, n);
             r.fill_normal(u.flat()), r.fill_normal(b.flat());
             workspace ws;
@@ -204,6 +204,44 @@ TEST_CASE_TEMPLATE("Z = U B^T by dot products: plain sums, and one row's bits be
                     detail::project_in<S>(u.view().slice_rows(t, count), b, part, ws);
                     alike = alike && std::memcmp(part.data(), z.view().row(t), part.flat().size_bytes()) == 0;
                 }
+            CHECK(alike);
+        }
+}
+
+TEST_CASE_TEMPLATE("Y += k S C^T: one row's bits beside any others, whether C's rows lie one behind the other or not", S, float, double) {
+    random_stream r(46);
+    workspace ws;
+    for (const index_t n : {3, 4, 8, 12, 16, 32, 64, 130})
+        for (const index_t out : {1, 15, 16, 17, 31, 53, 2100}) {
+            const index_t rows = 23;
+            matrix<S> s(rows, n), c(out, n), apart(out, n + 3), y(rows, out);
+            r.fill_normal(s.flat()), r.fill_normal(c.flat()), r.fill_normal(y.flat());
+            for (index_t i = 0; i < out; ++i) std::copy_n(c.view().row(i), n, apart.view().row(i));
+            const auto before = y;
+            detail::project_out<S>(s, c, S(0.7), y, ws);
+            CAPTURE(n);
+            CAPTURE(out);
+            bool ok = true, alike = true;
+            for (index_t t = 0; t < rows; ++t)
+                for (index_t i = 0; i < out; ++i) {
+                    double want = static_cast<double>(before(t, i)), size = std::abs(want);
+                    for (index_t j = 0; j < n; ++j) {
+                        const double term = static_cast<double>(S(0.7)) * static_cast<double>(s(t, j)) * static_cast<double>(c(i, j));
+                        want += term, size += std::abs(term);
+                    }
+                    // n fused steps and their start, k S rounded; in double, as many of the reference.
+                    ok = ok && std::abs(static_cast<double>(y(t, i)) - want) <= static_cast<double>(n + 3) * std::numeric_limits<S>::epsilon() * size;
+                }
+            CHECK(ok);
+            for (const auto from : {c.view(), apart.view().slice_cols(0, n)})
+                for (const index_t piece : {1, 2, 3, 4, 5, 22})
+                    for (index_t t = 0; t < rows; t += piece) {
+                        const index_t count = std::min(piece, rows - t);
+                        matrix<S> part(count, out);
+                        std::copy_n(before.view().row(t), part.size(), part.data());
+                        detail::project_out<S>(s.view().slice_rows(t, count), from, S(0.7), part, ws);
+                        alike = alike && std::memcmp(part.data(), y.view().row(t), part.flat().size_bytes()) == 0;
+                    }
             CHECK(alike);
         }
 }

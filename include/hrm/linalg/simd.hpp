@@ -356,10 +356,17 @@ template <lane_value S, int W = lanes<S>, storable T>
 inline void gather(pack<S, W>& to, const T* from, index_t apart) {
     constexpr int part = 16 / static_cast<int>(sizeof(S));
     if constexpr (W <= part) std::memcpy(&to, from, sizeof(to));
+#if defined(__AVX2__) && !defined(__CUDACC__)  // g++ would load the second part by itself
+    else if constexpr (sizeof(to) == 32) {
+        __m128i x[2];
+        std::memcpy(&x[0], from, sizeof(x[0])), std::memcpy(&x[1], from + apart, sizeof(x[1]));
+        const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(x[0]), x[1], 1);
+        std::memcpy(&to, &both, sizeof(to));
+    }
+#endif
     else {
         pack<S, W / 2> low, high;
-        gather<S, W / 2>(low, from, apart);
-        gather<S, W / 2>(high, from + W / 2 / part * apart, apart);
+        gather<S, W / 2>(low, from, apart), gather<S, W / 2>(high, from + W / 2 / part * apart, apart);
         [&]<int... lane>(std::integer_sequence<int, lane...>) {
 #if defined(__CUDACC__)
             ((to[lane] = lane < W / 2 ? low[lane % (W / 2)] : high[lane % (W / 2)]), ...);

@@ -347,7 +347,7 @@ void up(matrix_view<const S> s, packed<A> v, S scale, matrix_view<T> y) {
                     });
                 };
                 if (y.stride <= short_row) for_rows<few_sets>(count, some);
-                else for_rows<most>(count, some);
+                else for_alike<most>(count, some);
             }
         }
 }

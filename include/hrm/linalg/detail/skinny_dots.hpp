@@ -15,8 +15,8 @@
 
 namespace hrm::detail::skinny {
 
-/// B has few rows: at most these.
-inline constexpr index_t narrow = 16;
+/// B has few rows: at most these; so many where it does not stay.
+inline constexpr index_t narrow = simd::registers == 32 ? 32 : 16, narrow_stream = 16;
 /// Columns of X that stay in the L1 while all of B's rows go by, long enough to be streams.
 inline constexpr index_t dots_piece = 1024;
 /// Whether B stays in the L1 and its rows are short: it is taken as it lies for any number of rows of X.
@@ -25,21 +25,12 @@ constexpr bool dots_stay(index_t n, index_t d) { return n * d * static_cast<inde
 /// Whether dot products are the faster way. With more rows of B, what is read of it for three rows of X takes too long, unless it
 /// stays; in a short row, adding lanes does.
 template <real S>
-constexpr bool dots_suit(index_t n, index_t d) { return n <= narrow && (d >= 64 * n || (d >= 128 && dots_stay<S>(n, d))); }
+constexpr bool dots_suit(index_t n, index_t d) {
+    return (n <= narrow_stream && d >= 64 * n) || (n <= narrow && d >= 128 && dots_stay<S>(n, d));
+}
 /// Rows of X and of B in a tile: 12 sums and what is multiplied fill 16 registers, 24 fill 32. More rows of X would compete for the
 /// same sets of the L1. One row of X alone takes more of B, or its sums would wait for each other.
 inline constexpr int dots_rows = 3, dots_tall = simd::registers == 32 ? 6 : 3, dots_wide = 4, dots_alone = 8;
-
-/// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
-template <int most, class F>
-void for_alike(index_t n, F&& f) {
-    index_t at = 0;
-    for (index_t left = (n + most - 1) / most; left > 0; --left) {
-        const index_t count = (n - at + left - 1) / left;
-        with_count<most>(count, [&]<int Q>() { f.template operator()<Q>(at); });
-        at += count;
-    }
-}
 
 /// B in pieces of dots_piece columns, and each in groups of rows whose registers lie by turns; zero behind the last column.
 template <real S>
@@ -117,9 +108,8 @@ template <int R, int Q, bool packed, real S, storable P, storable T>
     const auto load = [&](simd::pack<S>& to, int r) { simd::load<S>(to, x + r * x_stride + k); };
     const auto load_b = [&](simd::pack<S>& to, int q) { simd::load<S>(to, b + q * stride); };
     for (; k + W <= count; k += W, b += step) {
-        if constexpr (packed)
-            if (k % line == 0)
-                for (index_t r = 0; r < asks; ++r) __builtin_prefetch(next + r * next_stride + k, 0, 2);
+        if (k % line == 0)
+            for (index_t r = 0; r < asks; ++r) __builtin_prefetch(next + r * next_stride + k, 0, packed ? 2 : 3);
         dots_step<R, Q, S>(load, load_b, sum);
     }
     if (k < count)
@@ -210,18 +200,23 @@ void by_dots(matrix_view<const T> x, packed_rows<S> b, matrix_view<S> z) {
 /// The same for a few rows of X, B as it lies: a decoded token.
 template <real S, storable P>
 void by_dots(matrix_view<const S> x, matrix_view<const P> b, matrix_view<S> z) {
+    constexpr index_t in_cache = index_t{1} << 16, ahead = 1024 / static_cast<index_t>(sizeof(P));  // else B's own rows are asked for
+    const bool asks = b.rows * b.cols * static_cast<index_t>(sizeof(P)) > in_cache;
     simd::pack<S> sums[dots_rows * narrow];
     for (index_t t = 0; t < x.rows; t += dots_rows)
         with_count<dots_rows>(x.rows - t, [&]<int R>() {
             for_alike<R == 1 ? dots_alone : dots_wide>(b.rows, [&]<int Q>(index_t at) {
-                dots_tile<R, Q, false, S, P, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, true, sums + at, b.rows, 0, nullptr, 0);
+                const P* const rows = b.row(at);
+                dots_tile<R, Q, false, S, P, P>(x.row(t), x.stride, rows, b.stride, x.cols, true, sums + at, b.rows, asks ? Q : 0, rows + ahead,
+                                                b.stride);
             });
             for (int r = 0; r < R; ++r) add_lanes<S>(sums + r * b.rows, b.rows, z.row(t + r));
         });
 }
 
-/// Z = X B^T for R rows of X and Q of B, whole rows at once.
-template <int R, int Q, real S>
+/// Z = X B^T for R rows of X and Q of B, whole rows at once. whole: they fill their last register. A branch there would take all sums
+/// through memory.
+template <int R, int Q, bool whole, real S>
 [[gnu::noinline]] void dots_at_once(const S* x, index_t x_stride, const S* b, index_t b_stride, index_t count, S* z, index_t z_stride) {
     constexpr index_t W = simd::lanes<S>;
     simd::pack<S> sum[R][Q] = {};
@@ -229,21 +224,21 @@ template <int R, int Q, real S>
     for (; k + W <= count; k += W)
         dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { simd::load<S>(to, x + r * x_stride + k); },
                            [&](simd::pack<S>& to, int q) { simd::load<S>(to, b + q * b_stride + k); }, sum);
-    if (k < count)
+    if constexpr (!whole)
         dots_step<R, Q, S>([&](simd::pack<S>& to, int r) { load_first<S>(to, x + r * x_stride + k, count - k); },
                            [&](simd::pack<S>& to, int q) { load_first<S>(to, b + q * b_stride + k, count - k); }, sum);
     put_lanes<R, Q, S>(sum, z, z_stride);
 }
-/// The same for a B that stays: two rows of X and half a register of B's at a time, whose sums one tree adds up.
+/// The same for a B that stays: as many rows of X and of B at a time as one tree adds up, four by four where a register holds 16.
 template <real S>
 void by_dots_at_once(matrix_view<const S> x, matrix_view<const S> b, matrix_view<S> z) {
-    constexpr int lanes = simd::lanes<S>, most = lanes < 4 ? lanes : std::clamp(lanes / 2, 4, 8), rows = lanes / most > 1 ? 2 : 1;
-    for (index_t t = 0; t < x.rows; t += rows)
-        with_count<rows>(x.rows - t, [&]<int R>() {
-            for_alike<most>(b.rows, [&]<int Q>(index_t at) {
-                dots_at_once<R, Q, S>(x.row(t), x.stride, b.row(at), b.stride, x.cols, z.row(t) + at, z.stride);
-            });
+    constexpr int lanes = simd::lanes<S>, most = lanes < 4 ? lanes : std::clamp(lanes / 2, 4, 8), rows = lanes == 16 ? 4 : lanes / most > 1 ? 2 : 1;
+    for_rows<rows>(x.rows, [&]<int R>(index_t t) {
+        for_alike<R == 4 ? 4 : most>(b.rows, [&]<int Q>(index_t at) {
+            const auto run = x.cols % lanes == 0 ? dots_at_once<R, Q, true, S> : dots_at_once<R, Q, false, S>;
+            run(x.row(t), x.stride, b.row(at), b.stride, x.cols, z.row(t) + at, z.stride);
         });
+    });
 }
 
 }  // namespace hrm::detail::skinny

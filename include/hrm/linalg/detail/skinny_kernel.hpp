@@ -130,6 +130,17 @@ void for_rows(index_t count, F&& f) {
     for (; i < count; ++i) f.template operator()<1>(i);
 }
 
+/// n rows in groups of at most `most`, all alike but for one row: f.template operator()<Q>(first row).
+template <int most, class F>
+void for_alike(index_t n, F&& f) {
+    index_t at = 0;
+    for (index_t left = (n + most - 1) / most; left > 0; --left) {
+        const index_t count = (n - at + left - 1) / left;
+        with_count<most>(count, [&]<int Q>() { f.template operator()<Q>(at); });
+        at += count;
+    }
+}
+
 /// Columns are worked on in groups of two registers, one, or half of one: f.template operator()<P, W>(first column,
 /// first padded column) for each. 7 columns cost what 8 cost, 20 what 24, 42 what 48 (floats in AVX-512).
 template <simd::lane_value S, class F>

@@ -10,15 +10,26 @@ namespace hrm::detail::skinny {
 /// Rows that are not worth packing a matrix for.
 inline constexpr index_t few = 4;
 
+/// What is read from memory is asked for so many bytes ahead, of all rows that go by together.
+inline constexpr index_t bytes_ahead = 4096;
+
 /// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
 /// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
-template <int R, int Q, int W, simd::lane_value A, storable P>
+/// asks: for what comes later, a share at every step: of each row, or, where they lie one behind the other, of the next ones.
+template <int R, int Q, int W, bool asks, simd::lane_value A, storable P>
 [[gnu::always_inline]] inline void dots(const A* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t count,
                                         simd::pack<sum_of<A>, W> (&sum)[Q][R]) {
     constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(A)), lane = W == 1 ? 1 : sizeof(A) / sizeof(P) / per<A>, part = turned * lane;
+    constexpr index_t line = 64 / static_cast<index_t>(sizeof(P)), lines = std::max(1, W / 4), ahead = bytes_ahead / 64 * line;
     const index_t steps = count / per<A>;
     index_t k = 0;
     for (; k + part <= steps; k += part) {
+        if constexpr (asks) {
+            const index_t step = k / part;
+            const P* const from = m + (stride == count ? ahead + step * lines * line : per<A> * k + ahead / W + step % (W / lines) * lines * stride);
+#pragma GCC unroll 2
+            for (index_t j = 0; j < lines; ++j) __builtin_prefetch(from + j * (stride == count ? line : stride), 0, 3);
+        }
         const P* here = m + per<A> * k;
         asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
 #pragma GCC unroll 4
@@ -63,54 +74,86 @@ template <int R, int Q, int W, simd::lane_value A, storable P>
 }
 
 /// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
-/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory: a decoded
-/// token has seen all other weights since. The processor foresees four to eight straight streams on pages of their own, at
-/// twice what one gets; short pieces that lie beside each other, or being told, made it slower than one.
+/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory, unless it is small: a
+/// decoded token has seen all other weights since. What a processor foresees of W rows by itself takes up to twice the time of one stream.
 /// K: the length of rows that lie one behind the other, where it is known here: addresses are constants then, not half of the work.
-template <int R, int W, int K, simd::lane_value A, storable P, storable T>
-index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, start how, const matrix_view<T>& y_, index_t i) {
+/// asks: as above; else M lies in a cache, and two sums at a time do not wait for each other.
+template <int R, int W, int K, bool asks, simd::lane_value A, storable P, storable T>
+[[gnu::noinline]] index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, start how, const matrix_view<T>& y_, index_t i) {
     const auto x = x_;  // copies, or what they know would be read again after every store
     const matrix_view<const P> m{m_.data, m_.rows, K > 0 ? K : m_.cols, K > 0 ? K : m_.stride};
     const auto y = y_;
     using S = sum_of<A>;
     constexpr index_t deep = per<A> * depth;
-    constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
-    constexpr int many = 4 / R, two = R > 2 ? 1 : 2;
-    // Q sums, `rows_on` rows or `on` columns apart.
-    const auto run = [&]<int Q>(index_t row, index_t k, index_t count, index_t rows_on, index_t on) {
+    constexpr int two = asks || W == 1 || R > 2 ? 1 : 2;
+    // Q sums, `on` columns or else W rows apart: known here, or addresses are half of the work.
+    const auto run = [&]<int Q, index_t on>(index_t row, index_t k, index_t count) {
+        constexpr index_t rows_on = on > 0 ? 0 : W;
         simd::pack<S, W> sum[Q][R] = {};
-        dots<R, Q, W>(x.data + k / per<A>, x.stride, on / per<A>, m.row(row) + k, m.stride, rows_on * m.stride + on, count, sum);
+        dots<R, Q, W, asks>(x.data + k / per<A>, x.stride, on / per<A>, m.row(row) + k, m.stride, rows_on * m.stride + on, count, sum);
         for (int q = 0; q < Q; ++q)
-            for (int r = 0; r < R; ++r)
-                put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + q * rows_on);
+            for (int r = 0; r < R; ++r) put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + q * rows_on);
     };
-    if (m.cols <= deep) {  // short rows: streams of many of them, far apart
-        const index_t part = (m.rows - i) / (many * W) * W;
-        for (const index_t end = i + part; i < end; i += W) run.template operator()<many>(i, 0, m.cols, part, 0);
-        i += (many - 1) * part;
-    }
-    const bool near = m.rows * m.cols * static_cast<index_t>(sizeof(P)) <= in_cache;
-    for (; i + W <= m.rows; i += W) {  // long ones: a stream each
+    if (two > 1 && m.cols <= deep)
+        for (; i + two * W <= m.rows; i += two * W) run.template operator()<two, 0>(i, 0, m.cols);
+    for (; i + W <= m.rows; i += W) {
         index_t k = 0;
-        if (near)
-            for (; k + two * deep <= m.cols; k += two * deep) run.template operator()<two>(i, k, deep, 0, deep);
-        for (; k < m.cols; k += deep) run.template operator()<1>(i, k, std::min(deep, m.cols - k), 0, 0);
+        for (; two > 1 && k + two * deep <= m.cols; k += two * deep) run.template operator()<two, deep>(i, k, deep);
+        for (; k < m.cols; k += deep) run.template operator()<1, deep>(i, k, std::min(deep, m.cols - k));
+    }
+    return i;
+}
+/// a = the first halves of a's rows of 8 numbers and then of b's, b = the second ones.
+template <class V, int... l>
+void split_rows(V& a, V& b, std::integer_sequence<int, l...>) {
+    V first, second;
+    simd::detail::shuffle(first, a, b, std::integer_sequence<int, (l / 4 * 8 + l % 4)...>{});
+    simd::detail::shuffle(second, a, b, std::integer_sequence<int, (l / 4 * 8 + l % 4 + 4)...>{});
+    a = first, b = second;
+}
+/// y = or += m x for rows of 8 floats that lie one behind the other, two of them a register: each is loaded as it lies, and x stays.
+template <int W, int... l>
+index_t by_pairs_of_rows(const float* x, const matrix_view<const float>& m, start how, float* y, std::integer_sequence<int, l...> lanes) {
+    using pack = simd::pack<float, W>;
+    pack each[8];
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; ++k) simd::spread<float, W>(each[k], x[k]), simd::hold<float, W>(each[k]);
+    index_t i = 0;
+    for (; i + W <= m.rows; i += W) {
+        pack low[4], high[4], sum = {}, turned;  // of rows i + 4 j to i + 4 j + 3
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+            simd::load<float, W>(low[j], m.row(i + 4 * j)), simd::load<float, W>(high[j], m.row(i + 4 * j + 2));
+            split_rows(low[j], high[j], lanes);
+        }
+        simd::turn_parts<float, W>(low), simd::turn_parts<float, W>(high);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) simd::multiply_add<float, W>(sum, each[k], low[k]);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) simd::multiply_add<float, W>(sum, each[4 + k], high[k]);
+        simd::detail::shuffle(turned, sum, sum, std::integer_sequence<int, (l % 4 * 4 + l / 4)...>{});
+        put<float, W>(turned, how, y + i);
     }
     return i;
 }
 template <int R, simd::lane_value A, storable P, storable T>
 void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
     constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
+    constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
+    const bool asks = m.rows * m.cols * static_cast<index_t>(sizeof(P)) > in_cache;
     index_t i = 0;
+    const auto some = [&]<int V, int K>() { i = asks ? by_rows<R, V, K, true>(x, m, how, y, i) : by_rows<R, V, K, false>(x, m, how, y, i); };
     if constexpr (R == 1 && std::same_as<A, P>)
         if (m.stride == m.cols) {
-            if (m.cols == 8) i = by_rows<R, W, 8>(x, m, how, y, i);
-            else if (m.cols == 16) i = by_rows<R, W, 16>(x, m, how, y, i);
-            else if (m.cols == 32) i = by_rows<R, W, 32>(x, m, how, y, i);
+            if constexpr (std::same_as<A, float> && std::same_as<T, float> && simd::lanes<float> == 16)
+                if (m.cols == 8) i = by_pairs_of_rows<16>(x.data, m, how, y.data, std::make_integer_sequence<int, 16>{});
+            if (m.cols == 8) some.template operator()<W, 8>();
+            else if (m.cols == 16) some.template operator()<W, 16>();
+            else if (m.cols == 32) some.template operator()<W, 32>();
         }
-    if (i + W <= m.rows) i = by_rows<R, W, 0>(x, m, how, y, i);
-    if constexpr (W > 16 / sizeof(A)) i = by_rows<R, W / 2, 0>(x, m, how, y, i);
-    by_rows<R, 1, 0>(x, m, how, y, i);
+    if (i + W <= m.rows) some.template operator()<W, 0>();
+    if constexpr (W > 16 / sizeof(A)) some.template operator()<W / 2, 0>();
+    by_rows<R, 1, 0, false>(x, m, how, y, i);
 }
 template <simd::lane_value A, storable P, storable T>
 void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
