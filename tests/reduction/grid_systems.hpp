@@ -107,6 +107,40 @@ inline discrete<sparse<double>> discrete_system(const std::string& name, index_t
     return s;
 }
 
+// What make_complex_low_rank.py calls ray, wind, mass and modes.
+template <template <class> class System>
+System<sparse<std::complex<double>>> complex_system_of(const std::string& name, index_t k) {
+    using number = std::complex<double>;
+    using S = System<sparse<number>>;
+    constexpr bool discrete_time = std::same_as<S, discrete<sparse<number>>>;
+    if (name == "modes") {
+        S s{{sparse_matrix<number>(k, k)}, matrix<number>(k, 2), matrix<number>(1, k, 1), {}};
+        for (index_t i = 0; i < k; ++i) {
+            const double x = static_cast<double>(i), n = static_cast<double>(k);
+            s.a.a.coeffRef(i, i) = discrete_time ? std::polar(0.97 * (1 - 0.3 * x / n), (x + 1) * 3 / n) : number(-0.05, 1) * (1 + 0.7 * x);
+            if (i > 0) s.a.a.coeffRef(i, i - 1) = {0.02, 0.01};
+            s.b(i, 0) = 1 / (x + 1);
+            s.b(i, 1) = std::polar(1.0, x);
+        }
+        s.a.a.makeCompressed();
+        return s;
+    }
+    const auto real = grid_system(name == "ray" ? "heat" : name == "wind" ? "convection" : name, k);
+    const index_t n = k * k;
+    S s{{real.a.a.cast<number>() * number(1, 0.7), real.a.e.cast<number>() * number(1, 0.1)}, matrix<number>(n, 1), matrix<number>(2, n), {}};
+    if constexpr (discrete_time) {
+        sparse_matrix<number> before = s.a.e;
+        if (!s.a.has_e()) before.resize(n, n), before.setIdentity();
+        s.a.a = before + real.a.a.cast<number>() * (number(1, 0.5) / static_cast<double>((k + 1) * (k + 1)) / (s.a.has_e() ? 20.0 : 10.0));
+    }
+    for (index_t i = 0; i < n; ++i) {
+        const double x = static_cast<double>(i);
+        s.b(i, 0) = std::polar(real.b(i, 0), 0.1 * x);
+        for (index_t j = 0; j < 2; ++j) s.c(j, i) = std::polar(real.c(j, i), -0.07 * x);
+    }
+    return s;
+}
+
 // The continuous system by a Cayley transform that keeps both Gramians, and so the Hankel singular values:
 //     (E - h/2 A) s_t = (E + h/2 A) s_{t-1} + sqrt(h) B u_t,    C' = sqrt(h) C (E - h/2 A)^-1 E.
 inline discrete<sparse<double>> cayley(const continuous<sparse<double>>& g, double h) {

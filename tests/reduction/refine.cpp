@@ -273,6 +273,36 @@ TEST_CASE("complex systems: never worse than the start; where it converges it me
     SUBCASE("discrete, diagonal") { CHECK(check_complex<discrete<diagonal<number>>>(74) >= 3); }
 }
 
+TEST_CASE("complex modal systems: to order zero the distance is the H2 norm SciPy has, to a dense system that in dense coordinates") {
+    int seen = 0;
+    for (const auto& ref : complex_references())
+        ref.visit([&](const auto& g) {
+            using System = std::decay_t<decltype(g)>;
+            if constexpr (detail::is_modal<System> && !in_discrete_time<System>) {
+                CHECK(refine_h2(g, balance(g, {.rank = 0}).system).h2_error == doctest::Approx(ref.h2).epsilon(1e-12));
+                ++seen;
+            }
+        });
+    CHECK(seen > 0);
+    random_stream r(75);
+    const auto check = [&](const auto& g) {
+        const auto start = balance(g, {.rank = 5}).system;
+        const auto q = random_unitary(r, 24);
+        const auto x = refine_h2(g, start), y = refine_h2(turned_by(q, to_dense(g)), start);
+        CHECK(x.h2_error == doctest::Approx(y.h2_error).epsilon(1e-8));
+        CHECK(x.start_error == doctest::Approx(y.start_error).epsilon(1e-10));
+        auto other = start;  // of another D
+        other.d = matrix<number>(g.outputs(), g.inputs(), {0.5, -2});
+        const double far = refine_h2(g, other).start_error;
+        if constexpr (in_discrete_time<std::decay_t<decltype(g)>>) CHECK(far == doctest::Approx(h2_norm(difference(g, other))).epsilon(1e-12));
+        else CHECK(std::isinf(far));
+    };
+    for (int trial = 0; trial < 3; ++trial) {
+        check(drawn<continuous<diagonal<number>>>(r, 24, 2, 2));
+        check(drawn<discrete<diagonal<number>>>(r, 24, 2, 2));
+    }
+}
+
 TEST_CASE("complex systems: a real one in unitary coordinates, unstable parts, order zero, and what is refused") {
     random_stream r(11);
     const auto g = random_dense(r, 8, 2, 2, 0.8);

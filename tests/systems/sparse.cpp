@@ -48,6 +48,31 @@ TEST_CASE("discrete: the response is that of the dense system") {
     }
 }
 
+TEST_CASE("complex: the response is that of the dense system, in either time, in double and in float") {
+    using number = std::complex<double>;
+    const auto turned = [](const matrix<double>& x) {
+        matrix<number> y(x.rows(), x.cols());
+        for (std::size_t i = 0; i < x.flat().size(); ++i) y.flat()[i] = std::polar(x.flat()[i], 0.3 * static_cast<double>(i));
+        return y;
+    };
+    for (const bool with_e : {false, true}) {
+        const auto s = some_sparse(with_e);
+        const continuous<sparse<number>> c{{s.a.a.cast<number>() * number(1, 0.4), s.a.e.cast<number>() * number(1, -0.2)}, turned(s.b), turned(s.c), turned(s.d)};
+        discrete<sparse<number>> z{c.a, c.b, c.c, c.d};
+        z.a.a *= 0.1;
+        const std::vector<double> omega{-3, 0, 0.5, 3};
+        const auto check = [&](const auto& g) {
+            const auto x = frequency_response(g, omega), y = frequency_response(explicit_form(g), omega);
+            for (std::size_t i = 0; i < omega.size(); ++i) CHECK(relative_error(x[i], y[i]) < 1e-11);  // as above
+            CHECK(relative_error(frequency_response(cast<float>(g), omega)[2], y[2]) < 1e-5);
+            CHECK(relative_error(x[0], x[3]) > 0.01);  // not the same at -omega
+        };
+        check(c);
+        check(z);
+    }
+    CHECK(explicit_form(continuous<sparse<number>>{}).order() == 0);
+}
+
 TEST_CASE("sparse systems say what does not fit") {
     auto s = some_sparse(true);
     s.a.e.resize(11, 11);

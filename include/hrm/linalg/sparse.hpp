@@ -31,7 +31,7 @@ symmetry symmetry_of(const sparse_matrix<S>& a) {
     return difference.nonZeros() == 0 || difference.norm() == 0 ? symmetry::symmetric : symmetry::general;
 }
 
-/// Solves A X = B and A^T X = B for one pattern of A and, one after the other, many values:
+/// Solves A X = B, A^T X = B and A^H X = B for one pattern of A and, one after the other, many values:
 ///     sparse_solver<double> s(symmetry::general);   s.factor(a);   x = s.solve(b);
 /// The order of elimination is found by the first factor(). Real symmetric A: L D L^T without pivoting, ordered by minimum
 /// degree, for definite A; else L U with partial pivoting, columns ordered by approximate minimum degree (COLAMD).
@@ -69,6 +69,11 @@ public:
         if constexpr (std::is_same_v<T, double>)
             if (symmetric_) return ldlt_.solve(b);
         return lu_.transpose().solve(b);
+    }
+    column_block<T> solve_adjoint(const column_block<T>& b) {
+        if constexpr (std::is_same_v<T, double>) return solve_transposed(b);
+        require_size("hrm::sparse_solver", "rows of B", b.rows(), size_);
+        return lu_.adjoint().solve(b);
     }
 
 private:

@@ -33,8 +33,8 @@ double complex_rounding(const T& s, const poles_and_resolvents& poles, projected
 }
 
 /// As reduce_by_factors.
-template <complex_system T>
-auto reduce_complex(const T& s, const complex_factors& f, const balance_options& o) {
+template <complex_system T, class A>
+auto reduce_complex(const T& s, const A& a, const complex_factors& f, const balance_options& o) {
     constexpr auto where = "hrm::balance";
     using R = reduced_system<T>;
     auto core = hankel_svd(where, f);
@@ -55,7 +55,7 @@ auto reduce_complex(const T& s, const complex_factors& f, const balance_options&
         w_scale.insert(w_scale.end(), rest.w_scale.begin(), rest.w_scale.end());
     }
     const auto wh = adjoint(w);
-    out.system = R{{product(wh, times_state(s.a, t))}, product(wh, s.b), product(s.c, t), s.d};
+    out.system = R{{product(wh, times_state(a, t))}, product(wh, s.b), product(s.c, t), s.d};
     projected_rows rows;
     if (weak) {
         const auto whole = out.system;
@@ -75,7 +75,8 @@ auto reduce_complex(const T& s, const complex_factors& f, const balance_options&
             if (!out.delayed && !out.sigma.empty()) rows.read_out = std::sqrt(out.sigma[0] * frobenius_squared(out.system.c));
         }
     out.bound = tail_bound(out.sigma, r);
-    out.rounding = complex_rounding(s, poles, std::move(rows), out.bound, f, r < out.numerical_rank);
+    if constexpr (requires { real_form(s.a); }) out.rounding = complex_rounding(s, poles, std::move(rows), out.bound, f, r < out.numerical_rank);
+    else out.rounding = std::numeric_limits<double>::infinity();  // of a sparse A nobody knows it
     out.spectral = poles.spectral;
     out.stable = poles.spectral < (in_discrete_time<T> ? 1 : 0);
     out.biorthogonality = correction;
@@ -85,7 +86,7 @@ auto reduce_complex(const T& s, const complex_factors& f, const balance_options&
 }
 template <complex_system T>
 auto balance_stable(const T& s, const balance_options& o) {
-    const auto run = [&o](const T& g) { return reduce_complex(g, complex_factors_of("hrm::balance", g, std::min(o.floor, negligible_floor)), o); };
+    const auto run = [&o](const T& g) { return reduce_complex(g, g.a, complex_factors_of("hrm::balance", g, std::min(o.floor, negligible_floor)), o); };
     auto out = [&] {
         if constexpr (in_discrete_time<T>)
             if (o.weak == weak_states::residualize) return run(to_textbook(s));
@@ -128,7 +129,7 @@ auto balance(const T& system, const balance_options& options = {}) {
 template <complex_system T>
 auto balance(const T& system, const matrix<std::complex<double>>& wc, const matrix<std::complex<double>>& wo, const balance_options& options = {}) {
     return detail::balance_given(system, wc, wo, options, [&](const auto& s, const auto& c, const auto& o) {
-        return detail::reduce_complex(s, detail::complex_factors{c.l, o.l, true}, options);
+        return detail::reduce_complex(s, s.a, detail::complex_factors{c.l, o.l, true}, options);
     });
 }
 

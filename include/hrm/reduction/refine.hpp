@@ -38,8 +38,9 @@ struct refined_system : measured_errors {
 namespace detail {
 
 /// G - H of modal systems with the same D, modal.
-template <template <class> class System>
-System<complex_pairs<double>> modal_difference(const System<complex_pairs<double>>& g, const System<complex_pairs<double>>& h) {
+template <template <class> class System, structure A>
+System<complex_pairs<double>> modal_difference(const System<A>& whole, const System<complex_pairs<double>>& h) {
+    const System<complex_pairs<double>> g{to_pairs(whole.a), whole.b, whole.c, {}};
     System<complex_pairs<double>> e{g.a, matrix<double>(g.order() + h.order(), g.inputs()), matrix<double>(g.outputs(), g.order() + h.order()), {}};
     e.a.real.insert(e.a.real.end(), h.a.real.begin(), h.a.real.end());
     e.a.re.insert(e.a.re.end(), h.a.re.begin(), h.a.re.end());
@@ -61,31 +62,44 @@ System<complex_pairs<double>> modal_difference(const System<complex_pairs<double
     return e;
 }
 
+template <template <class> class System>
+System<diagonal<complex>> modal_difference(System<diagonal<complex>> g, const System<diagonal<complex>>& h) {
+    g.a.poles.insert(g.a.poles.end(), h.a.poles.begin(), h.a.poles.end());
+    g.b = transpose(beside(transpose(g.b), transpose(h.b)));  // one above the other
+    auto c = h.c;
+    for (auto& x : c.flat()) x = -x;
+    return {std::move(g.a), std::move(g.b), beside(g.c, c), {}};
+}
+
+/// L with L L^H = Wc of a modal system, but for columns below 1e-17 of the first.  Throws unstable_error, in the name of `where`.
+template <linear_system T>
+matrix<double> modal_factor(const char* where, const T& s) {
+    const auto rows = modal(s.a, s.b);
+    require_stable<domain_of<T>>(where, rows);
+    return cauchy_factor<domain_of<T>>(rows, 1e-17);
+}
+template <complex_system T>
+complex_matrix modal_factor(const char* where, const T& s) {
+    require_stable<domain_of<T>>(where, s.a.poles);
+    return complex_cauchy_factor<domain_of<T>>(s.a.poles, s.b, 1e-17);
+}
+
 /// |G - H|_2. Where g is modal and h can be, of order n and rank k, O(n k (m + p)) by the Cauchy factor; else O((n + r)^3).
-template <template <class> class System, class A>
-double h2_distance(const System<A>& g, const System<dense<double>>& h) {
-    const auto direct = [](const auto& s, index_t i, index_t j) { return s.d.empty() ? 0 : s.d(i, j); };
+template <template <class> class System, class A, class T>
+double h2_distance(const System<A>& g, const System<dense<T>>& h) {
+    const auto direct = [](const auto& s, index_t i, index_t j) { return s.d.empty() ? T{} : s.d(i, j); };
     bool same = true;
     for (index_t i = 0; i < g.outputs(); ++i)
         for (index_t j = 0; j < g.inputs(); ++j) same = same && direct(g, i, j) == direct(h, i, j);
     if (!same && !in_discrete_time<System<A>>) return std::numeric_limits<double>::infinity();
     if constexpr (is_modal<System<A>>)
         if (same) {
-            const auto modes = rediagonalize(discrete<dense<double>>{h.a, h.b, h.c, {}});  // whatever the time
+            const auto modes = rediagonalize(discrete<dense<T>>{h.a, h.b, h.c, {}});  // whatever the time
             if (const auto* s = std::get_if<0>(&modes.system)) {
-                using domain = domain_of<System<A>>;
-                const auto e = modal_difference(System<complex_pairs<double>>{to_pairs(g.a), g.b, g.c, {}},
-                                                System<complex_pairs<double>>{s->a, s->b, s->c, {}});
-                const auto rows = modal(e.a, e.b);
-                require_stable<domain>("hrm::refine_h2", rows);
-                return reported_norm("hrm::refine_h2", product(e.c, cauchy_factor<domain>(rows, 1e-17)));  // below eps of |G|
+                const auto e = modal_difference(g, System<modal_structure<T>>{s->a, s->b, s->c, {}});
+                return reported_norm("hrm::refine_h2", product(e.c, modal_factor("hrm::refine_h2", e)));  // what is left out is below eps of |G|
             }
         }
-    return h2_norm(error_system(g, h));
-}
-
-template <template <class> class System, complex_structure A>
-double h2_distance(const System<A>& g, const System<dense<complex>>& h) {
     return h2_norm(error_system(g, h));
 }
 
@@ -235,7 +249,7 @@ refined_system<reduced_system<T>> refine(const T& g, const reduced_system<T>& st
 /// Never worse than the start: the best system met is returned. Its D is the system's, as every step keeps it: in continuous time
 /// any other is infinitely far.
 /// start: order r, its unstable part (balance keeps it) the system's, which is kept.  O(r n) a step for modal A, also in
-/// disguise; dense O(r n^2) after O(n^3) once; complex diagonal O(r n) a step, but O(n^3) once for the error's norm.
+/// disguise; dense O(r n^2) after O(n^3) once.
 /// Throws unstable_error if the unstable parts are not of one order.
 /// Xu & Zeng 2011; Gugercin, Antoulas & Beattie 2008; discrete, Bunse-Gerstner, Kubalinska, Vossen & Wilczek 2010.
 template <any_system T>

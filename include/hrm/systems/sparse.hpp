@@ -12,8 +12,8 @@ namespace hrm {
 
 /// A large A with few entries, as the structure of a system:  E x' = A x + B u  or  E s_t = A s_{t-1} + B u_t,  y = C x + D u.
 ///     continuous<sparse<double>> heat{{laplacian}, b, c, {}};
-/// e: n x n, invertible, or without rows: I.  What takes it says so; the dense algorithms do not.
-template <real S>
+/// e: n x n, invertible, or without rows: I. Real or complex.  What takes it says so; the dense algorithms do not.
+template <real_or_complex S>
 struct sparse {
     using scalar = S;
     sparse_matrix<S> a, e = {};
@@ -26,24 +26,24 @@ struct sparse {
     }
 };
 
-template <real T, real S>
-sparse<T> cast(const sparse<S>& a) {
-    return {a.a.template cast<T>(), a.e.template cast<T>()};
+template <real T, real_or_complex S>
+sparse<in_precision<T, S>> cast(const sparse<S>& a) {
+    return {a.a.template cast<in_precision<T, S>>(), a.e.template cast<in_precision<T, S>>()};
 }
 
 /// The dense system with E solved for: for small n.  O(n^3).  Throws as explicit_form of a dense E.
-template <template <class> class System, real S>
-System<dense<double>> explicit_form(const System<sparse<S>>& system) {
+template <template <class> class System, real_or_complex S>
+System<dense<in_precision<double, S>>> explicit_form(const System<sparse<S>>& system) {
+    using T = in_precision<double, S>;
     system.check();
     const index_t n = system.order();
     const auto dense_form = [&](const sparse_matrix<S>& m) {
-        matrix<double> x(n, n);
+        matrix<T> x(n, n);
         for (index_t j = 0; j < m.outerSize(); ++j)
-            for (typename sparse_matrix<S>::InnerIterator it(m, j); it; ++it) x(it.row(), j) += static_cast<double>(it.value());
+            for (typename sparse_matrix<S>::InnerIterator it(m, j); it; ++it) x(it.row(), j) += static_cast<T>(it.value());
         return x;
     };
-    System<dense<double>> g{{dense_form(system.a.a)}, detail::cast_elements<double>(system.b), detail::cast_elements<double>(system.c),
-                                detail::cast_elements<double>(system.d)};
+    System<dense<T>> g{{dense_form(system.a.a)}, detail::cast_elements<T>(system.b), detail::cast_elements<T>(system.c), detail::cast_elements<T>(system.d)};
     if (!system.a.has_e()) return g;
     return explicit_form(dense_form(system.a.e), g);
 }
@@ -69,7 +69,7 @@ column_block<T> to_columns(const matrix<S>& x) {
 }  // namespace detail
 
 /// G at each omega, p x m, a sparse factorisation a point:  C (i omega E - A)^-1 B + D,  discrete  C (E - e^{-i omega} A)^-1 B + D.
-template <template <class> class System, real S>
+template <template <class> class System, real_or_complex S>
 std::vector<matrix<std::complex<double>>> frequency_response(const System<sparse<S>>& system, std::span<const double> omega) {
     using complex = std::complex<double>;
     system.check();
@@ -83,7 +83,7 @@ std::vector<matrix<std::complex<double>>> frequency_response(const System<sparse
         r.push_back(from_eigen(g));
         if (!system.d.empty())
             for (index_t i = 0; i < r.back().rows(); ++i)
-                for (index_t j = 0; j < r.back().cols(); ++j) r.back()(i, j) += static_cast<double>(system.d(i, j));
+                for (index_t j = 0; j < r.back().cols(); ++j) r.back()(i, j) += static_cast<in_precision<double, S>>(system.d(i, j));
     }
     return r;
 }

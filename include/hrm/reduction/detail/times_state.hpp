@@ -58,22 +58,21 @@ inline complex_matrix times_state(const diagonal<complex>& a, complex_matrix x) 
     return x;
 }
 
-/// w^H A x.
-template <class A>
-complex_matrix project(const complex_matrix& w, const A& a, const complex_matrix& x) {
-    return project(w, times_state(a, x));
-}
-
 /// The same for an A that only a function knows.
 template <class F>
 struct product_with {
     F times;
 };
-template <class F>
-matrix<double> times_state(const product_with<F>& a, const matrix<double>& x) {
+template <class F, class T>
+matrix<T> times_state(const product_with<F>& a, const matrix<T>& x) {
     return a.times(x);
 }
 
+/// w^H A x.
+template <class A>
+complex_matrix project(const complex_matrix& w, const A& a, const complex_matrix& x) {
+    return project(w, times_state(a, x));
+}
 /// w^T A x; a modal A takes some rows of x at a time into a cache.
 template <class A>
 matrix<double> project(const matrix<double>& w, const A& a, const matrix<double>& x) {
