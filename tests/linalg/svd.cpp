@@ -123,6 +123,22 @@ TEST_CASE("complex_bidiagonal_svd: values and vectors") {
     CHECK_THROWS_AS(hrm::detail::complex_bidiagonal_svd(hrm::matrix<number>(2, 3)), hrm::shape_error);
 }
 
+// Numbers whose squares have lost digits, or are lost, beside large ones: each reflection is to be unitary in spite of them.
+TEST_CASE("complex_bidiagonal_svd: rows and columns of 1e-150 down to denormal numbers") {
+    hrm::random_stream r(7);
+    const auto large = normal_complex(r, 6, 5);
+    for (const double little : {1e-150, 1e-161, 2e-162, 1e-200, 1e-308, 5e-323})
+        for (const bool column : {true, false}) {
+            CAPTURE(little);
+            auto k = large, none = large;
+            for (index_t i = 0; i < 6; ++i)
+                for (index_t j = 0; j < 5; ++j)
+                    if (column ? j == 0 : i < 2 && j > 0) k(i, j) *= little, none(i, j) = 0;
+            const hrm::detail::complex_bidiagonal_svd svd(k), beside(none);
+            for (std::size_t i = 0; i < 5; ++i) CHECK(std::abs(svd.sigma()[i] - beside.sigma()[i]) <= 11 * 2.3e-16 * beside.sigma()[0]);
+        }
+}
+
 // A bidiagonal matrix of ones has the singular values 2 cos(k pi / (2 n + 1)), k = 1 .. n. Several of them on one diagonal,
 // of very different size and in any order, with nothing between them: to n eps of the largest.
 TEST_CASE("bidiagonal_values: closed form, blocks that fall apart, small above large and below, vanishing entries") {

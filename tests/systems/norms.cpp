@@ -238,3 +238,24 @@ TEST_CASE("H-infinity where poles lean on each other: one state less of balanced
         CHECK(error <= out.bound * (1 + 3e-8) + rounding);
     }
 }
+
+TEST_CASE("H-infinity of a complex system whose poles in one place lie anywhere on the axis") {
+    // G(i omega - i shift) has the norm of G. A is triangular: its Schur form is exact, and A - i omega I is.
+    random_stream r(19);
+    for (int trial = 0; trial < 20; ++trial) {
+        CAPTURE(trial);
+        const index_t n = 4 + trial % 2;
+        continuous<dense<number>> g{{matrix<number>(n, n)}, matrix<number>(n, 1), matrix<number>(2, n), {}};
+        for (auto* x : {&g.a.a, &g.b, &g.c}) r.fill_normal(x->flat());
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < n; ++j) g.a.a(i, j) *= j > i ? 1000 : 0;
+            g.a.a(i, i) = -1;
+        }
+        const double norm = hinf_norm(g).value;
+        for (const double shift : {1e3, -1e6}) {
+            auto turned = g;
+            for (index_t i = 0; i < n; ++i) turned.a.a(i, i) = number(-1, shift);
+            CHECK(hinf_norm(turned).value == doctest::Approx(norm).epsilon(3e-8));
+        }
+    }
+}

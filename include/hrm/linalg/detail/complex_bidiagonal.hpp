@@ -82,11 +82,20 @@ private:
     }
     /// x becomes v of length sqrt 2, or 0:  (I - v v^H) x = its first entry, which is returned.
     static complex reflect(split_row x, index_t n) {
-        const double length = std::sqrt(dot(x.re, x.re, n) + dot(x.im, x.im, n));
+        const double square = dot(x.re, x.re, n) + dot(x.im, x.im, n);
+        if (square < 1e-280) {  // squares have lost digits: in a unit of its own, which a reflection does not know
+            double largest = 0;
+            for (index_t i = 0; i < n; ++i) largest = std::max({largest, std::abs(x.re[i]), std::abs(x.im[i])});
+            if (largest == 0) return 0;
+            const double unit = std::ldexp(1.0, std::max(-1000, std::ilogb(largest)));
+            for (index_t i = 0; i < n; ++i) x.re[i] /= unit, x.im[i] /= unit;
+            return unit * reflect(x, n);
+        }
+        const double length = std::sqrt(square);
         const complex head{x.re[0], x.im[0]}, turned = phase(head) * length;
         x.re[0] += turned.real();
         x.im[0] += turned.imag();
-        const double weight = length > 0 ? 1 / std::sqrt(length * (length + std::abs(head))) : 0;
+        const double weight = 1 / std::sqrt(length * (length + std::abs(head)));
         for (index_t i = 0; i < n; ++i) x.re[i] *= weight, x.im[i] *= weight;
         return -turned;
     }

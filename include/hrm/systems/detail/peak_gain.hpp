@@ -268,8 +268,10 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
             if (best.value > level) break;
         }
         if (best.value <= level && std::isfinite(best.omega)) {
-            const double reach = gain.circle ? 1 : best.omega != 0 ? std::abs(best.omega) : std::abs(gain.t(0, 0));
-            for (double step = reach / 16; step > std::sqrt(tolerance) * reach; step /= 2) {
+            // Peaks are as wide as the nearest pole is far, wherever on the contour they are.
+            double reach = std::numeric_limits<double>::infinity();
+            for (index_t i = 0; i < gain.t.rows(); ++i) reach = std::min(reach, std::abs(gain.point(best.omega) - gain.t(i, i)));
+            for (double step = reach / 2; step > std::sqrt(tolerance) * reach; step /= 2) {
                 const double peak = best.omega;
                 sample(peak - step);
                 sample(peak + step);
