@@ -259,3 +259,26 @@ TEST_CASE("H-infinity of a complex system whose poles in one place lie anywhere 
         }
     }
 }
+
+TEST_CASE("H-infinity of a triangular A in any units of its states, with more outputs than inputs or fewer") {
+    random_stream r(29);
+    for (int trial = 0; trial < 24; ++trial) {
+        CAPTURE(trial);
+        const index_t n = 3 + trial % 3, m = trial % 2 ? 1 : 3, p = 4 - m;
+        discrete<dense<double>> g{{matrix<double>(n, n)}, matrix<double>(n, m), matrix<double>(p, n), {}};
+        for (auto* x : {&g.a.a, &g.b, &g.c}) r.fill_normal(x->flat());
+        for (index_t i = 0; i < n; ++i) {
+            for (index_t j = 0; j < i; ++j) g.a.a(i, j) = 0;
+            g.a.a(i, i) = 0.9 * std::tanh(g.a.a(i, i));
+        }
+        auto in_units = g;
+        for (index_t i = 0; i < n; ++i) {
+            const double unit = std::ldexp(1.0, static_cast<int>(120 * r.normal()));  // exact
+            for (index_t j = 0; j < n; ++j) in_units.a.a(i, j) /= unit;
+            for (index_t j = 0; j < n; ++j) in_units.a.a(j, i) *= unit;
+            for (index_t j = 0; j < m; ++j) in_units.b(i, j) /= unit;
+            for (index_t j = 0; j < p; ++j) in_units.c(j, i) *= unit;
+        }
+        CHECK(hinf_norm(in_units).value == doctest::Approx(hinf_norm(g).value).epsilon(3e-8));
+    }
+}

@@ -96,7 +96,8 @@ struct gain_curve {
     template <class T>
     gain_curve(std::string_view where, const matrix<T>& a, matrix<T> b0, matrix<T> c0, matrix<T> d0, bool circle_)
         : circle(circle_), even(real<T>) {
-        // Transposing G changes no singular value; solve for the fewer columns.
+        // Transposing G changes no singular value; solve for the fewer columns. States from the last: a triangular A, whose Schur
+        // form is exact in any units, stays one.
         bool turned = c0.rows() < b0.cols();
         matrix<T> a0 = turned ? transpose(a) : a;
         if (turned) {
@@ -104,6 +105,10 @@ struct gain_curve {
             c0 = transpose(b0);
             b0 = std::move(bt);
             d0 = transpose(d0);
+            const index_t n = a0.rows();
+            std::reverse(a0.flat().begin(), a0.flat().end());
+            for (index_t i = 0; i < n / 2; ++i) std::swap_ranges(b0.view().row(i), b0.view().row(i) + b0.cols(), b0.view().row(n - 1 - i));
+            for (index_t i = 0; i < c0.rows(); ++i) std::reverse(c0.view().row(i), c0.view().row(i) + n);
         }
         // Without D, only B B^T and C^T C matter: never more than n columns and rows.
         if (d0.empty() && b0.cols() > a.rows()) b0 = lower_factor(std::move(b0));
