@@ -259,6 +259,7 @@ template <real S, int W = lanes<S>>
 #elif defined(__aarch64__)
     else if constexpr (bytes == 16 && single) detail::by_native<float32x4_t>(z, a, x, [](float32x4_t c, float32x4_t p, float32x4_t q) { return vfmaq_f32(c, p, q); });
     else if constexpr (bytes == 16) detail::by_native<float64x2_t>(z, a, x, [](float64x2_t c, float64x2_t p, float64x2_t q) { return vfmaq_f64(c, p, q); });
+    else if constexpr (bytes == 8) detail::by_native<float32x2_t>(z, a, x, [](float32x2_t c, float32x2_t p, float32x2_t q) { return vfma_f32(c, p, q); });
 #endif
     else
         for (int i = 0; i < W; ++i) z[i] = std::fma(a[i], x[i], z[i]);
