@@ -1,9 +1,12 @@
 #include <hrm/core/parallel.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <latch>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -46,6 +49,46 @@ TEST_CASE("an exception of an item is rethrown, and the team goes on") {
     }
 }
 
+TEST_CASE("no wake-up is lost, whether a thread looks for work or sleeps, and on more threads than cores") {
+    const int cores = std::max(2, static_cast<int>(std::thread::hardware_concurrency()));
+    for (const int threads : {2, cores, 3 * cores}) {
+        team t(cpu{.threads = threads});
+        std::atomic<index_t> sum{0};
+        for (int round = 0; round < 300; ++round) {
+            t.run(2 + round % 7, [&](index_t i, int) {
+                sum += i;
+                // The caller waits for this item: a little while, or long enough that it sleeps.
+                if (round % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(round % 2 ? 20 : 200));
+            });
+            if (round % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(20 * (round % 11)));
+        }
+        index_t want = 0;
+        for (index_t round = 0; round < 300; ++round) want += (2 + round % 7) * (1 + round % 7) / 2;
+        CHECK(sum == want);
+    }
+}
+
+TEST_CASE("every thread takes part where an item waits for the others") {
+    team t(cpu{.threads = 4});
+    for (int round = 0; round < 20; ++round) {
+        std::latch all(4);
+        std::atomic<int> workers{0};
+        t.run(4, [&](index_t, int worker) {
+            all.arrive_and_wait();
+            workers += 1 << worker;
+        });
+        CHECK(workers == 0b1111);
+    }
+}
+
+TEST_CASE("a team ends at once, whether its threads look for work or sleep") {
+    for (int round = 0; round < 50; ++round) {
+        team t(cpu{.threads = 3});
+        if (round % 2) t.run(3, [](index_t, int) {});
+        if (round % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+    }
+}
+
 TEST_CASE("run allocates nothing") {
     team t(cpu{.threads = 2});
     std::atomic<index_t> sum{0};
@@ -57,29 +100,39 @@ TEST_CASE("run allocates nothing") {
     CHECK(sum == 11 * 4950);
 }
 
-TEST_CASE("shared blocks cover a range once, each with scratch of its own") {
+TEST_CASE("shared pieces cover a range once, in whole units, each with scratch of its own") {
     workspace ws;
     for (int threads : {0, 1, 3}) {
         team t(cpu{.threads = threads});
-        for (index_t size : {0, 1, 10, 1001}) {
+        for (index_t size : {0, 1, 7, 10, 1001}) {
             std::vector<int> seen(static_cast<std::size_t>(size));
+            std::atomic<index_t> pieces{0}, largest{0}, last{0};
             share(threads ? &t : nullptr, size, 7, ws, [&](index_t first, index_t count, workspace& own) {
                 scratch_scope scope(own);
                 const auto mine = own.take<index_t>(count);
                 for (index_t i = 0; i < count; ++i) mine[static_cast<std::size_t>(i)] = first + i;
                 CHECK(first % 7 == 0);
+                CHECK((count % 7 == 0 || first + count == size));
                 for (index_t i : mine) ++seen[static_cast<std::size_t>(i)];
+                ++pieces;
+                if (first == 0) largest = count;
+                if (first + count == size) last = count;
             });
             for (int s : seen) REQUIRE(s == 1);
+            if (threads < 2) CHECK(pieces == (size > 0 ? 1 : 0));
+            else if (size == 1001) {
+                CHECK(largest == 77);  // of 143 units a twelfth
+                CHECK(last == 7);
+            }
         }
     }
 }
 
-TEST_CASE("shared blocks allocate nothing from the second time on, whichever thread takes which") {
+TEST_CASE("shared pieces allocate nothing from the second time on, whichever thread takes which") {
     team two(cpu{.threads = 2});
     workspace ws;
     const auto here = std::this_thread::get_id();
-    // Each block waits for the other, so each thread has one of them; much work falls to one thread, then to the other.
+    // Each piece waits for the other, so each thread has one of them; much work falls to one thread, then to the other.
     const auto work = [&](bool much_here) {
         std::latch both(2);
         share(&two, 2, 1, ws, [&](index_t, index_t, workspace& own) {
@@ -96,7 +149,7 @@ TEST_CASE("shared blocks allocate nothing from the second time on, whichever thr
     CHECK(hrm_test::allocations() == before);
 }
 
-TEST_CASE("a shared block gives back what it took, on one thread too") {
+TEST_CASE("a shared piece gives back what it took, on one thread too") {
     workspace ws;
     const auto kept = ws.take<double>(10);
     share(nullptr, 100, 1, ws, [&](index_t, index_t, workspace& own) { (void)own.take<double>(1000); });

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <cstdint>
+#include <chrono>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -19,14 +17,17 @@
 
 namespace hrm {
 
-/// A few threads that wait (passively) for work and share the items of one loop at a time.
+/// A few threads that share the items of one loop at a time.
 ///     team t(cpu{.threads = 2});
 ///     t.run(sequences, [&](index_t item, int worker) { ... });    // worker < t.size(): whose scratch to use
 /// Work is cut by the problem, never by the number of threads, so results do not depend on it: an item must write
 /// only to places of its own. run() allocates nothing. The first exception of an item is rethrown by run().
+/// Who waits looks for 50 us before it sleeps, where there are cores enough: to wake a thread takes 20 to 100 us, as long as many a
+/// loop, and the next one mostly follows sooner. A team without work burns nothing. run() waits for those who came, not for those
+/// who still sleep when all items are done.
 class team {
 public:
-    explicit team(cpu where = {}) {
+    explicit team(cpu where = {}) : looks_(where.threads <= static_cast<int>(std::thread::hardware_concurrency())) {
         try {
             for (int i = 1; i < where.threads; ++i) threads_.emplace_back([this, i] { work(i); });
         } catch (const std::system_error& e) {
@@ -48,85 +49,98 @@ public:
             for (index_t i = 0; i < items; ++i) f(i, 0);
             return;
         }
-        {
-            std::lock_guard lock(mutex_);
-            context_ = const_cast<void*>(static_cast<const void*>(std::addressof(f)));
-            call_ = [](void* c, index_t i, int w) { (*static_cast<std::remove_reference_t<F>*>(c))(i, w); };
-            items_ = items;
-            next_ = 0;
-            failure_ = nullptr;
-            busy_ = static_cast<int>(threads_.size());
-            ++round_;
-        }
-        wake_.notify_all();
+        context_ = const_cast<void*>(static_cast<const void*>(std::addressof(f)));
+        call_ = [](void* c, index_t i, int w) { (*static_cast<std::remove_reference_t<F>*>(c))(i, w); };
+        items_ = items;
+        next_.store(0, std::memory_order_relaxed);
+        failure_ = nullptr;
+        failed_.clear(std::memory_order_relaxed);
+        inside_.fetch_add(open);
+        round_.fetch_add(1);
+        round_.notify_all();
         drain(0);
-        std::unique_lock lock(mutex_);
-        done_.wait(lock, [&] { return busy_ == 0; });
+        for (int in = inside_.fetch_sub(open) - open; in != 0; in = inside_.load()) await(inside_, in);
         if (failure_) std::rethrow_exception(failure_);
     }
 
 private:
     void join() {
-        {
-            std::lock_guard lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_all();
+        stop_ = true;
+        round_.fetch_add(1);
+        round_.notify_all();
         for (auto& t : threads_) t.join();
     }
     void drain(int worker) {
         for (index_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < items_;) try {
                 call_(context_, i, worker);
             } catch (...) {
-                std::lock_guard lock(mutex_);
-                if (!failure_) failure_ = std::current_exception();
-                next_ = items_;
+                if (!failed_.test_and_set(std::memory_order_relaxed)) failure_ = std::current_exception();
+                next_.store(items_, std::memory_order_relaxed);
             }
     }
     void work(int worker) {
-        std::uint64_t seen = 0;
-        for (;;) {
-            {
-                std::unique_lock lock(mutex_);
-                wake_.wait(lock, [&] { return stop_ || round_ != seen; });
-                if (stop_) return;
-                seen = round_;
-            }
-            drain(worker);
-            std::lock_guard lock(mutex_);
-            if (--busy_ == 0) done_.notify_one();
+        for (unsigned seen = 0;;) {
+            await(round_, seen);
+            seen = round_.load();
+            if (stop_) return;
+            // Whoever comes late finds the loop closed, and touches nothing of it: the next one may be under way.
+            if (inside_.fetch_add(one) & open) drain(worker);
+            if (inside_.fetch_sub(one) == one) inside_.notify_one();
         }
     }
+    /// Until x is no longer `old`.
+    template <class T>
+    void await(const std::atomic<T>& x, T old) const {
+        using clock = std::chrono::steady_clock;
+        for (const auto end = clock::now() + std::chrono::microseconds(50); looks_ && clock::now() < end;)
+            for (int i = 0; i < 32; ++i) {
+                if (x.load() != old) return;
+#if defined(__x86_64__)
+                __builtin_ia32_pause();
+#elif defined(__aarch64__)
+                asm volatile("yield");
+#endif
+            }
+        x.wait(old);
+    }
+
+    static constexpr int open = 1, one = 2;  ///< in inside_: that the loop takes workers, and a worker in it
 
     std::vector<std::thread> threads_;
-    std::mutex mutex_;
-    std::condition_variable wake_, done_;
-    std::uint64_t round_ = 0;
-    bool stop_ = false;
-    int busy_ = 0;
-    index_t items_ = 0;
-    std::atomic<index_t> next_{0};
+    const bool looks_;
+    std::atomic<bool> stop_{false};
+    alignas(64) std::atomic<unsigned> round_{0};  ///< loops so far: what a worker waits for
+    alignas(64) std::atomic<int> inside_{0};      ///< what the caller waits for
+    alignas(64) std::atomic<index_t> next_{0};
+    alignas(64) index_t items_ = 0;
     void* context_ = nullptr;
     void (*call_)(void*, index_t, int) = nullptr;
+    std::atomic_flag failed_;
     std::exception_ptr failure_;
 };
 
-/// f(first, count, scratch) over [0, size) in blocks, shared by the threads (null: this one), each with scratch of its own,
-/// which gets back what a block takes. The second call of the same work allocates nothing, whichever thread takes what.
+/// f(first, count, scratch) over [0, size), all at once on this thread (null: no others), or cut into pieces of whole `unit`s for them,
+/// each with scratch of its own, which gets back what a piece takes. Pieces get smaller, so that threads end together: the next one is a quarter of a
+/// thread's part of what is left. The second call of the same work allocates nothing, whichever thread takes what.
 template <class F>
-void share(team* threads, index_t size, index_t block, workspace& ws, F&& f) {
+void share(team* threads, index_t size, index_t unit, workspace& ws, F&& f) {
     if (size <= 0) return;
-    const index_t items = (size + block - 1) / block;
-    const auto one = [&](index_t item, workspace& own) {
+    const auto one = [&](index_t first, index_t count, workspace& own) {
         scratch_scope scope(own);
-        f(item * block, std::min(block, size - item * block), own);
+        f(first, count, own);
     };
-    if (!threads || threads->size() == 1 || items == 1) {
-        for (index_t item = 0; item < items; ++item) one(item, ws);
-        return;
-    }
+    if (!threads || threads->size() == 1 || size <= unit) return one(0, size, ws);
+    const auto piece = [size, unit, most = 4 * threads->size()](index_t first) {
+        return std::min(size - first, std::max<index_t>(1, (size - first) / (most * unit)) * unit);
+    };
+    index_t pieces = 0;
+    for (index_t at = 0; at < size; at += piece(at)) ++pieces;
     const auto own = ws.split(threads->size());
-    threads->run(items, [&](index_t item, int worker) { one(item, own[static_cast<std::size_t>(worker)]); });
+    threads->run(pieces, [&](index_t item, int worker) {
+        index_t first = 0;
+        for (; item > 0; --item) first += piece(first);
+        one(first, piece(first), own[static_cast<std::size_t>(worker)]);
+    });
     workspace::level(own);
 }
 

@@ -17,12 +17,10 @@
 
 namespace hrm::detail {
 
-/// Rows that a thread takes at once: eight pieces each, since cores are not equally fast; whole tiles.
-inline index_t piece_of(index_t rows, const team* threads) {
-    if (!threads || threads->size() == 1) return rows;
-    const index_t pieces = 8 * threads->size();
-    return std::max<index_t>(skinny::span, (rows + pieces * skinny::band - 1) / (pieces * skinny::band) * skinny::band);
-}
+/// Rows that a thread takes at least: whole tiles, enough of them that a product keeps its rate.
+inline constexpr index_t few_tiles = simd::registers == 32 ? 16 : 24;
+/// Who shares a product of so many terms: nobody where it takes less than a thread's waking (5 us, and 15).
+inline team* sharing(team* threads, index_t terms) { return terms < (index_t{1} << 18) ? nullptr : threads; }
 /// Rows summed at once, whatever the threads: 512 or more, at most eight parts, since each costs a read of the gradient. All alike.
 inline index_t part_of(index_t rows) {
     return skinny::alike(rows, std::clamp<index_t>(rows / 512, 1, 8));
@@ -99,17 +97,41 @@ inline bool alone(const team* threads) { return !threads || threads->size() == 1
 /// threads share the product, behind it.
 template <class F, class G>
 void in_slabs(index_t rows, workspace& ws, team* threads, F&& product, const G& after) {
-    const bool by_slabs = alone(threads);
-    share(threads, rows, by_slabs ? slab : piece_of(rows, threads), ws, [&](index_t first, index_t some, workspace& own) {
-        product(first, some, own);
-        if (by_slabs) after(first, some);
-    });
-    if (!by_slabs) after(0, rows);
+    if (!alone(threads)) return share(threads, rows, few_tiles, ws, product), after(0, rows);
+    for (index_t first = 0; first < rows; first += slab) {
+        scratch_scope scope(ws);
+        product(first, std::min(slab, rows - first), ws);
+        after(first, std::min(slab, rows - first));
+    }
 }
 
 /// What is multiplied when rows of T are summed over, with parameters stored in P.
 template <real S, storable T, storable P>
 using summed = std::conditional_t<skinny::by_pairs<S, T, P>, simd::bf16_pair, S>;
+/// What comes before rows and columns of X are summed: nothing.
+struct nothing_before {
+    void operator()(index_t, index_t, index_t, index_t, workspace&) const {}
+};
+/// The sums of sum_parts where nothing comes before them: columns go to threads too, since few rows are but one part. An element's terms
+/// and their order are those of one thread.
+template <real S, storable T, storable P>
+void sum_by_columns(matrix_view<const T> x, matrix_view<const S> s, index_t part, S* sum, workspace& ws, team* threads) {
+    constexpr index_t unit = 12 * simd::lanes<summed<S, T, P>>;  // whole groups of columns; with a few rows, half as many take a tenth longer
+    const index_t parts = (x.rows + part - 1) / part, wide = (x.cols + unit - 1) / unit * unit;
+    share(threads, parts * wide, unit, ws, [&](index_t first, index_t count, workspace& own) {
+        for (index_t at = first, end; at < first + count; at = end) {
+            const index_t p = at / wide, j = at % wide, top = p * part;
+            end = std::min(first + count, at - j + wide);
+            const index_t cols = std::min(end - at, x.cols - j);
+            auto how = skinny::start::afresh;
+            from_the_end(top, std::min(part, x.rows - top), slab, [&](index_t t, index_t rows) {
+                skinny::across<summed<S, T, P>>(x.slice_rows(t, rows).slice_cols(j, cols), s.slice_rows(t, rows), how,
+                                                sum + (p * x.cols + j) * s.cols, own);
+                how = skinny::start::on_top;
+            });
+        }
+    });
+}
 /// S^T X for x: L x d, s: L x n, by parts, the last rows first, as skinny::across leaves it; at most `rows` by `columns` at a time, by rows first.
 /// before(first row, rows, first column, columns, scratch) reads so much of X first: a cache has it then, and while it is summed, what
 /// comes next is asked for. after(first row, rows): what is done when a slab's rows are summed.
@@ -118,21 +140,24 @@ const S* sum_parts(matrix_view<const T> x, matrix_view<const S> s, index_t colum
     const index_t part = part_of(x.rows), parts = (x.rows + part - 1) / part, size = s.cols * x.cols;
     const bool tiles = columns < x.cols;
     S* const sum = ws.template take<S>(parts * size).data();
-    share(threads, parts, 1, ws, [&](index_t item, index_t, workspace& own) {
-        const index_t p = parts - 1 - item, first = p * part;
-        auto how = skinny::start::afresh;
-        from_the_end(first, std::min(part, x.rows - first), slab, [&](index_t at, index_t some) {
-            const index_t most = tiles ? skinny::span_of(some) : some;
-            for (index_t t = at; t < at + some; t += most, how = skinny::start::on_top)
-                for (index_t j = 0; j < x.cols; j += columns) {
-                    const index_t rows = std::min(most, at + some - t), cols = std::min(columns, x.cols - j);
-                    before(t, rows, j, cols, own);
-                    const index_t next = !tiles ? 0 : j + cols < x.cols ? cols : rows * x.stride - j;
-                    skinny::across<summed<S, T, P>>(x.slice_rows(t, rows).slice_cols(j, cols), s.slice_rows(t, rows), how, sum + p * size + j * s.cols,
-                                                    own, next);
-                }
-            after(at, some);
-        });
+    if (std::same_as<F, nothing_before> && !alone(threads)) sum_by_columns<S, T, P>(x, s, part, sum, ws, threads);
+    else share(threads, parts, 1, ws, [&](index_t item, index_t count, workspace& own) {
+        for (; count > 0; --count, ++item) {
+            const index_t p = parts - 1 - item, first = p * part;
+            auto how = skinny::start::afresh;
+            from_the_end(first, std::min(part, x.rows - first), slab, [&](index_t at, index_t some) {
+                const index_t most = tiles ? skinny::span_of(some) : some;
+                for (index_t t = at; t < at + some; t += most, how = skinny::start::on_top)
+                    for (index_t j = 0; j < x.cols; j += columns) {
+                        const index_t rows = std::min(most, at + some - t), cols = std::min(columns, x.cols - j);
+                        before(t, rows, j, cols, own);
+                        const index_t next = !tiles ? 0 : j + cols < x.cols ? cols : rows * x.stride - j;
+                        skinny::across<summed<S, T, P>>(x.slice_rows(t, rows).slice_cols(j, cols), s.slice_rows(t, rows), how, sum + p * size + j * s.cols,
+                                                        own, next);
+                    }
+                after(at, some);
+            });
+        }
     });
     if (parts > 1)
         share(threads, size, 2048, ws, [&](index_t first, index_t count, workspace&) {
@@ -145,8 +170,11 @@ const S* sum_parts(matrix_view<const T> x, matrix_view<const S> s, index_t colum
 template <real S, storable T, class A>
 void add_product(matrix_view<const S> s, skinny::packed<A> v, S k, matrix_view<T> y, workspace& ws, team* threads) {
     const bool wide = !std::same_as<S, T> && s.cols > skinny::per<A> * skinny::depth;
-    share(threads, s.rows, wide ? skinny::span : piece_of(s.rows, threads), ws, [&](index_t first, index_t rows, workspace& own) {
-        update<S, T>(y.slice_rows(first, rows), wide, own, [&](auto to) { skinny::up<S>(s.slice_rows(first, rows), v, k, to); });
+    share(threads, s.rows, few_tiles, ws, [&](index_t first, index_t rows, workspace& own) {
+        for (index_t t = first, end = first + rows, some; t < end; t += some) {
+            some = wide ? std::min(skinny::span, end - t) : rows;
+            update<S, T>(y.slice_rows(t, some), wide, own, [&](auto to) { skinny::up<S>(s.slice_rows(t, some), v, k, to); });
+        }
     });
 }
 
@@ -166,6 +194,7 @@ template <real S, storable T = S, storable P = S, class F = nothing_after>
 void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_view<const P>>& b, const matrix_view<S>& z, workspace& ws,
                 team* threads = nullptr, const F& after = {}) {
     scratch_scope scope(ws);
+    threads = sharing(threads, u.rows * b.rows * b.cols);
     const bool dots = !skinny::by_pairs<S, T, P> && skinny::dots_suit<S>(b.rows, b.cols);
     if (u.rows <= skinny::few) {
         if constexpr (skinny::by_pairs<S, T, P>) skinny::by_rows(skinny::as_pairs(u, ws), b, skinny::start::afresh, z);
@@ -202,6 +231,7 @@ void project_out(const as_given<matrix_view<const S>>& s, const as_given<matrix_
                  team* threads = nullptr) {
     if (s.cols == 0) return;  // a zero that is added turns -0 around
     scratch_scope scope(ws);
+    threads = sharing(threads, s.rows * s.cols * y.cols);
     if constexpr (skinny::by_pairs<S, T, P>)
         if (skinny::pairs_hold(s.cols)) {
             if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack_pairs(transposed(c), ws), k, y, ws, threads);
@@ -221,6 +251,7 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
                      matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr, const F& after = {}) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
+    threads = sharing(threads, dy.rows * dy.cols * s.cols);
     const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
     const auto fill = [&](index_t t, index_t rows, index_t j, index_t cols, workspace& own) {
         const auto to = ds.slice_rows(t, rows);
@@ -238,7 +269,14 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
             after(0, dy.rows);
             return skinny::across_turned(widened<S, T>(dy, ws), s, k, dc, ws);
         }
-    const S* const sum = sum_parts<S, T, P>(dy, s, skinny::whole_groups, fill, behind, ws, threads);
+    const S* sum = nullptr;
+    // Threads that cannot take as many parts each read dY twice, first by rows and then by columns.
+    if (const index_t part = part_of(dy.rows); !alone(threads) && (dy.rows + part - 1) / part % threads->size() != 0) {
+        share(threads, dy.rows, few_tiles, ws, [&](index_t t, index_t rows, workspace& own) {
+            for (index_t j = 0; j < dy.cols; j += skinny::whole_groups) fill(t, rows, j, std::min(skinny::whole_groups, dy.cols - j), own);
+        });
+        sum = sum_parts<S, T, P>(dy, s, dy.cols, nothing_before{}, nothing_after{}, ws, threads);
+    } else sum = sum_parts<S, T, P>(dy, s, skinny::whole_groups, fill, behind, ws, threads);
     if (!alone(threads)) from_the_end(0, dy.rows, part_of(dy.rows), [&](index_t first, index_t rows) { from_the_end(first, rows, slab, after); });
     share(threads, dc.rows, skinny::whole_groups, ws, [&](index_t first, index_t count, workspace&) {
         skinny::add_turned<summed<S, T, P>>(sum + first * dc.cols, k, dc.slice_rows(first, count));
@@ -286,13 +324,14 @@ void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as
                     as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr, double* along = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
+    threads = sharing(threads, u.rows * u.cols * x.cols);
     const auto add = [&](auto packed) { add_product<S, T>(x, packed, S{1}, du, ws, threads); };
     const strided_view<const P> m(b);
     if (!du.empty()) {
         if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
         else add(skinny::pack<S, P>(m, ws));
     }
-    const S* const sum = sum_parts<S, T, P>(u, x, u.cols, [](index_t, index_t, index_t, index_t, workspace&) {}, [](index_t, index_t) {}, ws, threads);
+    const S* const sum = sum_parts<S, T, P>(u, x, u.cols, nothing_before{}, nothing_after{}, ws, threads);
     add_and_dot<S, T, P>(sum, b, db, along, ws);
 }
 

@@ -239,10 +239,10 @@ void across(matrix_view<const T> x, matrix_view<const S> s, start how, S* sum, w
             if constexpr (each > 1) join_rounded(s.slice_rows(t, rows), joined);
             for_columns<A>(cols, [&]<int P, int W>(index_t at) {
                 const index_t j = c + at, below = tall_piece * x.stride;
-                const index_t ahead = next > 0 ? next : x.cols <= short_row ? below : at + P * W < cols ? P * W : below - at;
+                const index_t ahead = next > 0 ? next : x.stride <= short_row ? below : at + P * W < cols ? P * W : below - at;
                 if constexpr (!as_is) take_piece<P, W>(x.row(t) + j, x.stride, rows, ahead, piece);
                 const index_t share = (P * tall<3> + s.cols - 1) / std::max<index_t>(1, s.cols);
-                const bool last = x.cols <= short_row && t + tall_piece >= x.rows;
+                const bool last = x.stride <= short_row && t + tall_piece >= x.rows;
                 index_t asked = last ? P : 0;  // registers of the next piece, a share by every tile: requests that come at once wait for each other
                 for_rows<tall<3>>(s.cols, [&]<int R>(index_t i) {
                     with_start(t > 0 || how == start::on_top, [&]<start first>() {
