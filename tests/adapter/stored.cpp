@@ -1,5 +1,7 @@
 #include <hrm/adapter/stored.hpp>
 
+#include <tuple>
+
 #include <hrm/adapter/memory.hpp>
 #include <hrm/adapter/truncated.hpp>
 
@@ -225,4 +227,38 @@ TEST_CASE("set rounds what the parameters became; du may be left out; another ki
     CHECK(ws.mark().used == before.used);
     const hrm::testing::decaying_adapter<float> other(8, 8, 2, r);
     CHECK_THROWS_WITH_AS(stored_adapter<bf16>{other}, doctest::Contains("expected lora, hrm or hrm-reduced"), error);
+}
+
+TEST_CASE("set leaves nothing of what was: the bits of a new one, for other numbers, other shapes, and in a copy") {
+    random_stream r(75);
+    const auto passes = [](const adapter<float>& a, const stored_adapter<bf16>& stored, index_t rows) {
+        random_stream s(76);
+        const auto u = random_stored(rows, a.inputs(), s), dout = random_stored(rows, a.outputs(), s);
+        matrix<bf16> out(rows, a.outputs()), du(rows, a.inputs());
+        buffer<float> gradient(static_cast<std::size_t>(a.parameters().size()));
+        workspace ws;
+        kept<float> keep;
+        stored.forward(u, out, {.mode = pass::training}, keep, ws);
+        stored.backward(u, dout, du, gradient, {.mode = pass::training}, keep, ws);
+        return std::tuple(out, du, gradient);
+    };
+    lora<float> low(70, 41, {.rank = 19}, r);
+    hrm_adapter<float> memory(70, 70, {.states = 6, .gate_start = 0.5}, r);
+    stored_adapter<bf16> low_stored(low), memory_stored(memory);
+    for (const index_t size : {19, 3, 40}) {
+        low = lora<float>(2 * size + 1, 71, {.rank = size}, r);
+        memory = hrm_adapter<float>(size, size, {.states = size / 2, .gate_start = 0.5}, r);
+        for (int times = 0; times < 2; ++times) {
+            shake(low, r), shake(memory, r);
+            low_stored.set(), memory_stored.set();
+            const auto copy = memory_stored;
+            for (const index_t rows : {4, 5, 96, 97, 130}) {
+                CAPTURE(size);
+                CAPTURE(rows);
+                CHECK((passes(low, low_stored, rows) == passes(low, stored_adapter<bf16>(low), rows)));
+                CHECK((passes(memory, memory_stored, rows) == passes(memory, stored_adapter<bf16>(memory), rows)));
+                CHECK((passes(memory, copy, rows) == passes(memory, memory_stored, rows)));
+            }
+        }
+    }
 }

@@ -270,7 +270,7 @@ private:
     };
     /// All states of one call. initial and fresh: what a backward needs beside them, null: not wanted.
     template <storable T, storable P>
-    stand run(const matrix_view<const P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
+    stand run(const detail::weights<P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
               const matrix_view<S>& s, S* initial, index_t* fresh, workspace& ws) const {
         if (!how.starts.empty() || reset_every_ > 0 || u.rows > detail::slab) return walk<T, P>(b, u, how, by, s, initial, fresh, ws);
         const bool carried = how.carried && !how.carried->value.empty();
@@ -283,7 +283,7 @@ private:
         return {by.forward(s, before), (how.carried ? how.carried->position : 0) + u.rows};
     }
     template <storable T, storable P>
-    [[gnu::noinline]] stand walk(const matrix_view<const P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
+    [[gnu::noinline]] stand walk(const detail::weights<P>& b, const matrix_view<const T>& u, const call<S>& how, const detail::state_equation<S>& by,
                                  const matrix_view<S>& s, S* initial, index_t* fresh, workspace& ws) const {
         const bool carried = how.carried && !how.carried->value.empty();
         detail::trajectory<S> now{by, s, {u.rows, how, reset_every_}, carried ? how.carried->value.data() : by.start, initial, fresh};
@@ -298,7 +298,7 @@ private:
 
     /// The adjoint of the read-out and, behind it, of the states, whatever stands between them and the output.
     template <storable T, storable P>
-    [[gnu::noinline]] void read_out_backward(const matrix_view<const P>& c, const matrix_view<const S>& s, const matrix_view<S>& tokens,
+    [[gnu::noinline]] void read_out_backward(const detail::weights<P>& c, const matrix_view<const S>& s, const matrix_view<S>& tokens,
                                              const matrix_view<const T>& u, const matrix_view<const T>& dout, const matrix_view<T>& du,
                                              std::span<S> gradient, const matrix_view<S>& lambda, detail::adjoint_trajectory<S>& past,
                                              team* threads, workspace& ws) const {
@@ -309,7 +309,7 @@ private:
             if (gate_.per_token()) gate_.tokens_backward(this->parameters_, u, tokens.data, dtokens.data(), du, gradient);
     }
     template <storable T, storable P>
-    detail::readout<S, T, P> readout(matrix_view<const P> c, const S* tokens, team* threads) const {
+    detail::readout<S, T, P> readout(const detail::weights<P>& c, const S* tokens, team* threads) const {
         const auto& p = this->parameters_;
         return {c, d_ < 0 ? nullptr : p[d_].data, static_cast<S>(factor_), gate_.constant(p), gate_.channels(p),
                 gate_.per_token() ? tokens : nullptr, threads};

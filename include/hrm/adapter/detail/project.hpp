@@ -73,11 +73,25 @@ void update(matrix_view<T> y, bool wide, workspace& ws, F&& f) {
     f(y);
 }
 
+/// B or C as a pass reads it; where pairs are multiplied, with what it was packed as beforehand, if it was.
+template <storable P>
+using weights = std::conditional_t<skinny::by_pairs<accumulate_t<P>, P, P>, skinny::paired_view, matrix_view<const P>>;
+
 /// M packed as the products of S, T and P take it.
 template <real S, storable T, storable P>
-auto packed_for(strided_view<const P> m, workspace& ws) {
-    if constexpr (skinny::by_pairs<S, T, P>) return skinny::pack_pairs(m, ws);
-    else return skinny::pack<S, P>(m, ws);
+auto packed_for(const weights<P>& m, workspace& ws) {
+    const strided_view<const P> whole(m);
+    if constexpr (!skinny::by_pairs<S, T, P>) return skinny::pack<S, P>(whole, ws);
+    else if (m.straight.data) return m.straight;
+    else return skinny::pack_pairs(whole, ws.take<simd::bf16_pair>(skinny::packed_size(whole)).data());
+}
+/// The same of M^T.
+template <real S, storable T, storable P>
+auto turned_for(const weights<P>& m, workspace& ws) {
+    const strided_view<const P> whole = transposed(m);
+    if constexpr (!skinny::by_pairs<S, T, P>) return skinny::pack<S, P>(whole, ws);
+    else if (m.turned.data) return m.turned;
+    else return skinny::pack_pairs(whole, ws.take<simd::bf16_pair>(skinny::packed_size(whole)).data());
 }
 
 /// What comes after a product's rows, [first, first + rows): nothing.
@@ -184,14 +198,14 @@ using as_given = std::type_identity_t<T>;  // not deduced: where only S is named
 /// An adapter's B (n x inputs) and C (outputs x n) as a pass reads them: its parameters, or a copy of theirs in bf16.
 template <storable P>
 struct projections {
-    matrix_view<const P> in, out;
+    weights<P> in, out;
 };
 
 /// Z = U B^T.    u: L x inputs;  b: n x inputs;  z: L x n.   2 L n inputs flop.
 /// By dot products where n is small, else by tiles of sums (skinny.hpp): n and the width alone decide, and so on the order of a sum.
 /// after(first, rows): what is done next with rows of Z, in ascending order.
 template <real S, storable T = S, storable P = S, class F = nothing_after>
-void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_view<const P>>& b, const matrix_view<S>& z, workspace& ws,
+void project_in(const as_given<matrix_view<const T>>& u, const as_given<weights<P>>& b, const matrix_view<S>& z, workspace& ws,
                 team* threads = nullptr, const F& after = {}) {
     scratch_scope scope(ws);
     threads = sharing(threads, u.rows * b.rows * b.cols);
@@ -219,7 +233,7 @@ void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_v
             skinny::by_dots<S, T>(u.slice_rows(first, some), rows, z.slice_rows(first, some));
         }, after);
     }
-    const auto turned = packed_for<S, T, P>(transposed(b), ws);
+    const auto turned = turned_for<S, T, P>(b, ws);
     in_slabs(u.rows, ws, threads, [&](index_t first, index_t some, workspace& own) {
         skinny::down(u.slice_rows(first, some), turned, z.slice_rows(first, some), own);
     }, after);
@@ -227,14 +241,14 @@ void project_in(const as_given<matrix_view<const T>>& u, const as_given<matrix_v
 
 /// Y += k S C^T.    s: L x n;  c: outputs x n;  y: L x outputs.   2 L n outputs flop.
 template <real S, storable T = S, storable P = S>
-void project_out(const as_given<matrix_view<const S>>& s, const as_given<matrix_view<const P>>& c, S k, const as_given<matrix_view<T>>& y, workspace& ws,
+void project_out(const as_given<matrix_view<const S>>& s, const as_given<weights<P>>& c, S k, const as_given<matrix_view<T>>& y, workspace& ws,
                  team* threads = nullptr) {
     if (s.cols == 0) return;  // a zero that is added turns -0 around
     scratch_scope scope(ws);
     threads = sharing(threads, s.rows * s.cols * y.cols);
     if constexpr (skinny::by_pairs<S, T, P>)
         if (skinny::pairs_hold(s.cols)) {
-            if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack_pairs(transposed(c), ws), k, y, ws, threads);
+            if (s.rows > skinny::few) return add_product<S, T>(s, turned_for<S, T, P>(c, ws), k, y, ws, threads);
             return skinny::by_rows(skinny::as_pairs(s, k, ws), c, skinny::start::on_top, y);
         }
     if (s.rows > skinny::few) return add_product<S, T>(s, skinny::pack<S, P>(transposed(c), ws), k, y, ws, threads);
@@ -247,12 +261,12 @@ void project_out(const as_given<matrix_view<const S>>& s, const as_given<matrix_
 /// dC += k dY^T S,    dS = f dY C.    dy: L x outputs;  c, dc: outputs x n;  s, ds: L x n.   4 L n outputs flop.
 /// after(first, rows): what is done next with rows of dS, slab by slab, the last ones first.
 template <real S, storable T = S, storable P = S, class F = nothing_after>
-void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<const P>> c, matrix_view<const S> s, S k,
+void output_backward(as_given<matrix_view<const T>> dy, const as_given<weights<P>>& c, matrix_view<const S> s, S k,
                      matrix_view<S> dc, S f, matrix_view<S> ds, workspace& ws, team* threads = nullptr, const F& after = {}) {
     if (dy.rows == 0) return;
     scratch_scope scope(ws);
     threads = sharing(threads, dy.rows * dy.cols * s.cols);
-    const auto w = packed_for<S, T, P>(strided_view<const P>(c), ws);
+    const auto w = packed_for<S, T, P>(c, ws);
     const auto fill = [&](index_t t, index_t rows, index_t j, index_t cols, workspace& own) {
         const auto to = ds.slice_rows(t, rows);
         skinny::down(dy.slice_rows(t, rows).slice_cols(j, cols), w, to, own, j);
@@ -268,6 +282,18 @@ void output_backward(as_given<matrix_view<const T>> dy, as_given<matrix_view<con
             fill(0, dy.rows, 0, dy.cols, ws);
             after(0, dy.rows);
             return skinny::across_turned(widened<S, T>(dy, ws), s, k, dc, ws);
+        }
+    if constexpr (skinny::by_pairs<S, T, P>)
+        if (dy.rows <= skinny::span) {
+            const auto entering = ws.take_matrix<bf16>(s.rows, s.cols);
+            convert<bf16, S>(s, entering);
+            const auto states = packed_for<S, T, P>(matrix_view<const P>(entering), ws);
+            for (index_t j = 0; j < dy.cols; j += skinny::whole_groups) {
+                const index_t cols = std::min(skinny::whole_groups, dy.cols - j);
+                fill(0, dy.rows, j, cols, ws);
+                skinny::across_onto(dy.slice_cols(j, cols), states, k, dc.slice_rows(j, cols));
+            }
+            return after(0, dy.rows);
         }
     const S* sum = nullptr;
     // Threads that cannot take as many parts each read dY twice, first by rows and then by columns.
@@ -320,16 +346,15 @@ void add_and_dot(const S* sum, matrix_view<const P> b, matrix_view<S> db, double
 /// dB += X^T U,    dU += X B.    x: L x n;  u, du: L x inputs, du may be empty;  b, db: n x inputs.   4 L n inputs flop.
 /// along: n, the rows of B times those of X^T U; null: not wanted.
 template <real S, storable T = S, storable P = S>
-void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, as_given<matrix_view<const P>> b, matrix_view<S> db,
+void input_backward(matrix_view<const S> x, as_given<matrix_view<const T>> u, const as_given<weights<P>>& b, matrix_view<S> db,
                     as_given<matrix_view<T>> du, workspace& ws, team* threads = nullptr, double* along = nullptr) {
     if (u.rows == 0) return;
     scratch_scope scope(ws);
     threads = sharing(threads, u.rows * u.cols * x.cols);
     const auto add = [&](auto packed) { add_product<S, T>(x, packed, S{1}, du, ws, threads); };
-    const strided_view<const P> m(b);
     if (!du.empty()) {
-        if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(m, ws));
-        else add(skinny::pack<S, P>(m, ws));
+        if (skinny::pairs_hold(x.cols)) add(packed_for<S, T, P>(b, ws));
+        else add(skinny::pack<S, P>(strided_view<const P>(b), ws));
     }
     const S* const sum = sum_parts<S, T, P>(u, x, u.cols, nothing_before{}, nothing_after{}, ws, threads);
     add_and_dot<S, T, P>(sum, b, db, along, ws);

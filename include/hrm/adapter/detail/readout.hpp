@@ -23,7 +23,7 @@ struct readout_gradient {
 /// T: what u and out are stored as, P: C. D and gates for tokens are for T = S alone.
 template <real S, storable T = S, storable P = S>
 struct readout {
-    matrix_view<const P> c;      ///< outputs x n
+    weights<P> c;                ///< outputs x n
     const S* d = nullptr;        ///< outputs, or null
     S factor = 1, constant = 1;
     const S* channels = nullptr;
@@ -37,7 +37,7 @@ struct readout {
     [[gnu::noinline]] void forward(const matrix_view<const S>& s, const matrix_view<const T>& u, const matrix_view<T>& out, workspace& ws) const {
         scratch_scope scope(ws);
         const S k = factor * constant;
-        with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) { project_out<S, T, Q>(by_token(s, ws), hc, k, out, ws, threads); });
+        with_channels(ws, [&]<storable Q>(const weights<Q>& hc) { project_out<S, T, Q>(by_token(s, ws), hc, k, out, ws, threads); });
         if constexpr (std::same_as<S, T>)
             for (index_t t = 0; d && t < u.rows; ++t)
                 for (index_t i = 0; i < c.rows; ++i) out(t, i) += k * of_token(t) * of_channel(i) * d[i] * u(t, i);
@@ -56,7 +56,7 @@ struct readout {
         // C^T (h (.) dout_t), still without k g_t. With gates for channels m = sum_t g_t dout_t s_t^T comes first:
         //     dC_i = k h_i m_i,   dh_i = factor <m_i, C_i>
         const auto m = channels ? ws.take_zero_matrix<S>(c.rows, c.cols) : to.c;
-        with_channels(ws, [&]<class Q>(matrix_view<const Q> hc) {
+        with_channels(ws, [&]<storable Q>(const weights<Q>& hc) {
             output_backward<S, T, Q>(dout, hc, weighted, channels ? S{1} : k, m, S{1}, ds, ws, threads, [&](index_t first, index_t rows) {
                 for (index_t t = first; tokens && t < first + rows; ++t) {
                     dtokens[t] = k * dot<S>(ds.row(t), s.row(t), s.cols);
@@ -78,11 +78,11 @@ private:
     /// f(h (.) C); C as it is stored where there is no h.
     template <class F>
     void with_channels(workspace& ws, F&& f) const {
-        if (!channels) return f(c);
+        if (!channels) return f.template operator()<P>(c);
         const auto scaled = ws.take_matrix<S>(c.rows, c.cols);
         for (index_t i = 0; i < c.rows; ++i)
             for (index_t j = 0; j < c.cols; ++j) scaled(i, j) = channels[i] * static_cast<S>(c(i, j));
-        f(matrix_view<const S>(scaled));
+        f.template operator()<S>(scaled);
     }
     matrix_view<const S> by_token(matrix_view<const S> s, workspace& ws) const {
         if (!tokens) return s;

@@ -291,6 +291,32 @@ void across_turned(matrix_view<const S> x, matrix_view<const S> s, S k, matrix_v
     });
 }
 
+/// G (d x n) += k X^T S for at most `span` rows, S packed, its columns in the lanes: the bits of `across` and add_turned, but nothing is turned and no
+/// sum stored in between. For operands that are joined as they are read: where X is read where it lies, a copy costs what this saves.
+template <simd::lane_value A, storable T>
+void across_onto(matrix_view<const T> x, packed<A> s, sum_of<A> k, matrix_view<sum_of<A>> g) {
+    using S = sum_of<A>;
+    alignas(64) A piece[span / per<A> * 3 * simd::lanes<A>];
+    alignas(64) S edge[8 * 2 * simd::lanes<S>];
+    for_columns<A>(x.cols, [&]<int P, int W>(index_t j) {
+        take_piece<P, W>(x.row(0) + j, x.stride, x.rows, 0, piece);
+        for_groups<A>(s.cols, [&]<int Q, int V>(index_t at) {
+            constexpr index_t group = Q * V;
+            const index_t live = std::min(group, s.cols - at);
+            for_rows<tall<Q>>(P * W, [&]<int R>(index_t i) {
+                S* const in_place = g.row(j + i) + at;
+                S* const to = live == group ? in_place : edge;
+                const index_t stride = live == group ? g.stride : group;
+                for (index_t r = 0; r < R; ++r)
+                    for (index_t q = 0; q < group; q += 64 / static_cast<index_t>(sizeof(S))) __builtin_prefetch(in_place + (R + r) * g.stride + q, 1, 3);
+                for (index_t r = 0; live < group && r < R; ++r) std::copy_n(in_place + r * g.stride, live, edge + r * group);
+                tile<A, start::times, R, Q, V>(s.rows, piece + i, 1, P * W, s.group(at, 0, group), s.step(group), to, stride, 0, k);
+                for (index_t r = 0; live < group && r < R; ++r) std::copy_n(edge + r * group, live, in_place + r * g.stride);
+            });
+        });
+    });
+}
+
 /// to = k from, as operands.
 template <real S>
 void scaled(const S* from, index_t count, S k, S* to) {

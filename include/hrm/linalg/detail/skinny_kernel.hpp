@@ -42,7 +42,8 @@ void to_operands(const T* from, index_t count, A* to) {
     for (; count > 0; count -= per<A>, from += per<A>, ++to) *to = operand<A>(from, count);
 }
 
-enum class start { afresh, on_top };
+/// times: on top, a multiple of the sum.
+enum class start { afresh, on_top, times };
 /// f.template operator()<start>().
 template <class F>
 void with_start(bool on_top, F&& f) {
@@ -73,14 +74,14 @@ template <class A, int W, storable T>
     else simd::store<sum_of<A>, W>(to, x);
 }
 
-/// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .).   a(r, k) is at a + r * row + k * step, b(k, .) at b + k * next.
+/// to (R x P W, `stride` apart) = or += sum_k a(., k) b(k, .), or += `scale` times it.   a(r, k) is at a + r * row + k * step, b(k, .) at b + k * next.
 /// So many registers as `asks` says, `ahead` of b(k, .), are asked for meanwhile. Where operands A are pairs, those of `a` may be bf16 as
 /// they lie.
 /// K ascending, one fused multiply-add each: no element depends on R, P or W.
 /// What happens at the end is known here: g++ writes all sums to memory before a branch there.
 template <simd::lane_value A, start how, int R, int P, int W, int asks = 0, class From, class B, storable T>
 [[gnu::noinline]] void tile(index_t steps, const From* a, index_t row, index_t step, const B* b, index_t next, T* to, index_t stride,
-                            [[maybe_unused]] index_t ahead = 0) {
+                            [[maybe_unused]] index_t ahead = 0, [[maybe_unused]] sum_of<A> scale = 1) {
     using S = sum_of<A>;
     simd::pack<S, W> sum[R][P] = {};
     const From* four[(R + 3) / 4];  // a pointer for every four rows, or each row would get its own, and most of them no register
@@ -113,6 +114,19 @@ template <simd::lane_value A, start how, int R, int P, int W, int asks = 0, clas
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 3
             for (int v = 0; v < P; ++v) add_to<S, W>(sum[r][v], to + r * stride + v * W);
+    }
+    if constexpr (how == start::times) {
+        simd::pack<S, W> k;
+        simd::spread<S, W>(k, scale);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 3
+            for (int v = 0; v < P; ++v) {
+                simd::pack<S, W> old;
+                simd::load<S, W>(old, to + r * stride + v * W);
+                simd::multiply_add<S, W>(old, k, sum[r][v]);
+                sum[r][v] = old;
+            }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)

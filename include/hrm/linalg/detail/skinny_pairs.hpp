@@ -28,12 +28,13 @@ inline matrix_view<const bf16_pair> as_pairs(matrix_view<const float> x, float k
     return to;
 }
 
-/// M (k x n) packed, its rows two by two. Contiguous columns are pairs already, and turned by squares of registers;
+/// Pairs of M (k x n) when it is packed.
+inline index_t packed_size(strided_view<const bf16> m) { return operands<bf16_pair>(m.rows) * padded<bf16_pair>(m.cols); }
+/// M packed into `all`, its rows two by two. Contiguous columns are pairs already, and turned by squares of registers;
 /// contiguous rows are joined.
-inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
+inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, bf16_pair* all) {
     constexpr index_t L = simd::lanes<bf16_pair>;
     const index_t rows = operands<bf16_pair>(m.rows);
-    bf16_pair* const all = ws.take<bf16_pair>(rows * padded<bf16_pair>(m.cols)).data();
     for_groups<bf16_pair>(m.cols, [&]<int P, int W>(index_t at) {
         constexpr index_t wide = P * W;
         bf16_pair* const group = all + at * rows;
@@ -63,5 +64,15 @@ inline packed<bf16_pair> pack_pairs(strided_view<const bf16> m, workspace& ws) {
     });
     return {all, rows, m.cols};
 }
+
+/// M as it lies, for few rows, and M and M^T as they were packed beforehand, if they were.
+struct paired_view : matrix_view<const bf16> {
+    packed<bf16_pair> straight, turned;
+
+    template <class M>
+        requires std::convertible_to<const M&, matrix_view<const bf16>>
+    paired_view(const M& m, packed<bf16_pair> straight_ = {}, packed<bf16_pair> turned_ = {})
+        : matrix_view<const bf16>(m), straight(straight_), turned(turned_) {}
+};
 
 }  // namespace hrm::detail::skinny
