@@ -10,50 +10,65 @@ namespace hrm::detail::skinny {
 /// Rows that are not worth packing a matrix for.
 inline constexpr index_t few = 4;
 
-/// What is read from memory is asked for so many bytes ahead, of all rows that go by together.
+/// What is read is asked for so many bytes ahead or more. As much of a matrix goes by together at most.
 inline constexpr index_t bytes_ahead = 4096;
 
-/// sum[q][r] = the products of W rows of m with row r of x, Q times: what m and x have `next` and `x_next` further on. 16
-/// bytes of each row at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
-/// asks: for what comes later, a share at every step: of each row, or, where they lie one behind the other, of the next ones.
-template <int R, int Q, int W, bool asks, simd::lane_value A, storable P>
-[[gnu::always_inline]] inline void dots(const A* x, index_t x_stride, index_t x_next, const P* m, index_t stride, index_t next, index_t count,
-                                        simd::pack<sum_of<A>, W> (&sum)[Q][R]) {
+/// Lines of 64 bytes that are asked for while others are multiplied: W of them `stride` apart, and then those `on` from there.
+template <class P>
+struct asked {
+    const P* at;
+    index_t stride, on;
+};
+
+/// sum[q][r] = the products of W rows of m with row r of x, Q times: `on` columns further on, or else W rows. 16 bytes of each row
+/// at a time, turned in registers: K runs on in one order, and Q R sums do not wait for each other.
+/// asks: for what comes later, a share at every step.
+template <int R, int Q, int W, index_t on, bool asks, simd::lane_value A, storable P>
+[[gnu::always_inline]] inline void dots(const A* x, index_t x_stride, const P* m, index_t stride, index_t count,
+                                        simd::pack<sum_of<A>, W> (&sum)[Q][R], [[maybe_unused]] asked<P> later) {
     constexpr int turned = W == 1 ? 1 : 16 / static_cast<int>(sizeof(A)), lane = W == 1 ? 1 : sizeof(A) / sizeof(P) / per<A>, part = turned * lane;
-    constexpr index_t line = 64 / static_cast<index_t>(sizeof(P)), lines = std::max(1, W / 4), ahead = bytes_ahead / 64 * line;
-    const index_t steps = count / per<A>;
+    constexpr int lines = std::max(1, Q * W / 4), together = on > 0 ? 1 : Q;  // that have one x
+    const index_t steps = count / per<A>, next = on > 0 ? on : W * stride;
     index_t k = 0;
     for (; k + part <= steps; k += part) {
         if constexpr (asks) {
-            const index_t step = k / part;
-            const P* const from = m + (stride == count ? ahead + step * lines * line : per<A> * k + ahead / W + step % (W / lines) * lines * stride);
-#pragma GCC unroll 2
-            for (index_t j = 0; j < lines; ++j) __builtin_prefetch(from + j * (stride == count ? line : stride), 0, 3);
+            const index_t line = k / part * lines;
+            const P* const from = later.at + line % W * later.stride + line / W * later.on;
+#pragma GCC unroll 8
+            for (int j = 0; j < lines; ++j) __builtin_prefetch(from + j * later.stride, 0, on > 0 ? 2 : 3);
         }
         const P* here = m + per<A> * k;
         asm("" : "+r"(here));  // or every row of every part would get a pointer of its own, and most of them no register
 #pragma GCC unroll 4
-        for (int q = 0; q < Q; ++q) {
-            const P* const at = here + q * next;
-            simd::pack<A, W> w[turned];
-            if constexpr (W == 1) w[0] = operand<A>(at);
-            else {
+        for (int first = 0; first < Q; first += together) {
+            simd::pack<A, W> w[together][turned];
 #pragma GCC unroll 4
-                for (int j = 0; j < turned; ++j) simd::gather<A, W>(w[j], at + j * stride, turned * stride);
-                simd::turn_parts<A, W>(w);
+            for (int q = 0; q < together; ++q) {
+                const P* const at = here + (first + q) * next;
+                if constexpr (W == 1) w[q][0] = operand<A>(at);
+                else {
+#pragma GCC unroll 4
+                    for (int j = 0; j < turned; ++j) simd::gather<A, W>(w[q][j], at + j * stride, turned * stride);
+                    simd::turn_parts<A, W>(w[q]);
+                }
             }
 #pragma GCC unroll 4
             for (int j = 0; j < turned; ++j) {
-                simd::pack<A, W> column[lane];
-                if constexpr (lane == 2) simd::split<W>(column, w[j]);
-                else column[0] = w[j];
+                simd::pack<A, W> column[together][lane];
+#pragma GCC unroll 4
+                for (int q = 0; q < together; ++q) {
+                    if constexpr (lane == 2) simd::split<W>(column[q], w[q][j]);
+                    else column[q][0] = w[q][j];
+                }
 #pragma GCC unroll 2
                 for (int h = 0; h < lane; ++h)
 #pragma GCC unroll 4
                     for (int r = 0; r < R; ++r) {
                         simd::pack<A, W> all;
-                        simd::spread<A, W>(all, x[r * x_stride + q * x_next + k + j * lane + h]);
-                        simd::multiply_add<A, W>(sum[q][r], all, column[h]);
+                        simd::spread<A, W>(all, x[r * x_stride + first * (on / per<A>) + k + j * lane + h]);
+                        if constexpr (together > 1) simd::hold<A, W>(all);
+#pragma GCC unroll 4
+                        for (int q = 0; q < together; ++q) simd::multiply_add<A, W>(sum[first + q][r], all, column[q][h]);
                     }
             }
         }
@@ -67,35 +82,44 @@ template <int R, int Q, int W, bool asks, simd::lane_value A, storable P>
                 for (int j = 0; j < W; ++j) w[j] = operand<A>(at + j * stride, left);
             for (int r = 0; r < R; ++r) {
                 simd::pack<A, W> all;
-                simd::spread<A, W>(all, x[r * x_stride + q * x_next + k]);
+                simd::spread<A, W>(all, x[r * x_stride + q * (on / per<A>) + k]);
                 simd::multiply_add<A, W>(sum[q][r], all, w);
             }
         }
 }
 
 /// Y = or += X M^T for a few rows, W of M's rows at a time, from row i on; returns the first that is left.
-/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above. Read once, and from memory, unless it is small: a
-/// decoded token has seen all other weights since. What a processor foresees of W rows by itself takes up to twice the time of one stream.
+/// m: n x K, its rows contiguous; where y is no S, K is at most `depth`, as above.
 /// K: the length of rows that lie one behind the other, where it is known here: addresses are constants then, not half of the work.
-/// asks: as above; else M lies in a cache, and two sums at a time do not wait for each other.
+/// asks: M does not lie in the L1. Rows that go by together are a few KiB, and the L1 is asked for what comes two times of them later: it
+/// has to be one stream, or memory takes twice as long. Of long rows, which share sets of the L1, the L2 is asked for the next parts.
 template <int R, int W, int K, bool asks, simd::lane_value A, storable P, storable T>
 [[gnu::noinline]] index_t by_rows(const matrix_view<const A>& x_, const matrix_view<const P>& m_, start how, const matrix_view<T>& y_, index_t i) {
     const auto x = x_;  // copies, or what they know would be read again after every store
     const matrix_view<const P> m{m_.data, m_.rows, K > 0 ? K : m_.cols, K > 0 ? K : m_.stride};
     const auto y = y_;
     using S = sum_of<A>;
-    constexpr index_t deep = per<A> * depth;
-    constexpr int two = asks || W == 1 || R > 2 ? 1 : 2;
-    // Q sums, `on` columns or else W rows apart: known here, or addresses are half of the work.
+    constexpr index_t deep = per<A> * depth, line = 64 / static_cast<index_t>(sizeof(P));
+    // Sums that do not wait for each other: of several times W rows, or, where rows are long, of two parts of W.
+    constexpr int two = W == 1 || R > 2 ? 1 : 2, many = simd::registers == 32 && R == 1 ? 2 * two : two;
     const auto run = [&]<int Q, index_t on>(index_t row, index_t k, index_t count) {
-        constexpr index_t rows_on = on > 0 ? 0 : W;
+        constexpr index_t rows = on > 0 ? W : Q * W, part = on > 0 ? Q * on : 0;
+        asked<P> later{m.row(row) + std::max(bytes_ahead / static_cast<index_t>(sizeof(P)), 2 * rows * m.stride), line, W * line};
+        if (on > 0) later = {k + part < m.cols ? m.row(row) + k + part : m.row(row + W), m.stride, line};
         simd::pack<S, W> sum[Q][R] = {};
-        dots<R, Q, W, asks>(x.data + k / per<A>, x.stride, on / per<A>, m.row(row) + k, m.stride, rows_on * m.stride + on, count, sum);
+        dots<R, Q, W, on, asks>(x.data + k / per<A>, x.stride, m.row(row) + k, m.stride, count, sum, later);
         for (int q = 0; q < Q; ++q)
-            for (int r = 0; r < R; ++r) put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + q * rows_on);
+            for (int r = 0; r < R; ++r) put<A, W>(sum[q][r], k > 0 || (on > 0 && q > 0) ? start::on_top : how, y.row(r) + row + (on > 0 ? 0 : q * W));
     };
-    if (two > 1 && m.cols <= deep)
-        for (; i + two * W <= m.rows; i += two * W) run.template operator()<two, 0>(i, 0, m.cols);
+    if (m.cols <= deep) {
+        const auto all = [&]<int Q>() {
+            for (; i + Q * W <= m.rows; i += Q * W) run.template operator()<Q, 0>(i, 0, m.cols);
+        };
+        if (many > two && (!asks || many * W * m.cols * static_cast<index_t>(sizeof(P)) <= bytes_ahead)) all.template operator()<many>();
+        all.template operator()<two>();
+        if constexpr (two > 1) all.template operator()<1>();
+        return i;
+    }
     for (; i + W <= m.rows; i += W) {
         index_t k = 0;
         for (; two > 1 && k + two * deep <= m.cols; k += two * deep) run.template operator()<two, deep>(i, k, deep);
@@ -139,7 +163,7 @@ index_t by_pairs_of_rows(const float* x, const matrix_view<const float>& m, star
 template <int R, simd::lane_value A, storable P, storable T>
 void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start how, const matrix_view<T>& y) {
     constexpr int W = std::min(simd::lanes<A>, 32 / static_cast<int>(sizeof(A)));  // more rows compete for sets of the L1
-    constexpr index_t in_cache = index_t{1} << 17;  // bytes of a matrix that is likely to be in the L2
+    constexpr index_t in_cache = index_t{1} << 15;  // bytes of a matrix that is likely to be in the L1
     const bool asks = m.rows * m.cols * static_cast<index_t>(sizeof(P)) > in_cache;
     index_t i = 0;
     const auto some = [&]<int V, int K>() { i = asks ? by_rows<R, V, K, true>(x, m, how, y, i) : by_rows<R, V, K, false>(x, m, how, y, i); };
@@ -150,6 +174,7 @@ void by_rows(const matrix_view<const A>& x, const matrix_view<const P>& m, start
             if (m.cols == 8) some.template operator()<W, 8>();
             else if (m.cols == 16) some.template operator()<W, 16>();
             else if (m.cols == 32) some.template operator()<W, 32>();
+            else if (m.cols == 64) some.template operator()<W, 64>();
         }
     if (i + W <= m.rows) some.template operator()<W, 0>();
     if constexpr (W > 16 / sizeof(A)) some.template operator()<W / 2, 0>();
