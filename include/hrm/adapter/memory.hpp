@@ -58,12 +58,12 @@ protected:
             scale[n0 + k + i] = all[i].scale;
         }
     }
-    [[gnu::noinline]] void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
+    [[gnu::noinline]] void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dlog_scale,
                                                std::span<S> gradient) const override {
         const index_t k = of.count;
-        const double *const da = dflat.data(), *const ds = dscale.data() + options_.static_states;
+        const double *const da = dflat.data(), *const ds = dlog_scale.data() + options_.static_states;
         for (int j = 0; j < (second_ < 0 ? 1 : 2); ++j) {
-            const double *const re = of.re(j), *const scale = of.scale(j);
+            const double *const re = of.re(j), *const scale = of.log_scale(j);
             S* const __restrict to = this->parameters_.in(gradient, j == 0 ? first_ : second_).data;
             if (complex()) {
                 const double* const im = of.im(j);

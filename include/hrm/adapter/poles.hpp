@@ -19,12 +19,12 @@ struct pole {
     double d_re[2] = {}, d_im[2] = {}, d_scale[2] = {};
 };
 
-/// The derivatives of some poles, each a plane of `count` numbers: those that only pairs have come last.
+/// The derivatives of some poles and of the logarithms of their scales, each a plane of `count` numbers: those that only pairs have come last.
 struct pole_slopes {
     const double* all = nullptr;
     index_t count = 0;
     const double* re(int parameter) const { return all + parameter * count; }
-    const double* scale(int parameter) const { return all + (2 + parameter) * count; }
+    const double* log_scale(int parameter) const { return all + (2 + parameter) * count; }
     const double* im(int parameter) const { return all + (4 + parameter) * count; }
 };
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,13 +100,14 @@ public:
 
         // Read-out: lambda starts as C^T dout_t, and g times that is dL/ds_t. Recurrence, from the end: it becomes scale (.) dL/dz_t.
         const auto lambda = ws.template take_matrix<S>(u.rows, states());
-        const auto sums = ws.template take_zero<double>(shape_.coefficients() + 2 * states());
-        const auto da = sums.first(sums.size() - 2 * n), inner = sums.last(2 * n).first(n), along = sums.last(n);
+        const auto sums = ws.template take_zero<double>(shape_.coefficients() + states());
+        const auto da = sums.first(sums.size() - n), inner = sums.last(n);
         const auto running = ws.template take_zero<S>(state_size());
         const auto* const numbers = evaluated(ws);
         const auto by = equation(numbers);
         detail::adjoint_trajectory<S> past{by, s, initial.data, static_cast<const index_t*>(keep.more), gain(), lambda,
                                            da.data(), inner, s0_ < 0 ? nullptr : p.in(gradient, s0_).data, running.data()};
+        const bool at_rest = past.at_rest();
         if (one_gain() && u.rows <= detail::slab) {
             detail::output_backward<S, T, P>(dout, w.out, s, gain(), p.in(gradient, c_), S{1}, lambda, ws, how.threads);
             past.retreat(0, u.rows);
@@ -115,15 +115,17 @@ public:
         if (shape_.full) past.finish(ws);
         if (gate_.kind() == gate::scalar)
             gate_.gradient(p, gradient)[0] +=
-                static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * std::accumulate(inner.begin(), inner.end(), 0.0));
+                static_cast<S>(static_cast<double>(static_cast<S>(factor_)) * sum_of(inner));
 
         // Input, x = B u:   dB += (scale (.) lambda)^T u,   du += (scale (.) lambda) B.
-        detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads, along.data());
-
-        // scale (.) dscale = sum_t (scale (.) lambda_t) x_t = the rows of B times those of this dB: x is not kept, and nothing cancels.
-        for (std::size_t i = 0; i < along.size(); ++i)
-            if (by.scale[i] != S{0}) along[i] /= static_cast<double>(by.scale[i]);
-        transition_backward({slopes_behind(numbers), poles()}, da, along, gradient);
+        // scale (.) dscale = sum_t scale (.) lambda_t (.) x_t, though x is not kept. From rest that is g times the inner products above, since
+        // sum <lambda_t, scale (.) x_t> and g sum <e_t, s_t> are one product with the recurrence between; else the rows of B times those of
+        // this dB, because what the first state leaves in the inner products would cancel.
+        detail::input_backward<S, T, P>(lambda, u, w.in, p.in(gradient, b_), du, ws, how.threads, at_rest ? nullptr : inner.data());
+        const double g = static_cast<double>(past.g);  // read in the loop, g++ would gather it
+        if (at_rest)
+            for (double& x : inner) x *= g;
+        transition_backward({slopes_behind(numbers), poles()}, da, inner, gradient);
     }
 
     /// The trajectory of the states, L x n, for inputs u as this call would see them. Nothing is advanced.
@@ -212,8 +214,8 @@ protected:
     /// A's numbers (shape_.coefficients()) and the factor of every row of B (n; 1 for states without a pole), from the
     /// parameters; on the way the poles, real ones first.
     virtual void transition(std::span<double> flat, std::span<double> scale, std::span<pole> all) const = 0;
-    /// gradient += what dflat and dscale say of the kind's own tensors, given the derivatives of the poles that transition found.
-    virtual void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dscale,
+    /// gradient += what dflat and scale (.) dscale say of the kind's own tensors, given the derivatives of the poles that transition found.
+    virtual void transition_backward(const pole_slopes& of, std::span<const double> dflat, std::span<const double> dlog_scale,
                                      std::span<S> gradient) const = 0;
     index_t poles() const { return shape_.reals + shape_.pairs; }
 
@@ -222,6 +224,16 @@ protected:
     index_t b_ = -1, c_ = -1, d_ = -1, s0_ = -1;
 
 private:
+    /// By eight sums that need not wait for each other.
+    static double sum_of(std::span<const double> x) {
+        constexpr std::size_t many = 8;
+        double part[many] = {};
+        std::size_t i = 0;
+        for (; i + many <= x.size(); i += many)
+            for (std::size_t j = 0; j < many; ++j) part[j] += x[i + j];
+        for (; i < x.size(); ++i) part[i % many] += x[i];
+        return ((part[0] + part[4]) + (part[2] + part[6])) + ((part[1] + part[5]) + (part[3] + part[7]));
+    }
     template <class U, class V>
     void check(const char* what, matrix_view<U> u, matrix_view<V> out) const {
         require_shape("hrm::adapter", "u", u.rows, u.cols, u.rows, inputs());
@@ -258,7 +270,7 @@ private:
             for (std::size_t i = 0; i < all.size(); ++i) {
                 double* const to = slopes + static_cast<std::size_t>(j) * all.size() + i;
                 to[0] = all[i].d_re[j];
-                to[2 * all.size()] = all[i].d_scale[j];
+                to[2 * all.size()] = all[i].scale != 0 ? all[i].d_scale[j] / all[i].scale : 0;
                 if (shape_.pairs > 0) to[4 * all.size()] = all[i].d_im[j];
             }
         if (!all.empty()) remembered_.store(own_parameters(), numbers);

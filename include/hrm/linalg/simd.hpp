@@ -218,14 +218,16 @@ template <lane_value S, int W = lanes<S>>
 /// loads that others need; one that loads much of it ahead, the registers.
 template <lane_value S, int W = lanes<S>>
 [[gnu::always_inline]] inline void hold([[maybe_unused]] pack<S, W>& x) {
+    if constexpr (W == 1 || sizeof(x) >= 16) {  // Clang has no operand for half a register
 #if defined(__CUDACC__)  // whose front end knows no such operands
 #elif defined(__AVX512F__)
-    asm volatile("" : "+v"(x));
+        asm volatile("" : "+v"(x));
 #elif defined(__x86_64__)
-    asm volatile("" : "+x"(x));
+        asm volatile("" : "+x"(x));
 #elif defined(__aarch64__)
-    asm volatile("" : "+w"(x));
+        asm volatile("" : "+w"(x));
 #endif
+    }
 }
 
 namespace detail {

@@ -100,8 +100,8 @@ struct adjoint_trajectory {
     S* running;                ///< scratch, dynamic(), zero
     index_t resets = fresh ? fresh[0] : 0;
 
-    static constexpr index_t sum_rows = 64;  ///< that are summed in S
-
+    /// Whether every stretch began at zero; to be asked before the first retreat.
+    bool at_rest() const { return !dstart && resets > 0 && fresh[1] == 0; }
     /// Rows [first, first + rows), those before the rows so far.
     void retreat(index_t first, index_t rows) {
         const index_t still = by.shape.full ? s.cols : by.shape.fixed;
@@ -109,7 +109,7 @@ struct adjoint_trajectory {
             scan::detail::static_backward<S>({s.row(first), rows, still, s.stride}, g, {lambda.row(first), rows, still, lambda.stride}, inner.data());
         if (by.shape.full || by.shape.dynamic() == 0) return;
         for (index_t end = first + rows; end > first;) {
-            const index_t begins = resets > 0 ? fresh[resets] : 0, t = std::max({first, begins, end - sum_rows});
+            const index_t begins = resets > 0 ? fresh[resets] : 0, t = std::max(first, begins);
             const S* const before = t > begins ? s.row(t - 1) + by.shape.fixed : resets > 0 ? by.start : initial;
             scan::detail::states_backward<S>{by.a, by.shape.reals, by.shape.pairs, by.scale + by.shape.fixed, g,
                                              by.moving(s, t, end - t), before, by.moving(lambda, t, end - t), da,
@@ -139,7 +139,7 @@ private:
         const bool anew = resets > 0;
         if (anew && dstart) {
             scan::detail::step_adjoint<S>(by.modes(), running);
-            axpy<S>(S{1}, running, dstart, by.shape.dynamic());
+            axpy<S>(g, running, dstart, by.shape.dynamic());
         }
         if (row > 0) std::fill_n(running, by.shape.dynamic(), S{0});
         if (anew) --resets;

@@ -41,7 +41,7 @@ void states_forward(const S* a, index_t reals, index_t pairs, const S* k, const 
         sweep<S>(reals, pairs, [&]<int P, int W>(index_t i) { scaled_pairs<P, W>(a + i, pairs, k + i, s.data + i, s.stride, s.rows, before + i); });
 }
 
-/// What a backward reads and sums up over some rows.
+/// What a backward reads and sums up over some rows. lambda / g is what is carried along:  l_t = e_t + A^* l_{t+1}.
 template <real S>
 struct states_backward {
     const S* a;                    ///< n, [real | re | im]
@@ -52,11 +52,13 @@ struct states_backward {
     const S* before;               ///< the state before row 0
     matrix_view<S> e;              ///< L x n
     double *da, *inner;            ///< n each
-    S* lambda;                     ///< n: of the row behind the last one in, of row 0 out
+    S* l;                          ///< n: of the row behind the last one in, of row 0 out
+
+    static constexpr index_t sum_rows = 64;  ///< that are summed in S
 
     void run() {
         sweep<S>(0, real, [&]<int P, int W>(index_t i) {
-            // Lambda waits for itself: two chains by turns take 0.7 of the time in AVX2, and 1.5 in AVX-512.
+            // l waits for itself: two chains by turns take 0.7 of the time in AVX2, and 1.5 in AVX-512.
             constexpr int side_by_side = simd::registers == 16 && P > 1 ? 2 : 1;
             for (int p = 0; p < P; p += side_by_side) reals<side_by_side, W>(i + p * W);
         });
@@ -72,73 +74,82 @@ private:
         const S *earlier, *before;
         S* e;
         index_t s_step, e_step;
-        explicit rows(const states_backward& p)
-            : earlier(p.s.row(p.s.rows - 1) - p.s.stride), before(p.before), e(p.e.row(p.e.rows - 1)), s_step(p.s.stride), e_step(p.e.stride) {}
+        rows(const states_backward& p, index_t i)
+            : earlier(p.s.row(p.s.rows - 1) - p.s.stride + i), before(p.before + i), e(p.e.row(p.e.rows - 1) + i), s_step(p.s.stride), e_step(p.e.stride) {}
         void step() { earlier -= s_step, e -= e_step; }
     };
 
     template <int P, int W>
-    [[gnu::noinline]] void reals(index_t i) {
+    [[gnu::noinline]] void reals(const index_t i) {
         using V = simd::pack<S, W>;
-        [&]<std::size_t... Q>(std::index_sequence<Q...>) {
+        [&]<std::size_t... Q>(std::index_sequence<Q...>) __attribute__((always_inline)) {
             const real_step<S, W> pole[P] = {real_step<S, W>(a + i + Q * W)...};
-            V l[P], factor[P], now[P], gain, sum_a[P] = {}, sum_e[P] = {};
+            V x[P], factor[P], now[P], gain;
             simd::spread<S, W>(gain, g);
 #pragma GCC unroll 2
             for (int p = 0; p < P; ++p)
-                load(l[p], lambda + i + p * W), load(factor[p], k + i + p * W), load(now[p], s.row(s.rows - 1) + i + p * W);
-            rows at(*this);
-            for (index_t t = s.rows; t-- > 0; at.step()) {
+                load(x[p], l + i + p * W), load(factor[p], k + i + p * W), load(now[p], s.row(s.rows - 1) + i + p * W), factor[p] *= gain;
+            rows at(*this, i);
+            for (index_t t = s.rows; t > 0;) {
+                V sum_a[P] = {}, sum_e[P] = {};
+                for (const index_t end = std::max<index_t>(0, t - sum_rows); t-- > end; at.step()) {
 #pragma GCC unroll 2
-                for (int p = 0; p < P; ++p) {
-                    V in, z, out;
-                    load(in, at.e + i + p * W);
-                    simd::multiply_add<S, W>(sum_e[p], in, now[p]);
-                    z = gain * in;
-                    pole[p](l[p], z);
-                    load(now[p], (t > 0 ? at.earlier : at.before) + i + p * W);
-                    simd::multiply_add<S, W>(sum_a[p], l[p], now[p]);
-                    out = factor[p] * l[p];
-                    store(at.e + i + p * W, out);
+                    for (int p = 0; p < P; ++p) {
+                        V in, out;
+                        load(in, at.e + p * W);
+                        simd::hold<S, W>(in);  // read once: read again at each use, a row takes half as long again
+                        simd::multiply_add<S, W>(sum_e[p], in, now[p]);
+                        pole[p](x[p], in);
+                        load(now[p], (t > 0 ? at.earlier : at.before) + p * W);
+                        simd::hold<S, W>(now[p]);
+                        simd::multiply_add<S, W>(sum_a[p], x[p], now[p]);
+                        out = factor[p] * x[p];
+                        store(at.e + p * W, out);
+                    }
                 }
+                ++t;
+#pragma GCC unroll 2
+                for (int p = 0; p < P; ++p) sum_a[p] *= gain, add<W>(sum_a[p], da + i + p * W), add<W>(sum_e[p], inner + i + p * W);
             }
 #pragma GCC unroll 2
-            for (int p = 0; p < P; ++p) {
-                const index_t c = i + p * W;
-                store(lambda + c, l[p]);
-                add<W>(sum_a[p], da + c), add<W>(sum_e[p], inner + c);
-            }
+            for (int p = 0; p < P; ++p) store(l + i + p * W, x[p]);
         }(std::make_index_sequence<P>{});
     }
     template <int W>
-    [[gnu::noinline]] void pairs(index_t re) {
+    [[gnu::noinline]] void pairs(const index_t re) {
         using V = simd::pack<S, W>;
-        const index_t im = re + pair;
+        const index_t im = re + pair, far = pair;
         const pair_step<S, W> pole(a + re, a + im, side::adjoint);
-        V lr, li, kr, ki, sr, si, gain, sum_r{}, sum_i{}, sum_e{};
-        load(lr, lambda + re), load(li, lambda + im), load(kr, k + re), load(ki, k + im), simd::spread<S, W>(gain, g);
+        V lr, li, kr, ki, sr, si, gain;
+        load(lr, l + re), load(li, l + im), load(kr, k + re), load(ki, k + im), simd::spread<S, W>(gain, g);
         load(sr, s.row(s.rows - 1) + re), load(si, s.row(s.rows - 1) + im);
-        rows at(*this);
-        for (index_t t = s.rows; t-- > 0; at.step()) {
-            V zr, zi;
-            load(zr, at.e + re), load(zi, at.e + im);
-            sum_e += zr * sr + zi * si;
-            zr *= gain, zi *= gain;
-            pole(lr, li, zr, zi);
-            const S* const last = t > 0 ? at.earlier : at.before;
-            load(sr, last + re), load(si, last + im);
-            sum_r += lr * sr + li * si;
-            sum_i += li * sr - lr * si;
-            zr = kr * lr, zi = ki * li;
-            store(at.e + re, zr), store(at.e + im, zi);
+        kr *= gain, ki *= gain;
+        rows at(*this, re);
+        for (index_t t = s.rows; t > 0;) {
+            V sum_r{}, sum_i{}, sum_e{};
+            for (const index_t end = std::max<index_t>(0, t - sum_rows); t-- > end; at.step()) {
+                V zr, zi;
+                load(zr, at.e), load(zi, at.e + far);
+                sum_e += zr * sr + zi * si;
+                pole(lr, li, zr, zi);
+                const S* const last = t > 0 ? at.earlier : at.before;
+                load(sr, last), load(si, last + far);
+                sum_r += lr * sr + li * si;
+                sum_i += li * sr - lr * si;
+                zr = kr * lr, zi = ki * li;
+                store(at.e, zr), store(at.e + far, zi);
+            }
+            ++t;
+            sum_r *= gain, sum_i *= gain;
+            add<W>(sum_r, da + re), add<W>(sum_i, da + im), add<W>(sum_e, inner + re);
         }
-        store(lambda + re, lr), store(lambda + im, li);
-        add<W>(sum_r, da + re), add<W>(sum_i, da + im), add<W>(sum_e, inner + re);
+        store(l + re, lr), store(l + im, li);
     }
     template <int W>
-    static void add(const simd::pack<S, W>& sum, double* to) {
+    static void add(simd::pack<S, W>& sum, double* to) {
         constexpr int wide = std::min(W, simd::lanes<double>);
         S part[W];
+        simd::hold<S, W>(sum);  // or it would be in memory, where it is taken apart, for all rows
         store(part, sum);
 #pragma GCC unroll 2
         for (int j = 0; j < W; j += wide) {
