@@ -1,5 +1,7 @@
 #include <hrm/linalg/simd.hpp>
 
+#include <hrm/linalg/detail/lane_order.hpp>
+
 #include <bit>
 #include <cmath>
 

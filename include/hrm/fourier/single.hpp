@@ -1,6 +1,7 @@
 #pragma once
 
 #include <hrm/fourier/plan.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 
 namespace hrm::fourier {
 

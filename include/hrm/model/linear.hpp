@@ -5,8 +5,8 @@
 
 #include <hrm/core/error.hpp>
 #include <hrm/core/view.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 #include <hrm/linalg/gemm.hpp>
-#include <hrm/linalg/simd.hpp>
 
 namespace hrm {
 namespace detail {

@@ -6,7 +6,7 @@
 #include <span>
 
 #include <hrm/core/view.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 
 // The inside of gemm: a tile of the product in registers, and the panels of A and B it reads.
 

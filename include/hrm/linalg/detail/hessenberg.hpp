@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 #include <hrm/linalg/detail/matvec.hpp>
 #include <hrm/linalg/gemm.hpp>
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include <hrm/core/view.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 #include <hrm/linalg/elementary.hpp>
-#include <hrm/linalg/simd.hpp>
 
 // Matrix times vector, what half of a reduction to Hessenberg or bidiagonal form consists of: a register's worth of rows
 // at a time, so that the vector is loaded once for all of them and their sums are added up together.

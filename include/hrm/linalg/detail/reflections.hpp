@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <hrm/core/matrix.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 
 namespace hrm::detail {
 

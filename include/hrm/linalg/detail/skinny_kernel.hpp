@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include <hrm/core/view.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 
 // The inside of skinny.hpp: a tile of sums in registers, and how rows and columns are cut into tiles.
 

@@ -11,7 +11,7 @@
 #include <hrm/core/matrix.hpp>
 #include <hrm/core/random.hpp>
 #include <hrm/core/workspace.hpp>
-#include <hrm/linalg/simd.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 
 namespace hrm::detail {
 

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <hrm/core/error.hpp>
+#include <hrm/linalg/detail/lane_order.hpp>
 #include <hrm/scan/detail/dense_recurrence.hpp>
 #include <hrm/scan/detail/gradient.hpp>
 
