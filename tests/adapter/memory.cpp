@@ -189,6 +189,25 @@ TEST_CASE("the start of LoRA is a no-op whose C has its gradient at once") {
     }
 }
 
+TEST_CASE("a shut gate sends nothing back, even where forward Euler's poles grow beyond all numbers") {
+    hrm_options o{.states = 1, .discretization = discretization::forward_euler, .gate = gate::frozen, .gate_start = 0};
+    o.dt_max = 3;
+    random_stream r(81);
+    hrm_adapter<float> a(1, 1, o, r);
+    auto& p = a.parameters();
+    p[p.find("logA")](0, 0) = 0, p[p.find("logdt")](0, 0) = 2.0f, p[p.find("B")](0, 0) = 1, p[p.find("C")](0, 0) = 1;
+    REQUIRE(std::abs(a.system().a.real[0]) > 1.1);  // 1.1^1000 is beyond a float
+    matrix<float> u(1000, 1), out(1000, 1), dout(1000, 1), du(1000, 1);
+    u(999, 0) = 1, dout(999, 0) = 1;
+    buffer<float> gradient(static_cast<std::size_t>(p.size()));
+    workspace ws;
+    kept<float> keep;
+    a.forward(u, out, {.mode = pass::training}, keep, ws);
+    a.backward(u, dout, du, gradient, {.mode = pass::training}, keep, ws);
+    for (const float x : du.flat()) CHECK(x == 0);
+    for (const float x : gradient) CHECK(x == 0);
+}
+
 TEST_CASE("unit gain: a constant input drives a real state to the value B u") {
     random_stream r(29);
     auto o = hrm_options::shipped(6);

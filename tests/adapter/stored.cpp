@@ -229,7 +229,7 @@ TEST_CASE("set rounds what the parameters became; du may be left out; another ki
     CHECK_THROWS_WITH_AS(stored_adapter<bf16>{other}, doctest::Contains("expected lora, hrm or hrm-reduced"), error);
 }
 
-TEST_CASE("set leaves nothing of what was: the bits of a new one, for other numbers, other shapes, and in a copy") {
+TEST_CASE("set leaves nothing of what was: the bits of a new one, for other numbers, other shapes, in a copy, and where it was moved from") {
     random_stream r(75);
     const auto passes = [](const adapter<float>& a, const stored_adapter<bf16>& stored, index_t rows) {
         random_stream s(76);
@@ -252,12 +252,14 @@ TEST_CASE("set leaves nothing of what was: the bits of a new one, for other numb
             shake(low, r), shake(memory, r);
             low_stored.set(), memory_stored.set();
             const auto copy = memory_stored;
+            const auto moved = std::move(memory_stored);
+            memory_stored.set();
             for (const index_t rows : {4, 5, 96, 97, 130}) {
                 CAPTURE(size);
                 CAPTURE(rows);
                 CHECK((passes(low, low_stored, rows) == passes(low, stored_adapter<bf16>(low), rows)));
                 CHECK((passes(memory, memory_stored, rows) == passes(memory, stored_adapter<bf16>(memory), rows)));
-                CHECK((passes(memory, copy, rows) == passes(memory, memory_stored, rows)));
+                for (const auto* other : {&copy, &moved}) CHECK((passes(memory, *other, rows) == passes(memory, memory_stored, rows)));
             }
         }
     }

@@ -15,10 +15,11 @@ class stored_weights {
     static constexpr bool pairs = std::same_as<weights<T>, skinny::paired_view>;
 
 public:
+    stored_weights() = default;
     void set(matrix_view<const accumulate_t<T>> from) {
-        if (m_.rows() != from.rows || m_.cols() != from.cols) m_ = matrix<T>(from.rows, from.cols);
+        if (m_.empty() || m_.rows() != from.rows || m_.cols() != from.cols) *this = stored_weights(from.rows, from.cols);
         convert<T, accumulate_t<T>>(from, m_.view());
-        if constexpr (pairs) pack(m_.view(), straight_), pack(transposed(m_.view()), turned_);
+        if constexpr (pairs) skinny::pack_pairs(m_.view(), straight_.data()), skinny::pack_pairs(transposed(m_.view()), turned_.data());
     }
     weights<T> view() const {
         if constexpr (pairs) return {m_, packed(straight_, m_.rows(), m_.cols()), packed(turned_, m_.cols(), m_.rows())};
@@ -27,9 +28,11 @@ public:
 
 private:
     using pair = simd::bf16_pair;
-    static void pack(strided_view<const T> m, buffer<pair>& to) {
-        to.resize(static_cast<std::size_t>(skinny::packed_size(m)));
-        skinny::pack_pairs(m, to.data());
+    stored_weights(index_t rows, index_t cols) : m_(rows, cols) {
+        if constexpr (pairs) {
+            straight_.resize(static_cast<std::size_t>(skinny::packed_size(strided_view<const T>(m_.view()))));
+            turned_.resize(static_cast<std::size_t>(skinny::packed_size(transposed(matrix_view<const T>(m_.view())))));
+        }
     }
     static skinny::packed<pair> packed(const buffer<pair>& x, index_t rows, index_t cols) { return {x.data(), skinny::operands<pair>(rows), cols}; }
 

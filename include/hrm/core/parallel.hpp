@@ -22,7 +22,7 @@ namespace hrm {
 ///     t.run(sequences, [&](index_t item, int worker) { ... });    // worker < t.size(): whose scratch to use
 /// Work is cut by the problem, never by the number of threads, so results do not depend on it: an item must write
 /// only to places of its own. run() allocates nothing. The first exception of an item is rethrown by run().
-/// Who waits looks for 50 us before it sleeps, where there are cores enough: to wake a thread takes 20 to 100 us, as long as many a
+/// Who waits looks for 50 us before it sleeps, where the machine has cores enough: to wake a thread takes 20 to 100 us, as long as many a
 /// loop, and the next loop mostly follows sooner. Beside a process that wants the same core, loops of 200 us took up to a quarter of its
 /// time so, loops of 2 ms none; a team without work burns nothing. run() waits for those who came, not for those who still sleep when
 /// all items are done.

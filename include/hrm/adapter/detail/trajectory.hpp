@@ -104,10 +104,12 @@ struct adjoint_trajectory {
     bool at_rest() const { return !dstart && resets > 0 && fresh[1] == 0; }
     /// Rows [first, first + rows), those before the rows so far.
     void retreat(index_t first, index_t rows) {
-        const index_t still = by.shape.full ? s.cols : by.shape.fixed;
+        // Through a shut gate nothing comes back, while what a growing mode carries ends at infinity.
+        const bool whole = by.shape.full || g == S{0};
+        const index_t still = whole ? s.cols : by.shape.fixed;
         if (still > 0)
             scan::detail::static_backward<S>({s.row(first), rows, still, s.stride}, g, {lambda.row(first), rows, still, lambda.stride}, inner.data());
-        if (by.shape.full || by.shape.dynamic() == 0) return;
+        if (whole || by.shape.dynamic() == 0) return;
         for (index_t end = first + rows; end > first;) {
             const index_t begins = resets > 0 ? fresh[resets] : 0, t = std::max(first, begins);
             const S* const before = t > begins ? s.row(t - 1) + by.shape.fixed : resets > 0 ? by.start : initial;

@@ -291,7 +291,7 @@ void across_turned(matrix_view<const S> x, matrix_view<const S> s, S k, matrix_v
     });
 }
 
-/// G (d x n) += k X^T S for at most `span` rows, S packed, its columns in the lanes: the bits of `across` and add_turned, but nothing is turned and no
+/// G (d x n) += k X^T S for at most `span` rows, S packed, its columns in the lanes: the sums of `across` and add_turned, but nothing is turned and no
 /// sum stored in between. For operands that are joined as they are read: where X is read where it lies, a copy costs what this saves.
 template <simd::lane_value A, storable T>
 void across_onto(matrix_view<const T> x, packed<A> s, sum_of<A> k, matrix_view<sum_of<A>> g) {

@@ -10,7 +10,7 @@ namespace hrm::detail::skinny {
 /// Rows that are not worth packing a matrix for.
 inline constexpr index_t few = 4;
 
-/// What is read is asked for so many bytes ahead or more. As much of a matrix goes by together at most.
+/// What is read is asked for so many bytes ahead or more. Four groups of rows go by together where they are no more than that.
 inline constexpr index_t bytes_ahead = 4096;
 
 /// Lines of 64 bytes that are asked for while others are multiplied: W of them `stride` apart, and then those `on` from there.

@@ -84,7 +84,7 @@ private:
             each(carry_.carries(), [&](std::span<chunk_piece<S>> pieces, int worker) { kernel_.finish(a, which, pieces, worker); });
         }
     }
-    /// Threads meet twice a wave, which costs them some 20 us: waves of 24576 steps, whose edges take a chunk and a half.
+    /// Threads meet twice a wave, a microsecond or, where one sleeps, 20 and more: waves of 24576 steps, whose edges take a chunk and a half.
     index_t wave() const { return team_->size() == 1 ? together : std::max<index_t>(8 * team_->size(), 24576 / length_); }
     static constexpr index_t together = Kernel::together;
     auto make_gradient(const A& a) const {

@@ -8,7 +8,7 @@
 //     s_t = A s_{t-1} + k (.) x_t
 // and, with e_t = C^T dout_t and lambda_t = g e_t + A^* lambda_{t+1},
 //     e_t becomes k (.) lambda_t,   da += sum lambda_t s_{t-1}^*,   inner += sum e_t (.) s_t.
-// Sums of the rows of one call, some dozens, are formed in S, and those added in double.
+// Sums of `sum_rows` rows are formed in S, and those added in double.
 
 namespace hrm::scan::detail {
 
