@@ -11,7 +11,7 @@ using namespace hrm::testing;
 
 TEST_CASE("linear: the adjoint identities <x W^T, dy> = <x, dy W> = <W, dy^T x>") {
     random_stream random(1);
-    for (const index_t rows : {1, 3, 4, 50}) {  // both sides of the dot-product path
+    for (const index_t rows : {1, 2, 3, 4, 50}) {  // both sides of what few rows take
         const auto x = random_matrix(rows, 19, random), w = random_matrix(13, 19, random), dy = random_matrix(rows, 13, random);
         matrix<double> y(rows, 13), dx(rows, 19), dw(13, 19);
         linear_forward(x, w.view(), y.view());
