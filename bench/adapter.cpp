@@ -13,9 +13,6 @@
 
 #include <Eigen/Core>
 
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
 #if defined(HRM_BENCH_ONEDNN)
 #include <dnnl.h>
 #include <omp.h>
@@ -25,6 +22,7 @@
 
 #include "support/child.hpp"
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 #include "support/peak.hpp"
 
 namespace {
@@ -266,12 +264,8 @@ void narrow(hrm::bench::report& report, index_t d, index_t rank, index_t length)
 }  // namespace
 
 int main(int argc, char** argv) {
+    hrm::bench::use_openblas(1, argv);
     const auto python = hrm::bench::torch_peer(HRM_BENCH_SOURCE "/peers/peft_lora.py", "torch and peft");
-#if defined(HRM_BENCH_OPENBLAS)
-    openblas_set_num_threads(1);
-#else
-    std::printf("OpenBLAS is not installed: its rows are missing\n");
-#endif
 #if defined(HRM_BENCH_ONEDNN)
     omp_set_num_threads(1);
 #else

@@ -5,11 +5,8 @@
 #include <hrm/linalg/detail/real_schur.hpp>
 #include <hrm/linalg/svd.hpp>
 
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
-
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 
 #if defined(HRM_BENCH_LAPACK)
 extern "C" {
@@ -53,10 +50,8 @@ private:
 }  // namespace
 #endif
 
-int main() {
-#if defined(HRM_BENCH_OPENBLAS)
-    openblas_set_num_threads(1);
-#endif
+int main(int, char** argv) {
+    hrm::bench::use_openblas(1, argv);
     hrm::bench::report report("decompositions", {.threads = 1, .rounds = 15, .budget_s = 20});
     for (hrm::index_t n : {48, 120, 200, 598, 1006}) {
         hrm::random_stream r(static_cast<std::uint64_t>(n));

@@ -7,11 +7,8 @@
 
 #include <Eigen/Core>
 
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
-
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 
 namespace {
 
@@ -52,12 +49,8 @@ void compare(hrm::bench::report& report, const std::string& name, index_t m, ind
 
 }  // namespace
 
-int main() {
-#if defined(HRM_BENCH_OPENBLAS)
-    openblas_set_num_threads(1);
-#else
-    std::printf("OpenBLAS is not installed: its rows are missing\n");
-#endif
+int main(int, char** argv) {
+    hrm::bench::use_openblas(1, argv);
     hrm::bench::report report("gemm");
     const index_t d = 4096, rank = 32;
     for (index_t length : {128, 512, 2048}) {

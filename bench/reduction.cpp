@@ -10,11 +10,8 @@
 #include <hrm/reduction/balance.hpp>
 #include <hrm/systems/discretize.hpp>
 
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
-
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 #include "support/slicot.hpp"
 
 namespace {
@@ -137,7 +134,7 @@ struct subject {
     std::variant<system_t, sampled_t> system;
 };
 
-void beside_slicot(const std::string& only, int threads) {
+void beside_slicot(const std::string& only, int threads, char** words) {
     std::vector<subject> all;
     const auto add = [&](std::string name, double goal, auto make) {
         if (name.find(only) != std::string::npos) all.push_back({name, goal, make()});
@@ -160,9 +157,7 @@ void beside_slicot(const std::string& only, int threads) {
         add("discrete fast decay " + std::to_string(n) + ", heat mixed", goal, [n = n, held] { return held(mixed(heat(n), 11), 1e-3); });
     add("discrete fast decay 1006, fom mixed", 1.6, [held] { return held(mixed(fom(1006), 11), 1e-3); });
     if (all.empty()) return;
-#if defined(HRM_BENCH_OPENBLAS)
-    openblas_set_num_threads(threads);
-#endif
+    hrm::bench::use_openblas(threads, words);
     hrm::bench::report report(threads == 1 ? "reduction" : "reduction-2", {.threads = threads, .rounds = 15, .budget_s = 20});
     for (const auto& s : all)
         std::visit([&](const auto& system) {
@@ -207,6 +202,6 @@ void alone(const std::string& only) {
 /// bench_reduction [WORD]: only the cases whose name has WORD in it.
 int main(int count, char** words) {
     const std::string only = count > 1 ? words[1] : "";
-    for (int threads : {1, 2}) beside_slicot(only, threads);
+    for (int threads : {1, 2}) beside_slicot(only, threads, words);
     alone(only);
 }

@@ -20,11 +20,9 @@
 #if defined(HRM_BENCH_FFTW3F)
 #include <fftw3.h>
 #endif
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
 
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 #include "support/peak.hpp"
 
 namespace {
@@ -275,7 +273,8 @@ void share(hrm::bench::report& report, index_t batch, index_t length) {
 
 }  // namespace
 
-int main() {
+int main(int, char** argv) {
+    hrm::bench::use_openblas(1, argv);
 #if !defined(HRM_BENCH_FFTW3F)
     std::printf("FFTW is not installed: its rows are missing\n");
 #endif

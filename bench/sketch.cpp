@@ -10,11 +10,8 @@
 #include <hrm/core/random.hpp>
 #include <hrm/reduction/sketch.hpp>
 
-#if defined(HRM_BENCH_OPENBLAS)
-#include <cblas.h>
-#endif
-
 #include "support/harness.hpp"
+#include "support/openblas.hpp"
 
 namespace {
 
@@ -89,10 +86,8 @@ void accuracy(const char* name, const std::function<double(index_t)>& eigenvalue
 
 }  // namespace
 
-int main() {
-#if defined(HRM_BENCH_OPENBLAS)
-    openblas_set_num_threads(1);
-#endif
+int main(int, char** argv) {
+    hrm::bench::use_openblas(1, argv);
     hrm::bench::report report("sketch");
     for (index_t k : {64, 128, 256})
         for (index_t length : {128, 512, 2048}) rate(report, k, length);
