@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numbers>
+#include <type_traits>
 
 #include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/factor.hpp>
@@ -87,11 +88,18 @@ struct peak {
     double value = 0, omega = 0;
 };
 
+/// n x n, n x m, p x n, p x m.
+template <class T>
+struct state_space {
+    matrix<T> a, b, c, d;
+};
+
 /// A system in Schur coordinates, t upper triangular, and its contour.
 struct gain_curve {
     complex_matrix t, b, c, d;  ///< n x n, n x m, p x n, p x m
     bool circle = false;
     bool even = true;  ///< in omega, as the gain of a real system is
+    state_space<double> plain;  ///< a real system before that, in the units that balance A; else empty
 
     template <class T>
     gain_curve(std::string_view where, const matrix<T>& a, matrix<T> b0, matrix<T> c0, matrix<T> d0, bool circle_)
@@ -113,13 +121,22 @@ struct gain_curve {
         // Without D, only B B^T and C^T C matter: never more than n columns and rows.
         if (d0.empty() && b0.cols() > a.rows()) b0 = lower_factor(std::move(b0));
         if (d0.empty() && c0.rows() > a.rows()) c0 = transpose(lower_factor(transpose(c0)));
+        if (d0.empty()) d0 = matrix<T>(c0.rows(), b0.cols());
+        if constexpr (real<T>) {
+            plain = {a0, b0, c0, d0};
+            const auto units = balance_scales(plain.a);
+            for (index_t i = 0; i < a0.rows(); ++i) {
+                for (auto& x : plain.b.view().row_span(i)) x /= units[static_cast<std::size_t>(i)];
+                for (index_t j = 0; j < c0.rows(); ++j) plain.c(j, i) *= units[static_cast<std::size_t>(i)];
+            }
+        }
         const auto form = circle ? stable_schur<two_sided::product>(where, std::move(a0)) : stable_schur<two_sided::sum>(where, std::move(a0));
         t = form.t;
         b = into_schur(form, b0);
         for (index_t i = 0; i < c0.rows(); ++i)
             for (index_t j = 0; j < c0.cols(); ++j) c0(i, j) *= form.d[static_cast<std::size_t>(j)];
         c = product(to_complex(c0), form.q);
-        d = d0.empty() ? complex_matrix(c.rows(), b.cols()) : to_complex(d0);
+        d = to_complex(d0);
     }
 
     complex point(double omega) const { return circle ? std::polar(1.0, omega) : complex{0, omega}; }
@@ -144,36 +161,36 @@ struct gain_curve {
     }
 };
 
+/// How far the poles of t keep from -e^{i angle}.
+inline double clearance(const complex_matrix& t, double angle) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (index_t k = 0; k < t.rows(); ++k) nearest = std::min(nearest, std::abs(t(k, k) + std::polar(1.0, angle)));
+    return nearest;
+}
+
 /// The curve on the imaginary axis: itself, or for the circle, through z = e^{i angle} (1 + s)/(1 - s),
 ///     A = (T - I)(T + I)^-1,  B = sqrt2 (T + I)^-1 B,  C = sqrt2 e^{-i angle} C (T + I)^-1,
 ///     D = D - e^{-i angle} C (T + I)^-1 B                                       with T = e^{-i angle} A.
-/// The angle is the one whose antipode, which goes to infinity, is farthest from the poles.
-struct axis_curve {
-    complex_matrix a, b, c, d;
+/// turn: e^{-i angle}, real for a real T.
+template <class T>
+struct axis_curve : state_space<T> {
+    using state_space<T>::a, state_space<T>::b, state_space<T>::c, state_space<T>::d;
     double angle = 0;
 
-    explicit axis_curve(const gain_curve& g) : a(g.t), b(g.b), c(g.c), d(g.d) {
-        if (!g.circle) return;
+    axis_curve(state_space<T> g, bool circle, double angle_) : state_space<T>(std::move(g)), angle(angle_) {
+        if (!circle) return;
         const index_t n = a.rows(), m = b.cols(), p = c.rows();
-        double farthest = -1;
-        for (int i = 0; i < 64; ++i) {
-            const double candidate = 2 * std::numbers::pi * (i + 0.5) / 64;
-            double nearest = std::numeric_limits<double>::infinity();
-            for (index_t k = 0; k < n; ++k) nearest = std::min(nearest, std::abs(g.t(k, k) + std::polar(1.0, candidate)));
-            if (nearest > farthest) {
-                farthest = nearest;
-                angle = candidate;
-            }
-        }
-        const complex turn = std::polar(1.0, -angle);
-        complex_matrix plus(n, n), right(n, n + m);
+        T turn;
+        if constexpr (real<T>) turn = std::cos(angle);
+        else turn = std::polar(1.0, -angle);
+        matrix<T> plus(n, n), right(n, n + m);
         for (index_t i = 0; i < n; ++i) {
-            for (index_t j = i; j < n; ++j) plus(i, j) = turn * g.t(i, j) + (i == j ? 1.0 : 0.0);
-            for (index_t j = 0; j < m; ++j) right(i, n + j) = g.b(i, j);
+            for (index_t j = 0; j < n; ++j) plus(i, j) = turn * a(i, j) + (i == j ? 1.0 : 0.0);
+            for (index_t j = 0; j < m; ++j) right(i, n + j) = b(i, j);
             right(i, i) = 1;
         }
         const auto x = solve(std::move(plus), std::move(right));  // [(T + I)^-1 | (T + I)^-1 B]
-        complex_matrix inverse(n, n);
+        matrix<T> inverse(n, n);
         for (index_t i = 0; i < n; ++i) {
             for (index_t j = 0; j < n; ++j) {
                 inverse(i, j) = x(i, j);
@@ -181,8 +198,8 @@ struct axis_curve {
             }
             for (index_t j = 0; j < m; ++j) b(i, j) = x(i, n + j);
         }
-        const auto through = product(g.c, b);
-        c = product(g.c, inverse);
+        const auto through = product(c, b);
+        c = product(c, inverse);
         for (auto& value : c.flat()) value *= std::numbers::sqrt2 * turn;
         for (index_t i = 0; i < p; ++i)
             for (index_t j = 0; j < m; ++j) d(i, j) -= turn * through(i, j);
@@ -201,7 +218,7 @@ struct axis_curve {
         for (index_t i = 0; i < m; ++i) r(i, i) += level * level;
         for (index_t i = 0; i < p; ++i) s(i, i) += level * level;
         // [R^-1 D^H C | R^-1 B^H] and S^-1 C.
-        complex_matrix right(m, 2 * n);
+        matrix<T> right(m, 2 * n);
         const auto dhc = product(dh, c);
         for (index_t i = 0; i < m; ++i)
             for (index_t j = 0; j < n; ++j) {
@@ -210,13 +227,14 @@ struct axis_curve {
             }
         const auto upper = product(b, solve(std::move(r), std::move(right)));
         const auto lower = product(ch, solve(std::move(s), c));
-        complex_matrix h(2 * n, 2 * n);
+        matrix<T> h(2 * n, 2 * n);
         for (index_t i = 0; i < n; ++i)
             for (index_t j = 0; j < n; ++j) {
                 h(i, j) = a(i, j) + upper(i, j);
                 h(i, n + j) = level * upper(i, n + j);
                 h(n + i, j) = -level * lower(i, j);
-                h(n + j, n + i) = -std::conj(h(i, j));
+                if constexpr (real<T>) h(n + j, n + i) = -h(i, j);
+                else h(n + j, n + i) = -std::conj(h(i, j));
             }
         return eigenvalues(where, std::move(h));
     }
@@ -256,33 +274,46 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
         for (int i = gain.even ? 1 : -7; i <= 8; ++i) sample(std::numbers::pi * i / 8);
     if (best.value == 0) return best;
 
-    const axis_curve axis(gain);
-    for (int round = 0; round < 50; ++round) {
-        const double level = best.value * (1 + 2 * tolerance);
-        const auto values = axis.crossings(where, level);
-        // Eigenvalues that lean on each other leave the axis by more than any margin: before the last word all of them are asked,
-        // and the slopes beside the peak.
-        for (const bool all : {false, true}) {
-            const auto omega = axis.frequencies(values, all, gain.circle);
-            for (std::size_t i = 0; i < omega.size(); ++i) {
-                sample(omega[i]);
-                if (all) continue;
-                if (i + 1 < omega.size()) sample((omega[i] + omega[i + 1]) / 2);
-                else if (gain.circle) sample((omega[i] + omega[0]) / 2 + std::numbers::pi);
+    const auto raise = [&](const auto& axis) {
+        for (int round = 0; round < 50; ++round) {
+            const double level = best.value * (1 + 2 * tolerance);
+            const auto values = axis.crossings(where, level);
+            // Eigenvalues that lean on each other leave the axis by more than any margin: before the last word all of them are asked,
+            // and the slopes beside the peak.
+            for (const bool all : {false, true}) {
+                const auto omega = axis.frequencies(values, all, gain.circle);
+                for (std::size_t i = 0; i < omega.size(); ++i) {
+                    sample(omega[i]);
+                    if (all) continue;
+                    if (i + 1 < omega.size()) sample((omega[i] + omega[i + 1]) / 2);
+                    else if (gain.circle) sample((omega[i] + omega[0]) / 2 + std::numbers::pi);
+                }
+                if (best.value > level) break;
             }
-            if (best.value > level) break;
-        }
-        if (best.value <= level && std::isfinite(best.omega)) {
-            // Peaks are as wide as the nearest pole is far, wherever on the contour they are.
-            double reach = std::numeric_limits<double>::infinity();
-            for (index_t i = 0; i < gain.t.rows(); ++i) reach = std::min(reach, std::abs(gain.point(best.omega) - gain.t(i, i)));
-            for (double step = reach / 2; step > std::sqrt(tolerance) * reach; step /= 2) {
-                const double peak = best.omega;
-                sample(peak - step);
-                sample(peak + step);
+            if (best.value <= level && std::isfinite(best.omega)) {
+                // Peaks are as wide as the nearest pole is far, wherever on the contour they are.
+                double reach = std::numeric_limits<double>::infinity();
+                for (index_t i = 0; i < gain.t.rows(); ++i) reach = std::min(reach, std::abs(gain.point(best.omega) - gain.t(i, i)));
+                for (double step = reach / 2; step > std::sqrt(tolerance) * reach; step /= 2) {
+                    const double peak = best.omega;
+                    sample(peak - step);
+                    sample(peak + step);
+                }
             }
+            if (best.value <= level) break;
         }
-        if (best.value <= level) break;
+    };
+    // The antipode goes to infinity: it is to be far from the poles. A real system's level sets are asked of in real arithmetic, a tenth of
+    // the time, which has but the antipodes 1 and -1: where a pole lies beside each of them, in complex arithmetic.
+    double angle = 0, farthest = clearance(gain.t, 0);
+    const auto look = [&](double candidate) {
+        if (const double far = clearance(gain.t, candidate); far > farthest) farthest = far, angle = candidate;
+    };
+    if (gain.circle) look(std::numbers::pi);
+    if (gain.even && (!gain.circle || farthest > 0.01)) raise(axis_curve<double>(gain.plain, gain.circle, angle));
+    else {
+        for (int i = 0; gain.circle && i < 64; ++i) look(2 * std::numbers::pi * (i + 0.5) / 64);
+        raise(axis_curve<complex>({gain.t, gain.b, gain.c, gain.d}, gain.circle, angle));
     }
     if (gain.circle) best.omega = std::remainder(best.omega, 2 * std::numbers::pi);
     if (gain.even) best.omega = std::abs(best.omega);
