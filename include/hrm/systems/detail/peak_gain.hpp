@@ -99,7 +99,7 @@ struct gain_curve {
     complex_matrix t, b, c, d;  ///< n x n, n x m, p x n, p x m
     bool circle = false;
     bool even = true;  ///< in omega, as the gain of a real system is
-    state_space<double> plain;  ///< a real system before that, in the units that balance A; else empty
+    state_space<double> plain;  ///< of a real system, in real Schur coordinates; else empty
 
     template <class T>
     gain_curve(std::string_view where, const matrix<T>& a, matrix<T> b0, matrix<T> c0, matrix<T> d0, bool circle_)
@@ -122,14 +122,7 @@ struct gain_curve {
         if (d0.empty() && b0.cols() > a.rows()) b0 = lower_factor(std::move(b0));
         if (d0.empty() && c0.rows() > a.rows()) c0 = transpose(lower_factor(transpose(c0)));
         if (d0.empty()) d0 = matrix<T>(c0.rows(), b0.cols());
-        if constexpr (real<T>) {
-            plain = {a0, b0, c0, d0};
-            const auto units = balance_scales(plain.a);
-            for (index_t i = 0; i < a0.rows(); ++i) {
-                for (auto& x : plain.b.view().row_span(i)) x /= units[static_cast<std::size_t>(i)];
-                for (index_t j = 0; j < c0.rows(); ++j) plain.c(j, i) *= units[static_cast<std::size_t>(i)];
-            }
-        }
+        auto a1 = a0;
         const auto form = circle ? stable_schur<two_sided::product>(where, std::move(a0)) : stable_schur<two_sided::sum>(where, std::move(a0));
         t = form.t;
         b = into_schur(form, b0);
@@ -137,6 +130,13 @@ struct gain_curve {
             for (index_t j = 0; j < c0.cols(); ++j) c0(i, j) *= form.d[static_cast<std::size_t>(j)];
         c = product(to_complex(c0), form.q);
         d = to_complex(d0);
+        if constexpr (real<T>) {  // once more, a tenth of what a level set costs: the form that t came from
+            balance_scales(a1);
+            const auto first = real_schur(where, std::move(a1));
+            for (index_t i = 0; i < b0.rows(); ++i)
+                for (double& x : b0.view().row_span(i)) x /= form.d[static_cast<std::size_t>(i)];
+            plain = {first.t, product(adjoint(first.q), b0), product(c0, first.q), std::move(d0)};
+        }
     }
 
     complex point(double omega) const { return circle ? std::polar(1.0, omega) : complex{0, omega}; }
