@@ -134,7 +134,8 @@ inline void chase(matrix_view<double> h, index_t k, index_t end, const shift_pai
 /// Where the last unreduced block of the leading `last` rows begins; subdiagonal entries that are rounding become zero.
 /// Ahues & Tisseur 1997: |h_{k,k-1}| |h_{k-1,k}| <= eps |h_kk| |h_kk - h_{k-1,k-1}|, not only small by its neighbours; of an iteration
 /// that has stalled the latter is enough, where the subdiagonal's neighbours count too: that is backward stable, if not by entries.
-inline index_t unreduced_from(matrix_view<double> h, index_t last, bool stalled = false) {
+/// rounding: entries up to so much are negligible whatever is beside them.
+inline index_t unreduced_from(matrix_view<double> h, index_t last, bool stalled = false, double rounding = 0) {
     constexpr double eps = std::numeric_limits<double>::epsilon(), tiny = std::numeric_limits<double>::min() / eps;
     for (index_t k = last - 1; k > 0; --k) {
         const double sub = std::abs(h(k, k - 1)), up = std::abs(h(k - 1, k));
@@ -144,7 +145,7 @@ inline index_t unreduced_from(matrix_view<double> h, index_t last, bool stalled 
             if (k > 1) near += std::abs(h(k - 1, k - 2));
             if (k + 1 < last) near += std::abs(h(k + 1, k));
         }
-        bool negligible = sub <= tiny || (stalled && sub <= eps * near);
+        bool negligible = sub <= std::max(tiny, rounding) || (stalled && sub <= eps * near);
         if (!negligible && sub <= eps * near) {
             const double large = std::max(sub, up), small = std::min(sub, up), top = std::max(a, d), low = std::min(a, d);
             negligible = small * (large / (top + large)) <= std::max(tiny, eps * (low * (top / (top + large))));
@@ -159,10 +160,15 @@ inline index_t unreduced_from(matrix_view<double> h, index_t last, bool stalled 
 /// Upper Hessenberg h -> real Schur form with standard blocks, qt <- Q^T qt.  h: n x n, n up to a hundred or so.
 /// Throws numerical_error where 300 steps an eigenvalue do not suffice.  Francis 1961.
 inline void francis(std::string_view where, matrix_view<double> h, matrix_view<double> qt) {
+    constexpr double eps = std::numeric_limits<double>::epsilon();
     int steps = 0;
     reflections train;
     for (index_t last = h.rows; last > 0;) {
-        const index_t first = unreduced_from(h, last, steps > 30), size = last - first;
+        double rounding = 0;
+        if (steps > 150)  // far above the diagonal there is so much that what turns up below is its rounding, again and again
+            for (index_t i = 0; i < last; ++i)
+                for (index_t j = i; j < last; ++j) rounding = std::max(rounding, eps * static_cast<double>(last) * std::abs(h(i, j)));
+        const index_t first = unreduced_from(h, last, steps > 30, rounding), size = last - first;
         if (size <= 2) {
             if (size == 2) standardize_block(h, first, qt);
             last = first;
