@@ -161,6 +161,27 @@ TEST_CASE("bidiagonal_values: closed form, blocks that fall apart, small above l
     }
 }
 
+// What an all-pass system's Hankel operator comes to. The squares of the values add up to those of the entries.
+TEST_CASE("bidiagonal_values: values that agree in six to nine digits") {
+    hrm::random_stream r(1);
+    for (int trial = 0; trial < 50000; ++trial) {
+        const auto n = static_cast<std::size_t>(3 + r.below(3));
+        const double apart = std::pow(10.0, r.uniform(-9, -6)), beside = apart * std::pow(10.0, r.uniform(-3, 0.5));
+        std::vector<double> d(n), e(n - 1);
+        for (double& x : d) x = 1 + apart * r.normal();
+        for (double& x : e) x = beside * r.uniform();
+        double squares = 0;
+        for (double x : d) squares += x * x;
+        for (double x : e) squares += x * x;
+        const auto sigma = hrm::detail::bidiagonal_values(d, e);
+        for (double x : sigma) squares -= x * x;
+        REQUIRE(sigma.size() == n);
+        CHECK(std::abs(squares) <= 2 * 2.3e-16 * static_cast<double>(n * n));
+        CHECK(std::abs(sigma[0] - 1) <= 10 * (apart + beside));
+        CHECK(std::abs(sigma[n - 1] - 1) <= 10 * (apart + beside));
+    }
+}
+
 TEST_CASE("bidiagonal_svd: equal values, zeros and a zero matrix") {
     matrix<double> k(20, 20), u, v;
     for (index_t i = 0; i < 12; ++i) k(i, 19 - i) = 3;

@@ -165,7 +165,7 @@ inline void francis(std::string_view where, matrix_view<double> h, matrix_view<d
     reflections train;
     for (index_t last = h.rows; last > 0;) {
         double rounding = 0;
-        if (steps > 150)  // far above the diagonal there is so much that what turns up below is its rounding, again and again
+        if (steps > 250)  // far above the diagonal there is so much that what turns up below is its rounding, again and again
             for (index_t i = 0; i < last; ++i)
                 for (index_t j = i; j < last; ++j) rounding = std::max(rounding, eps * static_cast<double>(last) * std::abs(h(i, j)));
         const index_t first = unreduced_from(h, last, steps > 30, rounding), size = last - first;
