@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numbers>
-#include <type_traits>
 
 #include <hrm/linalg/complex_equations.hpp>
 #include <hrm/linalg/factor.hpp>
@@ -130,7 +129,7 @@ struct gain_curve {
             for (index_t j = 0; j < c0.cols(); ++j) c0(i, j) *= form.d[static_cast<std::size_t>(j)];
         c = product(to_complex(c0), form.q);
         d = to_complex(d0);
-        if constexpr (real<T>) {  // once more, a tenth of what a level set costs: the form that t came from
+        if constexpr (real<T>) {  // once more, a third of what one level set costs: the form that t came from
             balance_scales(a1);
             const auto first = real_schur(where, std::move(a1));
             for (index_t i = 0; i < b0.rows(); ++i)
@@ -303,7 +302,7 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
             if (best.value <= level) break;
         }
     };
-    // The antipode goes to infinity: it is to be far from the poles. A real system's level sets are asked of in real arithmetic, a tenth of
+    // The antipode goes to infinity: it is to be far from the poles. A real system's level sets are asked of in real arithmetic, a fraction of
     // the time, which has but the antipodes 1 and -1: where a pole lies beside each of them, in complex arithmetic.
     double angle = 0, farthest = clearance(gain.t, 0);
     const auto look = [&](double candidate) {
