@@ -31,10 +31,10 @@ spread of(const std::vector<double>& x) {
 
 int compare(int argc, char** argv) {
     CLI::App app("HRM against LoRA over several seeds, with the reset control");
-    std::string out = "docs/results/compare.jsonl", text, base = default_base();
+    std::string out = "build/compare.jsonl", text, base = default_base();
     budget b;
     std::uint64_t seeds = 5;
-    app.add_option("--out", out, "lines of results, one a run")->check(a_name())->capture_default_str();
+    app.add_option("--out", out, "lines of results, one a run; a run that is in it is not done again")->check(a_name())->capture_default_str();
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers")->check(a_name());
     app.add_option("--base", base, "the frozen base model")->check(a_name())->capture_default_str();
     app.add_option("--seeds", seeds, "how many")->capture_default_str()->check(at_least(1));

@@ -61,10 +61,10 @@ double largest_difference(const matrix& x, const matrix& y) {
 int run(int argc, char** argv) {
     index_t width = 1024, hidden = 3584, tokens = 128, states = 32;
     CLI::App app("An HRM adapter around the MLP of one Mistral-shaped block.");
-    app.add_option("--width", width)->capture_default_str()->check(hrm::examples::at_least(1));
-    app.add_option("--hidden", hidden)->capture_default_str()->check(hrm::examples::at_least(1));
-    app.add_option("--tokens", tokens)->capture_default_str()->check(hrm::examples::at_least(1));
-    app.add_option("--states", states)->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--width", width, "of the residual stream")->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--hidden", hidden, "width inside the MLP")->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--tokens", tokens, "of the sequence")->capture_default_str()->check(hrm::examples::at_least(1));
+    app.add_option("--states", states, "of the adapter")->capture_default_str()->check(hrm::examples::at_least(1));
     CLI11_PARSE(app, argc, argv);
 
     hrm::random_stream random(1);

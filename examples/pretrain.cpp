@@ -65,22 +65,22 @@ settings read_command_line(int argc, char** argv) {
     app.add_option("--text", s.text, "the text")->check(examples::a_name())->required();
     app.add_option("--run", s.run, "folder of the checkpoints and log.jsonl")->check(examples::a_name())->capture_default_str();
     app.add_option("--out", s.out, "folder of the weights, model.safetensors, and their shape, config.json")->check(examples::a_name())->required();
-    app.add_option("--steps", s.steps)->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--steps", s.steps, "of the optimiser")->check(examples::at_least(1))->capture_default_str();
     app.add_option("--batch", s.batch, "sequences a step")->check(examples::at_least(1))->capture_default_str();
     app.add_option("--length", s.length, "bytes a sequence")->check(examples::at_least(1))->capture_default_str();
     app.add_option("--rate", s.rate, "peak learning rate")->check(examples::positive())->capture_default_str();
-    app.add_option("--weight-decay", s.weight_decay)->check(examples::at_least(0))->capture_default_str();
+    app.add_option("--weight-decay", s.weight_decay, "never on norms")->check(examples::at_least(0))->capture_default_str();
     app.add_option("--holdout", s.holdout, "last part of the text, for validation")->capture_default_str();
-    app.add_option("--validate-every", s.validate_every)->check(examples::at_least(1))->capture_default_str();
-    app.add_option("--seed", s.seed)->capture_default_str();
-    app.add_option("--threads", s.threads)->check(examples::at_least(1))->capture_default_str();
-    app.add_option("--width", s.model.width)->capture_default_str();
-    app.add_option("--layers", s.model.layers)->capture_default_str();
-    app.add_option("--hidden", s.model.hidden)->capture_default_str();
-    app.add_option("--heads", s.model.heads)->capture_default_str();
-    app.add_option("--kv-heads", s.model.kv_heads)->capture_default_str();
-    app.add_option("--head-width", s.model.head_width)->capture_default_str();
-    app.add_option("--window", s.model.window)->capture_default_str();
+    app.add_option("--validate-every", s.validate_every, "steps")->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--seed", s.seed, "of data order and first weights")->capture_default_str();
+    app.add_option("--threads", s.threads, "never changes a result")->check(examples::at_least(1))->capture_default_str();
+    app.add_option("--width", s.model.width, "of the residual stream")->capture_default_str();
+    app.add_option("--layers", s.model.layers, "decoder blocks")->capture_default_str();
+    app.add_option("--hidden", s.model.hidden, "width inside the MLP")->capture_default_str();
+    app.add_option("--heads", s.model.heads, "of queries")->capture_default_str();
+    app.add_option("--kv-heads", s.model.kv_heads, "of keys and values; divides --heads")->capture_default_str();
+    app.add_option("--head-width", s.model.head_width, "of one head; even")->capture_default_str();
+    app.add_option("--window", s.model.window, "bytes its attention sees; 0: all")->capture_default_str();
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

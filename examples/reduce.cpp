@@ -32,7 +32,7 @@ E is solved for. Discrete systems of safetensors files are s_t = A s_{t-1} + B u
 x_{k+1} = A x_k + B u_k, y_k = C x_k + D u_k. Unstable and integrating poles are split off and kept.
 
 Order: every rule given asks for an order, the largest is taken, --rank caps it. Without a rule sigma >= 1e-3 sigma_1 is kept
-(0.1 for adapters).
+(0.1 for adapters, and for the system made without input). Adapters take --method balance alone, and --json in place of --report.
 
 Examples:
   reduce --continuous build/ --rank 10                         ten states, bound and measured errors

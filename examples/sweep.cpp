@@ -39,10 +39,10 @@ std::optional<run_result> best_rate(const arena& a, const contestant& who, doubl
 
 int sweep(int argc, char** argv) {
     CLI::App app("Learning rates and the shipped member of the family, chosen on validation data");
-    std::string out = "docs/results/sweep.jsonl", text, base = default_base(), only;
+    std::string out = "build/sweep.jsonl", text, base = default_base(), only;
     budget b;
     double middle = 0.016;
-    app.add_option("--out", out, "lines of results, one a run")->check(a_name())->capture_default_str();
+    app.add_option("--out", out, "lines of results, one a run; a run that is in it is not done again")->check(a_name())->capture_default_str();
     app.add_option("--text", text, "adapt to this file instead of Eigen's headers")->check(a_name());
     app.add_option("--base", base, "the frozen base model")->check(a_name())->capture_default_str();
     app.add_option("--only", only, "only contestants whose name begins so");

@@ -2,7 +2,7 @@
 # Builds hrm::cuda's tests and benchmark on a machine with a GPU, runs them, measures: one JSON, one Markdown table.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-out=${OUT:-$root/build/gpu/results}
+out=$root/build/gpu/results
 build=$root/build/gpu/build
 deps=$root/build/deps
 limit=480
@@ -13,14 +13,14 @@ usage() {
 bench/gpu/run.sh [--out FOLDER] [--deps FOLDER] [--seconds N] [WORD...]
     On a machine with a GPU, CUDA 12.8 or newer, CMake 3.25 and ninja, and no network: builds and runs the device's tests, the
     sanitizers on a few of them, then bench_gpu. All within N seconds (480); each part has its share, a part that fails or
-    outlasts it is noted, and the next begins. FOLDER (build/gpu/results, or $OUT) receives
+    outlasts it is noted, and the next begins. FOLDER (build/gpu/results) receives
         gpu.json gpu.md     the figures, each beside its roofline; rewritten after every case
         kernels.txt         registers, shared memory and spills of every kernel
         *.log               what each part said
     WORD: only benchmarks whose name contains one of the words. HRM_TORCH_PYTHON names a Python with torch and peft.
 
 bench/gpu/run.sh --pack [FOLDER]
-    Copies the headers it needs beyond CUDA, Eigen's and doctest's, from /usr/include into FOLDER (build/deps), some 12 MB.
+    Copies the headers it needs beyond CUDA, Eigen's and doctest's, from /usr/include into FOLDER (build/deps), some 8 MB.
     Send that folder along with the checkout: --deps finds them there, else they must be in /usr/include.
 EOF
 }

@@ -1,4 +1,4 @@
-"""conan create packaging/conan : hrm::hrm, and hrm::io with the option io=True (default)."""
+"""conan create packaging/conan : hrm::hrm, and hrm::io with the option io=True (default). hrm::cuda is CMake's alone."""
 import os
 import re
 

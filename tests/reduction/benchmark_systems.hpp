@@ -11,7 +11,9 @@
 
 // Known systems: small ones made here, and those of the public benchmark collection (Chahlaoui & Van Dooren, 2002), which
 // are read from the folder that the environment variable HRM_MOR_DATA names: A.mtx, B.mtx, C.mtx (Matrix Market) and
-// hsv_34digits.csv, a folder a system.
+// hsv_34digits.csv, a folder a system; beside the folders rom_errors.csv, a line of names, then a line a system and order:
+//     system, states, order, rule, |G|, |G - Gr| truncated, that over |G|, |G - Gr| residualised, twice the sum of the tail
+// (H-infinity norms), and whatever follows.
 
 namespace hrm::testing {
 

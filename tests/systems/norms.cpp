@@ -282,3 +282,74 @@ TEST_CASE("H-infinity of a triangular A in any units of its states, with more ou
         CHECK(hinf_norm(in_units).value == doctest::Approx(hinf_norm(g).value).epsilon(3e-8));
     }
 }
+
+namespace {
+
+/// The peak of f between two places, with no other hill there: the interval shrinks by thirds, in long double.
+template <class F>
+double peak_between(long double from, long double to, F f) {
+    for (int i = 0; i < 150; ++i) {
+        const long double x = from + (to - from) / 3, y = to - (to - from) / 3;
+        if (f(x) > f(y)) to = y;
+        else from = x;
+    }
+    return static_cast<double>(f(from));
+}
+
+}  // namespace
+
+TEST_CASE("H-infinity where the gain is all but the largest at infinity, or at zero too") {
+    // G = 1 - loss s / (s^2 + 2 s + 1) + k s / (s + a)^3, or with a high-pass s / (s + 1) in place of the notch: |G| is 1 at infinity, and
+    // passes it near a / sqrt 2 by what k brings. States: the notch's two or the high-pass's one, then a chain a / (s + a).
+    using wide = std::complex<long double>;
+    for (const bool notch : {false, true})
+        for (const double a : {1e-1, 1e-3, 1e-5})
+            for (const double over : {1e-6, 1e-4, 1e-2}) {
+                const auto gain = [&](long double w, double k) {
+                    const wide s(0, w), f = s + static_cast<long double>(a);
+                    const wide first = notch ? 1.0L - s / ((s + 1.0L) * (s + 1.0L)) : s / (s + 1.0L);
+                    return std::abs(first + static_cast<long double>(k) * s / (f * f * f));
+                };
+                double k = a * a;
+                for (int i = 0; i < 60; ++i) k *= (1 + over) / peak_between(a / 2, a, [&](long double w) { return gain(w, k); });
+                const double truth = peak_between(a / 2, a, [&](long double w) { return gain(w, k); });
+                CAPTURE(notch);
+                CAPTURE(a);
+                CAPTURE(over);
+                const index_t first = notch ? 2 : 1, n = first + 3;
+                continuous<dense<double>> g{{matrix<double>(n, n)}, matrix<double>(n, 1), matrix<double>(1, n), matrix<double>(1, 1, 1.0)};
+                g.a.a(0, 0) = -1;  // notch: x = 1 / (s + 1), y = s / (s + 1)^2 = x - x / (s + 1)
+                g.b(0, 0) = 1;
+                g.c(0, 0) = -1;
+                if (notch) g.a.a(1, 1) = -1, g.a.a(1, 0) = 1, g.c(0, 1) = 1;
+                for (index_t i = first; i < n; ++i) {
+                    g.a.a(i, i) = -a;
+                    if (i > first) g.a.a(i, i - 1) = a;
+                }
+                g.b(first, 0) = 1;
+                g.c(0, n - 1) = -k / a;  // s / (s + a)^3 = (x_2 - x_3) / a,  x_i = a^(i-1) / (s + a)^i
+                g.c(0, n - 2) = k / a;
+                CHECK(hinf_norm(g).value == doctest::Approx(truth).epsilon(3e-8));
+            }
+}
+
+TEST_CASE("H-infinity of a discrete system whose gain at -1 is all but the largest, with poles beside 1") {
+    // z g0 / (z + 2/3) - 1/4 is 1 at -1 and less elsewhere; the poles beside 1 add k (2 z / (z - 1 + 2 a) - z / (z - 1 + a)).
+    for (const double a : {1e-3, 1e-5, 1e-6})
+        for (const double over : {1e-6, 1e-4, 1e-3, 1e-2})
+            for (const double tolerance : {1e-8, 1e-11}) {
+                CAPTURE(a);
+                CAPTURE(over);
+                CAPTURE(tolerance);
+                const double k = 3 * a * (1 + over), p1 = 1 - a, p2 = 1 - 2 * a;
+                const auto gain = [&](long double w) {
+                    using wide = std::complex<long double>;
+                    const wide z = std::polar(1.0L, w), less(-2 * std::pow(std::sin(w / 2), 2.0L), std::sin(w));  // z - 1
+                    return std::abs(-0.25L + static_cast<long double>(5.0 / 12) * z / (z + static_cast<long double>(2.0 / 3)) +
+                                    static_cast<long double>(k) * (2.0L * z / (less + (1 - static_cast<long double>(p2))) - z / (less + (1 - static_cast<long double>(p1)))));
+                };
+                const double truth = std::max(peak_between(a, 2 * a, gain), static_cast<double>(gain(std::numbers::pi_v<long double>)));
+                const discrete<diagonal<double>> g{{{-2.0 / 3, p1, p2}}, {{1}, {1}, {1}}, {{5.0 / 12, -k, 2 * k}}, {{-0.25}}};
+                CHECK(hinf_norm(g, tolerance).value == doctest::Approx(truth).epsilon(3 * tolerance + 1e-15 / a));
+            }
+}

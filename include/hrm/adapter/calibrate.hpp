@@ -115,7 +115,7 @@ private:
 ///     for (each sequence) model.forward(tokens, listen.adapters(), ...);
 ///     auto reduced = reduce(set, listen.gramians(), {.tolerance = 0.1}, reports);
 /// The result depends on the sequences alone, not on their order, the threads, or the processes whose words() were merged.
-/// A call costs L n^2 flop beside the states; inputs as well: 2 L inputs columns, and 16 inputs columns bytes a place.
+/// A call costs L n^2 flop beside the states; inputs as well: 2 L inputs columns, and 8 inputs columns bytes a place, up to 24 (moment_sketch).
 template <real S>
 class calibrator {
 public:

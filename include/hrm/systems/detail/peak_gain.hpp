@@ -160,50 +160,49 @@ struct gain_curve {
     }
 };
 
-/// How far the poles of t keep from -e^{i angle}.
-inline double clearance(const complex_matrix& t, double angle) {
-    double nearest = std::numeric_limits<double>::infinity();
-    for (index_t k = 0; k < t.rows(); ++k) nearest = std::min(nearest, std::abs(t(k, k) + std::polar(1.0, angle)));
-    return nearest;
-}
-
-/// The curve on the imaginary axis: itself, or for the circle, through z = e^{i angle} (1 + s)/(1 - s),
-///     A = (T - I)(T + I)^-1,  B = sqrt2 (T + I)^-1 B,  C = sqrt2 e^{-i angle} C (T + I)^-1,
-///     D = D - e^{-i angle} C (T + I)^-1 B                                       with T = e^{-i angle} A.
-/// turn: e^{-i angle}, real for a real T.
+/// The curve on the imaginary axis, with the frequency `away` of the original at infinity. The axis with away = infinity: itself. Else,
+/// through s = i away + 1/x,
+///     A = M^-1,  B = M^-1 B,  C = -C M^-1,  D = D - C M^-1 B = G(i away)                  with M = A - i away I.
+/// The circle, through z = e^{i angle} (1 + s)/(1 - s), angle = away - pi,
+///     A = I - 2 M^-1,  B = sqrt2 M^-1 B,  C = sqrt2 turn C M^-1,  D = D - turn C M^-1 B   with M = turn A + I, turn = e^{-i angle}.
+/// In real arithmetic away is 0, or infinity or pi.
 template <class T>
 struct axis_curve : state_space<T> {
     using state_space<T>::a, state_space<T>::b, state_space<T>::c, state_space<T>::d;
-    double angle = 0;
+    bool circle;
+    double away;
 
-    axis_curve(state_space<T> g, bool circle, double angle_) : state_space<T>(std::move(g)), angle(angle_) {
-        if (!circle) return;
-        const index_t n = a.rows(), m = b.cols(), p = c.rows();
-        T turn;
-        if constexpr (real<T>) turn = std::cos(angle);
-        else turn = std::polar(1.0, -angle);
-        matrix<T> plus(n, n), right(n, n + m);
+    axis_curve(state_space<T> g, bool circle_, double away_) : state_space<T>(std::move(g)), circle(circle_), away(away_) {
+        if (std::isinf(away)) return;
+        const index_t n = a.rows(), m = b.cols();
+        T turn = 1.0, shift = circle ? 1.0 : 0.0;
+        if constexpr (real<T>) {
+            if (circle) turn = -std::cos(away);
+        } else if (circle) turn = -std::polar(1.0, -away);
+        else shift = {0, -away};
+        matrix<T> moved(n, n), right(n, n + m);
         for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < n; ++j) plus(i, j) = turn * a(i, j) + (i == j ? 1.0 : 0.0);
+            for (index_t j = 0; j < n; ++j) moved(i, j) = turn * a(i, j) + (i == j ? shift : T(0));
             for (index_t j = 0; j < m; ++j) right(i, n + j) = b(i, j);
             right(i, i) = 1;
         }
-        const auto x = solve(std::move(plus), std::move(right));  // [(T + I)^-1 | (T + I)^-1 B]
-        matrix<T> inverse(n, n);
+        const auto x = solve(std::move(moved), std::move(right));  // [M^-1 | M^-1 B]
         for (index_t i = 0; i < n; ++i) {
-            for (index_t j = 0; j < n; ++j) {
-                inverse(i, j) = x(i, j);
-                a(i, j) = (i == j ? 1.0 : 0.0) - 2.0 * x(i, j);
-            }
+            for (index_t j = 0; j < n; ++j) a(i, j) = x(i, j);
             for (index_t j = 0; j < m; ++j) b(i, j) = x(i, n + j);
         }
         const auto through = product(c, b);
-        c = product(c, inverse);
-        for (auto& value : c.flat()) value *= std::numbers::sqrt2 * turn;
-        for (index_t i = 0; i < p; ++i)
+        for (index_t i = 0; i < d.rows(); ++i)
             for (index_t j = 0; j < m; ++j) d(i, j) -= turn * through(i, j);
+        c = product(c, a);
+        for (auto& value : c.flat()) value *= circle ? std::numbers::sqrt2 * turn : T(-1);
+        if (!circle) return;
         for (auto& value : b.flat()) value *= std::numbers::sqrt2;
+        for (index_t i = 0; i < n; ++i)
+            for (index_t j = 0; j < n; ++j) a(i, j) = (i == j ? 1.0 : 0.0) - 2.0 * a(i, j);
     }
+    /// The frequency of the original at s = i x.
+    double original(double x) const { return circle ? away - std::numbers::pi + 2 * std::atan(x) : std::isinf(away) ? x : away - 1 / x; }
 
     /// Some singular value of G equals level where this Hamiltonian has eigenvalues on the imaginary axis; all its eigenvalues:
     ///     H = [ A + B R^-1 D^H C       level B R^-1 B^H         ]     R = level^2 I - D^H D
@@ -238,13 +237,13 @@ struct axis_curve : state_space<T> {
         return eigenvalues(where, std::move(h));
     }
     /// The frequencies of eigenvalues on the axis, or within a generous margin of it, or of all, in the original contour; ascending.
-    buffer<double> frequencies(const buffer<complex>& values, bool all, bool circle) const {
+    buffer<double> frequencies(const buffer<complex>& values, bool all) const {
         double norm = 0;
         for (const auto& x : values) norm = std::max(norm, std::abs(x));
         buffer<double> omega;
         for (const auto& x : values)
             if (all || std::abs(x.real()) <= 1e-3 * std::abs(x.imag()) + 1e-6 * norm)
-                omega.push_back(circle ? angle + 2 * std::atan(x.imag()) : x.imag());
+                if (const double at = original(x.imag()); std::isfinite(at)) omega.push_back(at);
         std::sort(omega.begin(), omega.end());
         return omega;
     }
@@ -258,6 +257,7 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
     const auto sample = [&](double omega) {
         const double value = gain(omega);
         if (value > best.value) best = {value, omega};
+        return value;
     };
     const double at_infinity = gain.circle ? 0 : largest_singular_value(gain.d);
     if (at_infinity > 0) best = {at_infinity, std::numeric_limits<double>::infinity()};
@@ -266,8 +266,10 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
     for (index_t i = 0; i < gain.t.rows(); ++i) {
         const complex pole = gain.t(i, i);
         if (gain.even && pole.imag() < 0) continue;
-        sample(gain.circle ? std::arg(pole) : pole.imag());
-        if (!gain.circle) sample(std::copysign(std::abs(pole), pole.imag()));
+        // Where it stands in continuous time, a pole peaks at its height or, far from the axis, at its modulus.
+        const complex rate = gain.circle ? std::log(pole) : pole;
+        sample(rate.imag());
+        if (const double size = std::abs(rate); !gain.circle || size < std::numbers::pi) sample(std::copysign(size, rate.imag()));
     }
     if (gain.circle)
         for (int i = gain.even ? 1 : -7; i <= 8; ++i) sample(std::numbers::pi * i / 8);
@@ -280,7 +282,7 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
             // Eigenvalues that lean on each other leave the axis by more than any margin: before the last word all of them are asked,
             // and the slopes beside the peak.
             for (const bool all : {false, true}) {
-                const auto omega = axis.frequencies(values, all, gain.circle);
+                const auto omega = axis.frequencies(values, all);
                 for (std::size_t i = 0; i < omega.size(); ++i) {
                     sample(omega[i]);
                     if (all) continue;
@@ -302,18 +304,29 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
             if (best.value <= level) break;
         }
     };
-    // The antipode goes to infinity: it is to be far from the poles. A real system's level sets are asked of in real arithmetic, a fraction of
-    // the time, which has but the antipodes 1 and -1: where a pole lies beside each of them, in complex arithmetic.
-    double angle = 0, farthest = clearance(gain.t, 0);
-    const auto look = [&](double candidate) {
-        if (const double far = clearance(gain.t, candidate); far > farthest) farthest = far, angle = candidate;
+    // The frequency that goes to infinity is to be far from the poles, and its gain, the norm of D there, far below the peak: R = level^2 I - D^H D
+    // has 1 - |D| / level of its digits. A real system's level sets are asked of in real arithmetic, a fraction of the time, where one of the
+    // two frequencies that serve there will do.
+    constexpr double enough = 0.01;
+    const double farthest = gain.circle ? std::numbers::pi : std::numeric_limits<double>::infinity();
+    double away = farthest, most = 0;
+    const auto look = [&](double omega) {
+        double clear = 1;
+        if (gain.circle || (omega != 0 && std::isfinite(omega)))
+            for (index_t i = 0; i < gain.t.rows(); ++i)
+                clear = std::min(clear, std::abs(gain.point(omega) - gain.t(i, i)) / (gain.circle ? 1 : std::abs(omega)));
+        const double value = std::isinf(omega) ? at_infinity : sample(omega);
+        if (const double worth = clear * std::max(1 - value / best.value, 1e-3); worth > most) most = worth, away = omega;
     };
-    if (gain.circle) look(std::numbers::pi);
-    if (gain.even && (!gain.circle || farthest > 0.01)) raise(axis_curve<double>(gain.plain, gain.circle, angle));
-    else {
-        for (int i = 0; gain.circle && i < 64; ++i) look(2 * std::numbers::pi * (i + 0.5) / 64);
-        raise(axis_curve<complex>({gain.t, gain.b, gain.c, gain.d}, gain.circle, angle));
-    }
+    look(farthest);
+    if (gain.circle || most <= enough) look(0);
+    if (gain.circle && (!gain.even || most <= enough))
+        for (int i = 0; i < 64; ++i) look(2 * std::numbers::pi * (i + 0.5) / 64);
+    if (!gain.circle && most <= enough)
+        for (index_t i = 0; i < gain.t.rows(); ++i)
+            for (const double omega : {gain.t(i, i).imag(), std::abs(gain.t(i, i)), -std::abs(gain.t(i, i))}) look(omega);
+    if (gain.even && (away == 0 || away == farthest)) raise(axis_curve<double>(gain.plain, gain.circle, away));
+    else raise(axis_curve<complex>({gain.t, gain.b, gain.c, gain.d}, gain.circle, away));
     if (gain.circle) best.omega = std::remainder(best.omega, 2 * std::numbers::pi);
     if (gain.even) best.omega = std::abs(best.omega);
     return best;
