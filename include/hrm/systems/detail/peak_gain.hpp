@@ -268,7 +268,7 @@ inline peak largest_gain(std::string_view where, const gain_curve& gain, double 
         if (gain.even && pole.imag() < 0) continue;
         // Where it stands in continuous time, a pole peaks at its height or, far from the axis, at its modulus.
         const complex rate = gain.circle ? std::log(pole) : pole;
-        sample(rate.imag());
+        if (rate.imag() != 0) sample(rate.imag());
         if (const double size = std::abs(rate); !gain.circle || size < std::numbers::pi) sample(std::copysign(size, rate.imag()));
     }
     if (gain.circle)
