@@ -49,7 +49,8 @@ inline std::string fingerprint(const arena& a, const std::vector<contestant>& al
     return print("%016llx", static_cast<unsigned long long>(h));
 }
 
-/// The lines of a file of results; a run that is in it is not done again.
+/// The lines of a file of results; a run that is in it is not done again. A line without a key, of another program, stays
+/// in the file but stands for no run.
 class run_log {
 public:
     explicit run_log(std::string path) : path_(std::move(path)) {
@@ -61,7 +62,9 @@ public:
             const auto end = std::min(all.find('\n', at), all.size());
             ++number;
             if (end > at) try {
-                    list_.push_back(nlohmann::json::parse(all.substr(at, end - at)).get<run_result>());
+                    auto line = nlohmann::json::parse(all.substr(at, end - at));
+                    if (line.is_object() && !line.contains("key")) line["key"] = "";
+                    list_.push_back(line.get<run_result>());
                 } catch (const nlohmann::json::exception&) {
                     throw io_error("hrm: " + path_ + ": line " + std::to_string(number) + " is no result of a run; --out FILE writes elsewhere");
                 }
